@@ -1,0 +1,452 @@
+//! Data groups: buckets, objects, uploads, blobs.
+
+use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
+use crate::etag::ETag;
+use crate::id::{BlobId, BucketId, UploadId, VersionId};
+use crate::name::{BucketName, ObjectKey};
+use crate::object::{Extent, NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion};
+use crate::time::Timestamp;
+
+/// What must hold of the key's newest version for a write to happen; decided in applying.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WriteCondition {
+    /// Nothing.
+    #[default]
+    Always,
+    /// `If-None-Match: *`: there is none.
+    IfAbsent,
+    /// `If-Match: <etag>`: it has this ETag. No object: `NoSuchKey`.
+    IfMatch(ETag),
+}
+
+/// A part as completion names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// 1 to 10,000.
+    pub number: u16,
+    /// The ETag that the client was told.
+    pub etag: ETag,
+    /// The checksum that the client was told, if it names it.
+    pub checksum: Option<Checksum>,
+}
+
+/// Where an upload is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadKey {
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Itself.
+    pub upload: UploadId,
+}
+
+/// A change of a data group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataMutation {
+    /// Makes the bucket known here. Known: no change.
+    OpenBucket {
+        /// The bucket.
+        bucket: BucketId,
+        /// Its name, for people who read tables.
+        name: BucketName,
+    },
+    /// Stops every later write of objects, if the bucket is empty (uploads do not count); else `BucketNotEmpty`.
+    /// Fenced or unknown: no change.
+    FenceBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// Lets a fenced bucket be written again.
+    UnfenceBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// Removes what is left of a fenced bucket: its uploads, then its row. Repeated until `Drained { more: false }`.
+    DrainBucket {
+        /// The bucket.
+        bucket: BucketId,
+        /// At most this many uploads and parts in one command, 1 to 1,000.
+        limit: u32,
+    },
+    /// Commits a version as the newest of its key (in a bucket without versioning: in place of the null version).
+    PutObject {
+        /// The bucket.
+        bucket: BucketId,
+        /// The key.
+        key: ObjectKey,
+        /// The version.
+        object: NewObject,
+        /// What must hold.
+        condition: WriteCondition,
+    },
+    /// Deletes keys, each as if alone. A missing key is deleted too.
+    DeleteObjects {
+        /// The bucket.
+        bucket: BucketId,
+        /// 1 to 1,000 keys.
+        keys: Vec<ObjectKey>,
+    },
+    /// Begins an upload. The id is made here, from the command's random bits.
+    CreateUpload {
+        /// The bucket.
+        bucket: BucketId,
+        /// The key.
+        key: ObjectKey,
+        /// What was decided.
+        upload: NewUpload,
+    },
+    /// Commits a part; one of the same number goes.
+    PutPart {
+        /// The upload.
+        upload: UploadKey,
+        /// 1 to 10,000.
+        number: u16,
+        /// The part.
+        part: NewPart,
+    },
+    /// Makes the parts one version. Repeating it after it happened (same parts) answers the same while the upload is
+    /// remembered: as long as its version exists.
+    CompleteUpload {
+        /// The upload.
+        upload: UploadKey,
+        /// Ascending, 1 to 10,000 parts.
+        parts: Vec<CompletedPart>,
+        /// What must hold.
+        condition: WriteCondition,
+        /// The checksum of the whole, if the client declared one.
+        checksum: Option<Checksum>,
+        /// `x-amz-mp-object-size`, if the client declared it.
+        declared_len: Option<u64>,
+    },
+    /// Forgets an upload and frees its parts.
+    AbortUpload {
+        /// The upload.
+        upload: UploadKey,
+    },
+    /// Forbids blobs that nothing refers to, so that their shards may be removed. Blobs that are referred to are left
+    /// alone.
+    CondemnBlobs {
+        /// At most 1,000.
+        blobs: Vec<BlobId>,
+    },
+    /// From now on no blob begun before `horizon` may be committed. Never goes back. Condemned rows older than it go.
+    RaiseHorizon {
+        /// By the clocks of those who begin blobs.
+        horizon: Timestamp,
+    },
+    /// The shards of these freed or condemned blobs are tombstoned on their disks: forget them.
+    ForgetBlobs {
+        /// At most 1,000.
+        blobs: Vec<BlobId>,
+    },
+    /// Forgets requests that are too old, and nothing else; proposed by the leader of a quiet group.
+    ExpireRequests,
+}
+
+/// A committed version, as its writer is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Its id.
+    pub version: VersionId,
+    /// Whether it is the null version.
+    pub is_null: bool,
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// When.
+    pub last_modified: Timestamp,
+}
+
+/// What a change of a data group answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataReply {
+    /// It is so now.
+    Done,
+    /// A step of draining; `more` when there is more to do.
+    Drained {
+        /// Whether to repeat it.
+        more: bool,
+    },
+    /// A version was committed.
+    Committed(Committed),
+    /// Keys were deleted; for each whether it was there.
+    Deleted(Vec<bool>),
+    /// An upload was begun.
+    UploadCreated {
+        /// Its id.
+        upload: UploadId,
+        /// When.
+        initiated: Timestamp,
+    },
+    /// A part was committed.
+    PartCommitted {
+        /// When.
+        last_modified: Timestamp,
+    },
+    /// These blobs are forbidden from now on; the others of the request are in use.
+    Condemned(Vec<BlobId>),
+}
+
+/// A question to a data group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataQuery {
+    /// The newest version of a key, whole, or with `version` that one.
+    Object {
+        /// The bucket.
+        bucket: BucketId,
+        /// The key.
+        key: ObjectKey,
+        /// Which, if not the newest.
+        version: Option<VersionId>,
+    },
+    /// As `Object`, but without its bytes: `content` is empty `Extents` unless it is `Parts`.
+    ObjectHead {
+        /// The bucket.
+        bucket: BucketId,
+        /// The key.
+        key: ObjectKey,
+        /// Which, if not the newest.
+        version: Option<VersionId>,
+    },
+    /// A page of current objects and common prefixes, in the order of UTF-8 bytes.
+    ListObjects(ListObjects),
+    /// An upload: what it was begun with. `NoSuchUpload` if there is none.
+    Upload {
+        /// The upload.
+        upload: UploadKey,
+    },
+    /// A page of an open upload's parts. `NoSuchUpload` if there is none.
+    Parts {
+        /// The upload.
+        upload: UploadKey,
+        /// Only numbers above this.
+        after: u16,
+        /// At most this many, 1 to 1,000.
+        limit: u32,
+    },
+    /// A page of open uploads, by key and then by the time they were begun.
+    Uploads(ListUploads),
+    /// Where the bytes of a completed object's parts are: of an `ObjectVersion` with `Content::Parts`.
+    PartContents {
+        /// The upload that `Content::Parts` names.
+        upload: UploadKey,
+        /// From this part number on.
+        from: u16,
+        /// At most this many, 1 to 1,000.
+        limit: u32,
+    },
+    /// What a bucket holds, exactly.
+    Counters {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// A page of blobs to be removed from their disks, oldest first.
+    FreedBlobs {
+        /// At most this many, 1 to 1,000.
+        limit: u32,
+    },
+    /// What the group owes and forbids, for the operator.
+    Status,
+}
+
+/// A question for a page of objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListObjects {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// Keys that go on after the prefix up to this text are rolled up into one common prefix; empty: none is.
+    pub delimiter: String,
+    /// Only keys and common prefixes after this; a common prefix that equals it is passed over whole.
+    pub after: String,
+    /// At most this many keys and common prefixes, 0 to 1,000.
+    pub limit: u32,
+}
+
+/// A question for a page of uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListUploads {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// As for objects.
+    pub delimiter: String,
+    /// Only keys after this, or with `after_upload` also this key's uploads after that one.
+    pub after_key: String,
+    /// See `after_key`.
+    pub after_upload: Option<UploadId>,
+    /// At most this many uploads and common prefixes, 0 to 1,000.
+    pub limit: u32,
+}
+
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its ETag.
+    pub etag: ETag,
+    /// When it was committed.
+    pub last_modified: Timestamp,
+    /// The algorithm and kind of its checksum.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// A row of a listing of uploads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedUpload {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its id.
+    pub upload: UploadId,
+    /// When it was begun.
+    pub initiated: Timestamp,
+    /// The checksum it was begun with.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// A row of a listing of parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPart {
+    /// Its number.
+    pub number: u16,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// When it was committed.
+    pub last_modified: Timestamp,
+}
+
+/// Where the bytes of one part are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartContent {
+    /// Its number.
+    pub number: u16,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its ETag.
+    pub etag: ETag,
+    /// Its checksum.
+    pub checksum: Option<ObjectChecksum>,
+    /// Its bytes: never `Parts`.
+    pub content: crate::object::Content,
+}
+
+/// What a bucket holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Current objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Versions, current and not, delete markers included.
+    pub versions: u64,
+    /// Bytes of all versions.
+    pub version_bytes: u64,
+    /// Open uploads.
+    pub uploads: u64,
+    /// Parts of open uploads.
+    pub parts: u64,
+    /// Their bytes.
+    pub part_bytes: u64,
+}
+
+/// What a data group owes and forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupStatus {
+    /// The group's clock.
+    pub clock: Timestamp,
+    /// Blobs begun before this can no longer be committed.
+    pub horizon: Timestamp,
+    /// Blobs freed and not yet removed.
+    pub freed_blobs: u64,
+    /// Condemned blobs that are remembered.
+    pub condemned_blobs: u64,
+    /// Committed blobs that lack shards: what repair owes.
+    pub degraded_blobs: u64,
+    /// The hash chained over everything applied.
+    pub state_hash: u128,
+}
+
+/// A freed blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreedBlob {
+    /// The blob.
+    pub blob: BlobId,
+    /// When its last reference went.
+    pub freed: Timestamp,
+}
+
+/// An open upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadInfo {
+    /// When it was begun.
+    pub initiated: Timestamp,
+    /// The headers of the object to be.
+    pub headers: ObjectHeaders,
+    /// The checksum that every part is to have.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// An answer of a data group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataView {
+    /// A version.
+    Object(Box<ObjectVersion>),
+    /// A page of objects.
+    Objects {
+        /// The rows, by key.
+        objects: Vec<ListedObject>,
+        /// The common prefixes, ascending.
+        common_prefixes: Vec<String>,
+        /// Where to go on, if there is more: the `after` of the next page.
+        next: Option<String>,
+    },
+    /// An upload.
+    Upload(UploadInfo),
+    /// A page of parts.
+    Parts {
+        /// The upload they are of.
+        info: UploadInfo,
+        /// The rows, by number.
+        parts: Vec<ListedPart>,
+        /// Whether more follow.
+        truncated: bool,
+    },
+    /// A page of uploads.
+    Uploads {
+        /// The rows.
+        uploads: Vec<ListedUpload>,
+        /// The common prefixes, ascending.
+        common_prefixes: Vec<String>,
+        /// The `after_key` and `after_upload` of the next page, if there is more.
+        next: Option<(String, Option<UploadId>)>,
+    },
+    /// Where parts are.
+    PartContents(Vec<PartContent>),
+    /// What a bucket holds.
+    Counters(Counters),
+    /// Blobs to be removed.
+    FreedBlobs(Vec<FreedBlob>),
+    /// What the group owes.
+    Status(GroupStatus),
+}
+
+/// The extents of a content; none for inline bytes and for parts.
+pub fn extents(content: &crate::object::Content) -> &[Extent] {
+    match content {
+        crate::object::Content::Extents(extents) => extents,
+        crate::object::Content::Inline(_) | crate::object::Content::Parts { .. } => &[],
+    }
+}

@@ -1,0 +1,85 @@
+//! Why a mutation or query was refused: certain, and without any effect.
+
+use crate::id::{BlobId, BucketId};
+
+/// A definite no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The cluster was made before, with another id or other numbers.
+    #[error("this group already belongs to another cluster")]
+    GenesisConflict,
+    /// Something the mutation names is not in the topology, or contradicts it.
+    #[error("the topology does not allow it: {reason}")]
+    TopologyConflict {
+        /// What does not fit, in words.
+        reason: String,
+    },
+    /// The name is taken by a bucket that exists.
+    #[error("the bucket exists")]
+    BucketExists,
+    /// No such bucket here, or no longer: look it up in the directory again.
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// The bucket is being made or deleted by somebody else just now; finish that and try again.
+    #[error("bucket {bucket} is between two states")]
+    BucketInTransition {
+        /// The bucket that the name stands for now.
+        bucket: BucketId,
+    },
+    /// The bucket holds objects.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// No such key.
+    #[error("no such key")]
+    NoSuchKey,
+    /// No such version of the key.
+    #[error("no such version")]
+    NoSuchVersion,
+    /// The condition does not hold.
+    #[error("the condition does not hold")]
+    PreconditionFailed,
+    /// No such upload: never begun, completed or aborted.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// A part that completion names was not uploaded, or has another ETag or checksum.
+    #[error("part {number} is missing or differs")]
+    InvalidPart {
+        /// The first such part.
+        number: u16,
+    },
+    /// The parts are not in ascending order.
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    /// A part that is not the last is smaller than 5 MiB.
+    #[error("part {number} of {len} bytes is too small")]
+    PartTooSmall {
+        /// The first such part.
+        number: u16,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// The object would be larger than 5 TiB (50 TB since 2025 at AWS; 5 TiB here).
+    #[error("the object would be too large")]
+    ObjectTooLarge,
+    /// The checksum of the whole that was declared is not the one of the parts.
+    #[error("the checksum of the whole differs")]
+    ChecksumMismatch,
+    /// The checksum type or algorithm is not the one the upload was begun with.
+    #[error("the checksum is not of the kind the upload was begun with")]
+    ChecksumKindMismatch,
+    /// A blob was condemned, or is older than the group's collection horizon: write it anew.
+    #[error("{blob:?} may no longer be committed")]
+    BlobCondemned {
+        /// The first such blob.
+        blob: BlobId,
+    },
+    /// The request id was made longer ago than requests are remembered.
+    #[error("the request is too old to be applied exactly once")]
+    RequestTooOld,
+    /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
+    #[error("malformed: {reason}")]
+    Malformed {
+        /// Which rule, in words.
+        reason: String,
+    },
+}

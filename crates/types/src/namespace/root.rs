@@ -1,0 +1,205 @@
+//! The root group: cluster, topology, pools, bucket directory, shard map.
+
+use crate::cluster::{Disk, Profile, StorageNode, Topology};
+use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, PlacementGroupId, PoolId};
+use crate::name::BucketName;
+use crate::time::Timestamp;
+
+/// A change of the root group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootMutation {
+    /// Makes the cluster. Repeating it with the same values is no change; other values: `GenesisConflict`.
+    Genesis {
+        /// The new cluster's id.
+        cluster: ClusterId,
+        /// How many data groups there are, from group 1 on; 1 to 1,000.
+        data_group_count: u16,
+        /// Where buckets are said to be.
+        region: String,
+    },
+    /// Tells of a storage node and its disks. Known ones are brought up to date; no disk is forgotten.
+    RegisterStorage {
+        /// The node.
+        node: StorageNode,
+        /// All disks that it has now. A disk that another node had moves here.
+        disks: Vec<Disk>,
+    },
+    /// Makes a pool; the same pool again is no change.
+    CreatePool {
+        /// Its id; 1 is the default pool.
+        id: PoolId,
+        /// Its name.
+        name: String,
+        /// Its profile.
+        profile: Profile,
+        /// Its largest cell in bytes.
+        cell_len: u32,
+    },
+    /// Makes placement groups in a pool, each with epoch 1, in the order given. No change when the topology moved on
+    /// from `topology_epoch`: `TopologyConflict`, and the planner looks again.
+    CreatePlacementGroups {
+        /// The pool.
+        pool: PoolId,
+        /// What the planner saw.
+        topology_epoch: Epoch,
+        /// Members of each: `profile.width()` known disks, all different.
+        members: Vec<Vec<DiskId>>,
+    },
+    /// Takes a name for a new bucket: the directory row says `Creating`. Whoever finds it so finishes it.
+    ReserveBucket {
+        /// The name.
+        name: BucketName,
+        /// Whose it is: a canonical user id.
+        owner: String,
+    },
+    /// `Creating` → `Active`, after the data group opened it. An active one: no change.
+    ActivateBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// `Active` → `Deleting`. A deleting one: no change.
+    BeginDeleteBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// `Deleting` → `Active`, when the data group found it not empty. An active one: no change.
+    ReviveBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// Frees the name of a deleting bucket, after the data group fenced and drained it. An unknown one: no change.
+    ReleaseBucket {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// From now on commands may be proposed with this apply version. Never goes back.
+    ActivateApplyVersion {
+        /// The version.
+        version: u32,
+    },
+}
+
+/// What a change of the root group answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootReply {
+    /// It is so now.
+    Done,
+    /// Placement groups were made.
+    PlacementGroups(Vec<PlacementGroupId>),
+    /// The directory row as it is now.
+    Bucket(BucketEntry),
+}
+
+/// A step in the life of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketState {
+    /// The name is taken; the data group may not know the bucket yet.
+    Creating,
+    /// In use.
+    Active,
+    /// On the way out, unless it turns out not to be empty.
+    Deleting,
+}
+
+/// A row of the shard map: the keys from `start` up to the next row's are in `group`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardRange {
+    /// The first key of the range; empty for the first.
+    pub start: String,
+    /// The data group.
+    pub group: GroupId,
+    /// Grows when the range moves.
+    pub epoch: Epoch,
+}
+
+/// A row of the bucket directory, with the bucket's part of the shard map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketEntry {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Its name.
+    pub name: BucketName,
+    /// Whose it is.
+    pub owner: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Where it stands in its life.
+    pub state: BucketState,
+    /// Where its keys are; at least one row, the first with an empty start.
+    pub ranges: Vec<ShardRange>,
+}
+
+impl BucketEntry {
+    /// The data group of a key.
+    pub fn group_of(&self, key: &str) -> GroupId {
+        self.ranges
+            .iter()
+            .rev()
+            .find(|range| range.start.as_str() <= key)
+            .map_or(GroupId::ROOT, |range| range.group)
+    }
+}
+
+/// A question to the root group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootQuery {
+    /// The topology, unless it still has this epoch.
+    Topology {
+        /// What the asker has; 0 for nothing.
+        known: Epoch,
+    },
+    /// The directory row of a name. `NoSuchBucket` if there is none.
+    Bucket {
+        /// The name.
+        name: BucketName,
+    },
+    /// The directory row of an id. `NoSuchBucket` if there is none.
+    BucketById {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// A page of active buckets, by name.
+    Buckets {
+        /// Only names after this; empty for the first page.
+        after: String,
+        /// Only names with this prefix.
+        prefix: String,
+        /// At most this many rows, 1 to 10,000.
+        limit: u32,
+    },
+    /// The cluster's constants. `NoSuchBucket` never; before genesis: `ClusterInfo` is `None` in the view.
+    Cluster,
+}
+
+/// What is fixed at genesis, and the apply version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// How many data groups it has.
+    pub data_group_count: u16,
+    /// Where its buckets are said to be.
+    pub region: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The highest apply version that commands may be proposed with.
+    pub apply_version: u32,
+}
+
+/// An answer of the root group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootView {
+    /// The topology; `None` when the asker's is the newest.
+    Topology(Option<Topology>),
+    /// A directory row.
+    Bucket(BucketEntry),
+    /// A page of rows.
+    Buckets {
+        /// The rows, by name.
+        entries: Vec<BucketEntry>,
+        /// Whether more follow.
+        truncated: bool,
+    },
+    /// The cluster, if it was made.
+    Cluster(Option<ClusterInfo>),
+}
