@@ -1,0 +1,7 @@
+//! The project's own tools, behind the `xtask` binary: `tidy` holds the architecture, `rocksdb` builds the RocksDB
+//! archive once.
+//!
+//! They are a library so that `cargo test` runs `tidy` over this very tree. Nothing here is part of the store.
+
+pub mod rocksdb;
+pub mod tidy;
