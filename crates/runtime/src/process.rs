@@ -1,0 +1,88 @@
+//! What the process uses, from `/proc/self`.
+
+use std::fs;
+use std::time::Duration;
+
+/// A reading of what this process has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProcessUsage {
+    /// CPU time, user and system.
+    pub cpu: Duration,
+    /// Resident memory now, in bytes.
+    pub resident_bytes: u64,
+    /// The most there was, in bytes.
+    pub peak_resident_bytes: u64,
+    /// Open file descriptors.
+    pub open_files: u64,
+}
+
+impl ProcessUsage {
+    /// Reads it. What cannot be read (no `/proc`) is 0. Blocking, some microseconds.
+    pub fn read() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        let open_files = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        Self {
+            cpu: cpu_time(&stat),
+            resident_bytes: kib_line(&status, "VmRSS:") * 1024,
+            peak_resident_bytes: kib_line(&status, "VmHWM:") * 1024,
+            open_files: open_files.try_into().unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The memory limit of this process's cgroup (v2, then v1), in bytes; `None` without one.
+pub fn memory_limit_bytes() -> Option<u64> {
+    [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .into_iter()
+    .find_map(|path| {
+        let limit: u64 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        // cgroup v1 says "no limit" with a number close to 2⁶³.
+        (limit < 1 << 60).then_some(limit)
+    })
+}
+
+fn kib_line(status: &str, name: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.trim().strip_suffix(" kB"))
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Fields 14 and 15 of `/proc/self/stat` (see proc(5)), counted behind the command name, which may hold spaces.
+fn cpu_time(stat: &str) -> Duration {
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks: u64 = after_name
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Duration::from_millis(ticks * 1000 / per_second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_uses_memory_and_files() {
+        let usage = ProcessUsage::read();
+        assert!(usage.resident_bytes > 100_000);
+        assert!(usage.peak_resident_bytes >= usage.resident_bytes / 2);
+        assert!(usage.open_files >= 3);
+    }
+
+    #[test]
+    fn cpu_time_is_found_behind_odd_names() {
+        let stat = "12 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0";
+        let ticks = 200 * 1000 / rustix::param::clock_ticks_per_second();
+        assert_eq!(cpu_time(stat), Duration::from_millis(ticks));
+    }
+}
