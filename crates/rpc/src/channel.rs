@@ -1,0 +1,133 @@
+//! Channels: over sockets, and over memory inside one process.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tonic::transport::server::Connected;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
+
+/// What a pipe in memory holds in one direction: enough for one stripe's cells to one disk.
+const PIPE_LEN: usize = 2 * 1024 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: usize = 64;
+
+/// The server's end of in-process connections: a stream for `Router::serve_with_incoming`.
+pub struct Incoming(mpsc::Receiver<PipeEnd>);
+
+/// One end of a connection in memory.
+pub struct PipeEnd(DuplexStream);
+
+/// The client's end of in-process connections. Every `channel()` is a connection of its own.
+#[derive(Clone)]
+pub struct InProcess(mpsc::Sender<PipeEnd>);
+
+/// Makes a listener in memory and the way to it.
+pub fn in_process() -> (InProcess, Incoming) {
+    let (sender, receiver) = mpsc::channel(BACKLOG);
+    (InProcess(sender), Incoming(receiver))
+}
+
+impl InProcess {
+    /// A channel to the server that serves the other end. It connects when first used, and again when it broke.
+    pub fn channel(&self) -> Channel {
+        let sender = self.0.clone();
+        let connector = tower::service_fn(move |_: Uri| {
+            let sender = sender.clone();
+            async move {
+                let (near, far) = tokio::io::duplex(PIPE_LEN);
+                sender
+                    .send(PipeEnd(far))
+                    .await
+                    .map_err(|_| std::io::Error::other("the server of this process has stopped"))?;
+                Ok::<_, std::io::Error>(TokioIo::new(near))
+            }
+        });
+        tuned(Endpoint::from_static("http://in-process")).connect_with_connector_lazy(connector)
+    }
+}
+
+/// An address that is no `host:port`.
+#[derive(Debug, thiserror::Error)]
+#[error("{address:?} is no host:port")]
+pub struct AddressError {
+    /// What was given.
+    pub address: String,
+    /// Why.
+    #[source]
+    source: tonic::transport::Error,
+}
+
+/// A channel to `host:port`. It connects when first used, and again when it broke.
+///
+/// # Errors
+/// When the address is not understood.
+pub fn connect(address: &str) -> Result<Channel, AddressError> {
+    let endpoint =
+        Endpoint::from_shared(format!("http://{address}")).map_err(|source| AddressError {
+            address: address.to_owned(),
+            source,
+        })?;
+    Ok(tuned(endpoint)
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .connect_lazy())
+}
+
+/// The default windows of HTTP/2 cost a factor of three on bulk.
+fn tuned(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+impl Stream for Incoming {
+    type Item = std::io::Result<PipeEnd>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|end| end.map(Ok))
+    }
+}
+
+impl Connected for PipeEnd {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) -> Self::ConnectInfo {}
+}
+
+impl AsyncRead for PipeEnd {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for PipeEnd {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
