@@ -1,0 +1,338 @@
+//! Data groups.
+
+use cairn_types::namespace::data::{
+    Committed, CompletedPart, Counters, FreedBlob, GroupStatus, ListObjects, ListUploads,
+    ListedObject, ListedPart, ListedUpload, PartContent, UploadInfo, UploadKey, WriteCondition,
+};
+use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+
+use super::object::{new_content, part_number};
+use super::{
+    blob_id, bucket_id, bucket_name, checksum, checksum_spec, etag, new_object, new_part,
+    new_upload, object_checksum, object_headers, object_key, object_version, text, timestamp,
+    upload_id, version_id,
+};
+
+/// What must hold for a write.
+pub fn write_condition() -> impl Strategy<Value = WriteCondition> {
+    prop_oneof![
+        Just(WriteCondition::Always),
+        Just(WriteCondition::IfAbsent),
+        etag().prop_map(WriteCondition::IfMatch),
+    ]
+}
+
+/// Where an upload is.
+pub fn upload_key() -> impl Strategy<Value = UploadKey> {
+    (bucket_id(), object_key(), upload_id()).prop_map(|(bucket, key, upload)| UploadKey {
+        bucket,
+        key,
+        upload,
+    })
+}
+
+/// A change of a data group, each kind as likely as the others.
+pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
+    let blobs = || vec(blob_id(), 0..4);
+    let put = (bucket_id(), object_key(), new_object(), write_condition());
+    prop_oneof![
+        (bucket_id(), bucket_name())
+            .prop_map(|(bucket, name)| DataMutation::OpenBucket { bucket, name }),
+        bucket_id().prop_map(|bucket| DataMutation::FenceBucket { bucket }),
+        bucket_id().prop_map(|bucket| DataMutation::UnfenceBucket { bucket }),
+        (bucket_id(), any::<u32>())
+            .prop_map(|(bucket, limit)| DataMutation::DrainBucket { bucket, limit }),
+        put.prop_map(|(bucket, key, object, condition)| DataMutation::PutObject {
+            bucket,
+            key,
+            object,
+            condition,
+        }),
+        (bucket_id(), vec(object_key(), 1..4))
+            .prop_map(|(bucket, keys)| DataMutation::DeleteObjects { bucket, keys }),
+        upload_mutation(),
+        upload_mutation(),
+        upload_mutation(),
+        upload_mutation(),
+        blobs().prop_map(|blobs| DataMutation::CondemnBlobs { blobs }),
+        timestamp().prop_map(|horizon| DataMutation::RaiseHorizon { horizon }),
+        blobs().prop_map(|blobs| DataMutation::ForgetBlobs { blobs }),
+        Just(DataMutation::ExpireRequests),
+    ]
+}
+
+fn upload_mutation() -> BoxedStrategy<DataMutation> {
+    let part =
+        (part_number(), etag(), option::of(checksum())).prop_map(|(number, etag, checksum)| {
+            CompletedPart {
+                number,
+                etag,
+                checksum,
+            }
+        });
+    let complete = (
+        upload_key(),
+        vec(part, 1..4),
+        write_condition(),
+        option::of(checksum()),
+        option::of(any::<u64>()),
+    );
+    prop_oneof![
+        (bucket_id(), object_key(), new_upload()).prop_map(|(bucket, key, upload)| {
+            DataMutation::CreateUpload {
+                bucket,
+                key,
+                upload,
+            }
+        }),
+        (upload_key(), part_number(), new_part()).prop_map(|(upload, number, part)| {
+            DataMutation::PutPart {
+                upload,
+                number,
+                part,
+            }
+        }),
+        complete.prop_map(|(upload, parts, condition, checksum, declared_len)| {
+            DataMutation::CompleteUpload {
+                upload,
+                parts,
+                condition,
+                checksum,
+                declared_len,
+            }
+        }),
+        upload_key().prop_map(|upload| DataMutation::AbortUpload { upload }),
+    ]
+    .boxed()
+}
+
+/// An answer to a change of a data group.
+pub fn data_reply() -> impl Strategy<Value = DataReply> {
+    let committed = (
+        version_id(),
+        any::<bool>(),
+        etag(),
+        any::<u64>(),
+        option::of(object_checksum()),
+        timestamp(),
+    )
+        .prop_map(
+            |(version, is_null, etag, len, checksum, last_modified)| Committed {
+                version,
+                is_null,
+                etag,
+                len,
+                checksum,
+                last_modified,
+            },
+        );
+    prop_oneof![
+        Just(DataReply::Done),
+        any::<bool>().prop_map(|more| DataReply::Drained { more }),
+        committed.prop_map(DataReply::Committed),
+        vec(any::<bool>(), 0..4).prop_map(DataReply::Deleted),
+        (upload_id(), timestamp())
+            .prop_map(|(upload, initiated)| DataReply::UploadCreated { upload, initiated }),
+        timestamp().prop_map(|last_modified| DataReply::PartCommitted { last_modified }),
+        vec(blob_id(), 0..4).prop_map(DataReply::Condemned),
+    ]
+}
+
+/// A question to a data group.
+pub fn data_query() -> impl Strategy<Value = DataQuery> {
+    let object = || (bucket_id(), object_key(), option::of(version_id()));
+    let page = || (upload_key(), any::<u16>(), any::<u32>());
+    prop_oneof![
+        object().prop_map(|(bucket, key, version)| DataQuery::Object {
+            bucket,
+            key,
+            version,
+        }),
+        object().prop_map(|(bucket, key, version)| DataQuery::ObjectHead {
+            bucket,
+            key,
+            version,
+        }),
+        list_objects().prop_map(DataQuery::ListObjects),
+        upload_key().prop_map(|upload| DataQuery::Upload { upload }),
+        page().prop_map(|(upload, after, limit)| DataQuery::Parts {
+            upload,
+            after,
+            limit,
+        }),
+        list_uploads().prop_map(DataQuery::Uploads),
+        page().prop_map(|(upload, from, limit)| DataQuery::PartContents {
+            upload,
+            from,
+            limit,
+        }),
+        bucket_id().prop_map(|bucket| DataQuery::Counters { bucket }),
+        any::<u32>().prop_map(|limit| DataQuery::FreedBlobs { limit }),
+        Just(DataQuery::Status),
+    ]
+}
+
+fn list_objects() -> impl Strategy<Value = ListObjects> {
+    (bucket_id(), text(), text(), text(), any::<u32>()).prop_map(
+        |(bucket, prefix, delimiter, after, limit)| ListObjects {
+            bucket,
+            prefix,
+            delimiter,
+            after,
+            limit,
+        },
+    )
+}
+
+fn list_uploads() -> impl Strategy<Value = ListUploads> {
+    let after = (text(), option::of(upload_id()));
+    (bucket_id(), text(), text(), after, any::<u32>()).prop_map(
+        |(bucket, prefix, delimiter, (after_key, after_upload), limit)| ListUploads {
+            bucket,
+            prefix,
+            delimiter,
+            after_key,
+            after_upload,
+            limit,
+        },
+    )
+}
+
+/// An open upload.
+pub fn upload_info() -> impl Strategy<Value = UploadInfo> {
+    (timestamp(), object_headers(), option::of(checksum_spec())).prop_map(
+        |(initiated, headers, checksum)| UploadInfo {
+            initiated,
+            headers,
+            checksum,
+        },
+    )
+}
+
+/// An answer of a data group.
+pub fn data_view() -> impl Strategy<Value = DataView> {
+    let prefixes = || vec(text(), 0..3);
+    let objects = (vec(listed_object(), 0..3), prefixes(), option::of(text()));
+    let parts = (upload_info(), vec(listed_part(), 0..3), any::<bool>());
+    let cursor = option::of((text(), option::of(upload_id())));
+    let uploads = (vec(listed_upload(), 0..3), prefixes(), cursor);
+    let freed = (blob_id(), timestamp()).prop_map(|(blob, freed)| FreedBlob { blob, freed });
+    prop_oneof![
+        object_version().prop_map(|object| DataView::Object(Box::new(object))),
+        objects.prop_map(|(objects, common_prefixes, next)| DataView::Objects {
+            objects,
+            common_prefixes,
+            next,
+        }),
+        upload_info().prop_map(DataView::Upload),
+        parts.prop_map(|(info, parts, truncated)| DataView::Parts {
+            info,
+            parts,
+            truncated,
+        }),
+        uploads.prop_map(|(uploads, common_prefixes, next)| DataView::Uploads {
+            uploads,
+            common_prefixes,
+            next,
+        }),
+        vec(part_content(), 0..3).prop_map(DataView::PartContents),
+        counters().prop_map(DataView::Counters),
+        vec(freed, 0..4).prop_map(DataView::FreedBlobs),
+        group_status().prop_map(DataView::Status),
+    ]
+}
+
+fn listed_object() -> impl Strategy<Value = ListedObject> {
+    let checksum = option::of(checksum_spec());
+    (object_key(), any::<u64>(), etag(), timestamp(), checksum).prop_map(
+        |(key, len, etag, last_modified, checksum)| ListedObject {
+            key,
+            len,
+            etag,
+            last_modified,
+            checksum,
+        },
+    )
+}
+
+fn listed_upload() -> impl Strategy<Value = ListedUpload> {
+    (
+        object_key(),
+        upload_id(),
+        timestamp(),
+        option::of(checksum_spec()),
+    )
+        .prop_map(|(key, upload, initiated, checksum)| ListedUpload {
+            key,
+            upload,
+            initiated,
+            checksum,
+        })
+}
+
+fn listed_part() -> impl Strategy<Value = ListedPart> {
+    let checksum = option::of(object_checksum());
+    (part_number(), any::<u64>(), etag(), checksum, timestamp()).prop_map(
+        |(number, len, etag, checksum, last_modified)| ListedPart {
+            number,
+            len,
+            etag,
+            checksum,
+            last_modified,
+        },
+    )
+}
+
+fn part_content() -> impl Strategy<Value = PartContent> {
+    let checksum = option::of(object_checksum());
+    (part_number(), any::<u64>(), etag(), checksum, new_content()).prop_map(
+        |(number, len, etag, checksum, content)| PartContent {
+            number,
+            len,
+            etag,
+            checksum,
+            content,
+        },
+    )
+}
+
+fn counters() -> impl Strategy<Value = Counters> {
+    any::<[u64; 7]>().prop_map(
+        |[
+            objects,
+            bytes,
+            versions,
+            version_bytes,
+            uploads,
+            parts,
+            part_bytes,
+        ]| Counters {
+            objects,
+            bytes,
+            versions,
+            version_bytes,
+            uploads,
+            parts,
+            part_bytes,
+        },
+    )
+}
+
+fn group_status() -> impl Strategy<Value = GroupStatus> {
+    let clocks = (timestamp(), timestamp());
+    (clocks, any::<[u64; 3]>(), any::<u128>()).prop_map(
+        |((clock, horizon), [freed_blobs, condemned_blobs, degraded_blobs], state_hash)| {
+            GroupStatus {
+                clock,
+                horizon,
+                freed_blobs,
+                condemned_blobs,
+                degraded_blobs,
+                state_hash,
+            }
+        },
+    )
+}

@@ -1,0 +1,216 @@
+//! Changes of a data group.
+
+use cairn_types::checksum::Checksum;
+use cairn_types::id::BucketId;
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::DataMutation;
+use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::object::{NewObject, NewPart, NewUpload};
+use cairn_types::time::Timestamp;
+
+use crate::field::{DecodeError, Field, messages, nouns};
+use crate::proto;
+use crate::proto::data_mutation::{
+    CompleteUpload, CreateUpload, DeleteObjects, DrainBucket, Kind, OpenBucket, PutObject, PutPart,
+    RaiseHorizon,
+};
+use crate::proto::{BucketTarget, Empty};
+
+impl From<&DataMutation> for proto::DataMutation {
+    fn from(change: &DataMutation) -> Self {
+        let kind = match change {
+            DataMutation::OpenBucket { bucket, name } => Kind::OpenBucket(OpenBucket {
+                bucket: bucket.get(),
+                name: name.as_str().to_owned(),
+            }),
+            DataMutation::FenceBucket { bucket } => Kind::FenceBucket(BucketTarget {
+                bucket: bucket.get(),
+            }),
+            DataMutation::UnfenceBucket { bucket } => Kind::UnfenceBucket(BucketTarget {
+                bucket: bucket.get(),
+            }),
+            DataMutation::DrainBucket { bucket, limit } => Kind::DrainBucket(DrainBucket {
+                bucket: bucket.get(),
+                limit: *limit,
+            }),
+            DataMutation::PutObject {
+                bucket,
+                key,
+                object,
+                condition,
+            } => put_object_message(*bucket, key, object, condition),
+            DataMutation::DeleteObjects { bucket, keys } => delete_objects_message(*bucket, keys),
+            DataMutation::CreateUpload {
+                bucket,
+                key,
+                upload,
+            } => create_upload_message(*bucket, key, upload),
+            DataMutation::PutPart {
+                upload,
+                number,
+                part,
+            } => put_part_message(upload, *number, part),
+            DataMutation::CompleteUpload {
+                upload,
+                parts,
+                condition,
+                checksum,
+                declared_len,
+            } => {
+                complete_upload_message(upload, parts, condition, checksum.as_ref(), *declared_len)
+            }
+            DataMutation::AbortUpload { upload } => Kind::AbortUpload(upload.into()),
+            DataMutation::CondemnBlobs { blobs } => Kind::CondemnBlobs(blobs.as_slice().into()),
+            DataMutation::RaiseHorizon { horizon } => Kind::RaiseHorizon(RaiseHorizon {
+                horizon_ms: horizon.as_millis(),
+            }),
+            DataMutation::ForgetBlobs { blobs } => Kind::ForgetBlobs(blobs.as_slice().into()),
+            DataMutation::ExpireRequests => Kind::ExpireRequests(Empty {}),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+fn put_object_message(
+    bucket: BucketId,
+    key: &ObjectKey,
+    object: &NewObject,
+    condition: &WriteCondition,
+) -> Kind {
+    Kind::PutObject(PutObject {
+        bucket: bucket.get(),
+        key: key.as_str().to_owned(),
+        object: Some(object.into()),
+        condition: Some(condition.into()),
+    })
+}
+
+fn delete_objects_message(bucket: BucketId, keys: &[ObjectKey]) -> Kind {
+    Kind::DeleteObjects(DeleteObjects {
+        bucket: bucket.get(),
+        keys: keys.iter().map(|key| key.as_str().to_owned()).collect(),
+    })
+}
+
+fn create_upload_message(bucket: BucketId, key: &ObjectKey, upload: &NewUpload) -> Kind {
+    Kind::CreateUpload(CreateUpload {
+        bucket: bucket.get(),
+        key: key.as_str().to_owned(),
+        upload: Some(upload.into()),
+    })
+}
+
+fn put_part_message(upload: &UploadKey, number: u16, part: &NewPart) -> Kind {
+    Kind::PutPart(PutPart {
+        upload: Some(upload.into()),
+        number: number.into(),
+        part: Some(part.into()),
+    })
+}
+
+fn complete_upload_message(
+    upload: &UploadKey,
+    parts: &[CompletedPart],
+    condition: &WriteCondition,
+    checksum: Option<&Checksum>,
+    declared_len: Option<u64>,
+) -> Kind {
+    Kind::CompleteUpload(CompleteUpload {
+        upload: Some(upload.into()),
+        parts: messages(parts),
+        condition: Some(condition.into()),
+        checksum: checksum.map(Into::into),
+        declared_len,
+    })
+}
+
+impl TryFrom<proto::DataMutation> for DataMutation {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::DataMutation) -> Result<Self, DecodeError> {
+        match Field::new("DataMutation", "kind").required(message.kind)? {
+            Kind::OpenBucket(OpenBucket { bucket, name }) => Ok(Self::OpenBucket {
+                bucket: BucketId::new(bucket),
+                name: Field::new("DataMutation.OpenBucket", "name").bucket_name(&name)?,
+            }),
+            Kind::FenceBucket(BucketTarget { bucket }) => Ok(Self::FenceBucket {
+                bucket: BucketId::new(bucket),
+            }),
+            Kind::UnfenceBucket(BucketTarget { bucket }) => Ok(Self::UnfenceBucket {
+                bucket: BucketId::new(bucket),
+            }),
+            Kind::DrainBucket(DrainBucket { bucket, limit }) => Ok(Self::DrainBucket {
+                bucket: BucketId::new(bucket),
+                limit,
+            }),
+            Kind::PutObject(put) => put_object(put),
+            Kind::DeleteObjects(delete) => delete_objects(&delete),
+            Kind::CreateUpload(create) => create_upload(create),
+            Kind::PutPart(put) => put_part(put),
+            Kind::CompleteUpload(complete) => complete_upload(complete),
+            Kind::AbortUpload(upload) => Ok(Self::AbortUpload {
+                upload: upload.try_into()?,
+            }),
+            Kind::CondemnBlobs(blobs) => Ok(Self::CondemnBlobs {
+                blobs: blobs.try_into()?,
+            }),
+            Kind::RaiseHorizon(RaiseHorizon { horizon_ms }) => Ok(Self::RaiseHorizon {
+                horizon: Timestamp::from_millis(horizon_ms),
+            }),
+            Kind::ForgetBlobs(blobs) => Ok(Self::ForgetBlobs {
+                blobs: blobs.try_into()?,
+            }),
+            Kind::ExpireRequests(Empty {}) => Ok(Self::ExpireRequests),
+        }
+    }
+}
+
+fn put_object(message: PutObject) -> Result<DataMutation, DecodeError> {
+    let at = |name| Field::new("DataMutation.PutObject", name);
+    Ok(DataMutation::PutObject {
+        bucket: BucketId::new(message.bucket),
+        key: at("key").object_key(&message.key)?,
+        object: at("object").noun(message.object)?,
+        condition: at("condition").noun(message.condition)?,
+    })
+}
+
+fn delete_objects(message: &DeleteObjects) -> Result<DataMutation, DecodeError> {
+    let at = Field::new("DataMutation.DeleteObjects", "keys");
+    let keys = message.keys.iter();
+    Ok(DataMutation::DeleteObjects {
+        bucket: BucketId::new(message.bucket),
+        keys: keys
+            .map(|key| at.object_key(key))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn create_upload(message: CreateUpload) -> Result<DataMutation, DecodeError> {
+    let at = |name| Field::new("DataMutation.CreateUpload", name);
+    Ok(DataMutation::CreateUpload {
+        bucket: BucketId::new(message.bucket),
+        key: at("key").object_key(&message.key)?,
+        upload: at("upload").noun(message.upload)?,
+    })
+}
+
+fn put_part(message: PutPart) -> Result<DataMutation, DecodeError> {
+    let at = |name| Field::new("DataMutation.PutPart", name);
+    Ok(DataMutation::PutPart {
+        upload: at("upload").noun(message.upload)?,
+        number: at("number").narrow(message.number)?,
+        part: at("part").noun(message.part)?,
+    })
+}
+
+fn complete_upload(message: CompleteUpload) -> Result<DataMutation, DecodeError> {
+    let at = |name| Field::new("DataMutation.CompleteUpload", name);
+    Ok(DataMutation::CompleteUpload {
+        upload: at("upload").noun(message.upload)?,
+        parts: nouns(message.parts)?,
+        condition: at("condition").noun(message.condition)?,
+        checksum: message.checksum.map(TryInto::try_into).transpose()?,
+        declared_len: message.declared_len,
+    })
+}

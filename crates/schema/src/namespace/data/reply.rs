@@ -1,0 +1,89 @@
+//! What changes of a data group answer.
+
+use cairn_types::id::UploadId;
+use cairn_types::namespace::DataReply;
+use cairn_types::namespace::data::Committed;
+use cairn_types::time::Timestamp;
+
+use crate::field::{DecodeError, Field, bits_128};
+use crate::object::{version_id, version_id_bytes};
+use crate::proto;
+use crate::proto::Empty;
+use crate::proto::data_reply::{Deleted, Drained, Kind, PartCommitted, UploadCreated};
+
+impl From<&Committed> for proto::Committed {
+    fn from(committed: &Committed) -> Self {
+        Self {
+            version: version_id_bytes(committed.version),
+            is_null: committed.is_null,
+            etag: Some((&committed.etag).into()),
+            len: committed.len,
+            checksum: committed.checksum.as_ref().map(Into::into),
+            last_modified_ms: committed.last_modified.as_millis(),
+        }
+    }
+}
+
+impl TryFrom<proto::Committed> for Committed {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::Committed) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("Committed", name);
+        Ok(Self {
+            version: version_id(at("version"), &message.version)?,
+            is_null: message.is_null,
+            etag: at("etag").noun(message.etag)?,
+            len: message.len,
+            checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            last_modified: Timestamp::from_millis(message.last_modified_ms),
+        })
+    }
+}
+
+impl From<&DataReply> for proto::DataReply {
+    fn from(answer: &DataReply) -> Self {
+        let kind = match answer {
+            DataReply::Done => Kind::Done(Empty {}),
+            DataReply::Drained { more } => Kind::Drained(Drained { more: *more }),
+            DataReply::Committed(committed) => Kind::Committed(committed.into()),
+            DataReply::Deleted(found) => Kind::Deleted(Deleted {
+                found: found.clone(),
+            }),
+            DataReply::UploadCreated { upload, initiated } => Kind::UploadCreated(UploadCreated {
+                upload: bits_128(upload.get()),
+                initiated_ms: initiated.as_millis(),
+            }),
+            DataReply::PartCommitted { last_modified } => Kind::PartCommitted(PartCommitted {
+                last_modified_ms: last_modified.as_millis(),
+            }),
+            DataReply::Condemned(blobs) => Kind::Condemned(blobs.as_slice().into()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::DataReply> for DataReply {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::DataReply) -> Result<Self, DecodeError> {
+        Ok(
+            match Field::new("DataReply", "kind").required(message.kind)? {
+                Kind::Done(Empty {}) => Self::Done,
+                Kind::Drained(Drained { more }) => Self::Drained { more },
+                Kind::Committed(committed) => Self::Committed(committed.try_into()?),
+                Kind::Deleted(Deleted { found }) => Self::Deleted(found),
+                Kind::UploadCreated(created) => {
+                    let at = Field::new("DataReply.UploadCreated", "upload");
+                    Self::UploadCreated {
+                        upload: UploadId::new(at.bits_128(&created.upload)?),
+                        initiated: Timestamp::from_millis(created.initiated_ms),
+                    }
+                }
+                Kind::PartCommitted(PartCommitted { last_modified_ms }) => Self::PartCommitted {
+                    last_modified: Timestamp::from_millis(last_modified_ms),
+                },
+                Kind::Condemned(blobs) => Self::Condemned(blobs.try_into()?),
+            },
+        )
+    }
+}

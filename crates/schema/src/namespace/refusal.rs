@@ -1,0 +1,90 @@
+//! Why a mutation or query was refused.
+
+use cairn_types::id::{BlobId, BucketId};
+use cairn_types::namespace::Refusal;
+
+use crate::field::{DecodeError, Field, bits_128};
+use crate::proto;
+use crate::proto::refusal::{BlobCondemned, Kind, PartNumber, PartTooSmall, Reason};
+use crate::proto::{BucketTarget, Empty};
+
+impl From<&Refusal> for proto::Refusal {
+    fn from(refusal: &Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::GenesisConflict => Kind::GenesisConflict(Empty {}),
+            Refusal::TopologyConflict { reason } => Kind::TopologyConflict(Reason {
+                reason: reason.clone(),
+            }),
+            Refusal::BucketExists => Kind::BucketExists(Empty {}),
+            Refusal::NoSuchBucket => Kind::NoSuchBucket(Empty {}),
+            Refusal::BucketInTransition { bucket } => Kind::BucketInTransition(BucketTarget {
+                bucket: bucket.get(),
+            }),
+            Refusal::BucketNotEmpty => Kind::BucketNotEmpty(Empty {}),
+            Refusal::NoSuchKey => Kind::NoSuchKey(Empty {}),
+            Refusal::NoSuchVersion => Kind::NoSuchVersion(Empty {}),
+            Refusal::PreconditionFailed => Kind::PreconditionFailed(Empty {}),
+            Refusal::NoSuchUpload => Kind::NoSuchUpload(Empty {}),
+            Refusal::InvalidPart { number } => Kind::InvalidPart(PartNumber {
+                number: (*number).into(),
+            }),
+            Refusal::InvalidPartOrder => Kind::InvalidPartOrder(Empty {}),
+            Refusal::PartTooSmall { number, len } => Kind::PartTooSmall(PartTooSmall {
+                number: (*number).into(),
+                len: *len,
+            }),
+            Refusal::ObjectTooLarge => Kind::ObjectTooLarge(Empty {}),
+            Refusal::ChecksumMismatch => Kind::ChecksumMismatch(Empty {}),
+            Refusal::ChecksumKindMismatch => Kind::ChecksumKindMismatch(Empty {}),
+            Refusal::BlobCondemned { blob } => Kind::BlobCondemned(BlobCondemned {
+                blob: bits_128(blob.get()),
+            }),
+            Refusal::RequestTooOld => Kind::RequestTooOld(Empty {}),
+            Refusal::Malformed { reason } => Kind::Malformed(Reason {
+                reason: reason.clone(),
+            }),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::Refusal> for Refusal {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::Refusal) -> Result<Self, DecodeError> {
+        Ok(
+            match Field::new("Refusal", "kind").required(message.kind)? {
+                Kind::GenesisConflict(Empty {}) => Self::GenesisConflict,
+                Kind::TopologyConflict(Reason { reason }) => Self::TopologyConflict { reason },
+                Kind::BucketExists(Empty {}) => Self::BucketExists,
+                Kind::NoSuchBucket(Empty {}) => Self::NoSuchBucket,
+                Kind::BucketInTransition(BucketTarget { bucket }) => Self::BucketInTransition {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::BucketNotEmpty(Empty {}) => Self::BucketNotEmpty,
+                Kind::NoSuchKey(Empty {}) => Self::NoSuchKey,
+                Kind::NoSuchVersion(Empty {}) => Self::NoSuchVersion,
+                Kind::PreconditionFailed(Empty {}) => Self::PreconditionFailed,
+                Kind::NoSuchUpload(Empty {}) => Self::NoSuchUpload,
+                Kind::InvalidPart(PartNumber { number }) => Self::InvalidPart {
+                    number: Field::new("Refusal.PartNumber", "number").narrow(number)?,
+                },
+                Kind::InvalidPartOrder(Empty {}) => Self::InvalidPartOrder,
+                Kind::PartTooSmall(PartTooSmall { number, len }) => Self::PartTooSmall {
+                    number: Field::new("Refusal.PartTooSmall", "number").narrow(number)?,
+                    len,
+                },
+                Kind::ObjectTooLarge(Empty {}) => Self::ObjectTooLarge,
+                Kind::ChecksumMismatch(Empty {}) => Self::ChecksumMismatch,
+                Kind::ChecksumKindMismatch(Empty {}) => Self::ChecksumKindMismatch,
+                Kind::BlobCondemned(BlobCondemned { blob }) => Self::BlobCondemned {
+                    blob: BlobId::from_bits(
+                        Field::new("Refusal.BlobCondemned", "blob").bits_128(&blob)?,
+                    ),
+                },
+                Kind::RequestTooOld(Empty {}) => Self::RequestTooOld,
+                Kind::Malformed(Reason { reason }) => Self::Malformed { reason },
+            },
+        )
+    }
+}

@@ -1,0 +1,374 @@
+//! The root group: cluster, topology, pools, bucket directory, shard map.
+
+use cairn_types::cluster::Pool;
+use cairn_types::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, PlacementGroupId, PoolId};
+use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
+use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
+use cairn_types::time::Timestamp;
+
+use crate::cluster::{disk_id_bytes, disk_ids};
+use crate::field::{DecodeError, Field, bits_128, messages, nouns};
+use crate::proto;
+use crate::proto::{BucketTarget, Empty, root_mutation, root_query, root_reply, root_view};
+
+impl From<&RootMutation> for proto::RootMutation {
+    fn from(change: &RootMutation) -> Self {
+        use root_mutation::{ActivateApplyVersion, Genesis, Kind, RegisterStorage, ReserveBucket};
+        let kind = match change {
+            RootMutation::Genesis {
+                cluster,
+                data_group_count,
+                region,
+            } => Kind::Genesis(Genesis {
+                cluster: bits_128(cluster.get()),
+                data_group_count: (*data_group_count).into(),
+                region: region.clone(),
+            }),
+            RootMutation::RegisterStorage { node, disks } => {
+                Kind::RegisterStorage(RegisterStorage {
+                    node: Some(node.into()),
+                    disks: messages(disks),
+                })
+            }
+            RootMutation::CreatePool {
+                id,
+                name,
+                profile,
+                cell_len,
+            } => Kind::CreatePool(proto::Pool {
+                id: id.get(),
+                name: name.clone(),
+                profile: Some(profile.into()),
+                cell_len: *cell_len,
+            }),
+            RootMutation::CreatePlacementGroups {
+                pool,
+                topology_epoch,
+                members,
+            } => create_placement_groups_message(*pool, *topology_epoch, members),
+            RootMutation::ReserveBucket { name, owner } => Kind::ReserveBucket(ReserveBucket {
+                name: name.as_str().to_owned(),
+                owner: owner.clone(),
+            }),
+            RootMutation::ActivateBucket { bucket } => Kind::ActivateBucket(target(*bucket)),
+            RootMutation::BeginDeleteBucket { bucket } => Kind::BeginDeleteBucket(target(*bucket)),
+            RootMutation::ReviveBucket { bucket } => Kind::ReviveBucket(target(*bucket)),
+            RootMutation::ReleaseBucket { bucket } => Kind::ReleaseBucket(target(*bucket)),
+            RootMutation::ActivateApplyVersion { version } => {
+                Kind::ActivateApplyVersion(ActivateApplyVersion { version: *version })
+            }
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+fn create_placement_groups_message(
+    pool: PoolId,
+    topology_epoch: Epoch,
+    members: &[Vec<DiskId>],
+) -> root_mutation::Kind {
+    let members = members.iter().map(|disks| root_mutation::Members {
+        disks: disk_id_bytes(disks),
+    });
+    root_mutation::Kind::CreatePlacementGroups(root_mutation::CreatePlacementGroups {
+        pool: pool.get(),
+        topology_epoch: topology_epoch.get(),
+        members: members.collect(),
+    })
+}
+
+impl TryFrom<proto::RootMutation> for RootMutation {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::RootMutation) -> Result<Self, DecodeError> {
+        use root_mutation::Kind;
+        Ok(
+            match Field::new("RootMutation", "kind").required(message.kind)? {
+                Kind::Genesis(genesis) => {
+                    let at = |name| Field::new("RootMutation.Genesis", name);
+                    Self::Genesis {
+                        cluster: ClusterId::new(at("cluster").bits_128(&genesis.cluster)?),
+                        data_group_count: at("data_group_count")
+                            .narrow(genesis.data_group_count)?,
+                        region: genesis.region,
+                    }
+                }
+                Kind::RegisterStorage(register) => Self::RegisterStorage {
+                    node: Field::new("RootMutation.RegisterStorage", "node").noun(register.node)?,
+                    disks: nouns(register.disks)?,
+                },
+                Kind::CreatePool(pool) => {
+                    let pool = Pool::try_from(pool)?;
+                    Self::CreatePool {
+                        id: pool.id,
+                        name: pool.name,
+                        profile: pool.profile,
+                        cell_len: pool.cell_len,
+                    }
+                }
+                Kind::CreatePlacementGroups(create) => create_placement_groups(&create)?,
+                Kind::ReserveBucket(reserve) => Self::ReserveBucket {
+                    name: Field::new("RootMutation.ReserveBucket", "name")
+                        .bucket_name(&reserve.name)?,
+                    owner: reserve.owner,
+                },
+                Kind::ActivateBucket(BucketTarget { bucket }) => Self::ActivateBucket {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::BeginDeleteBucket(BucketTarget { bucket }) => Self::BeginDeleteBucket {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::ReviveBucket(BucketTarget { bucket }) => Self::ReviveBucket {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::ReleaseBucket(BucketTarget { bucket }) => Self::ReleaseBucket {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::ActivateApplyVersion(activate) => Self::ActivateApplyVersion {
+                    version: activate.version,
+                },
+            },
+        )
+    }
+}
+
+fn create_placement_groups(
+    message: &root_mutation::CreatePlacementGroups,
+) -> Result<RootMutation, DecodeError> {
+    let at = Field::new("RootMutation.Members", "disks");
+    let members = message.members.iter();
+    Ok(RootMutation::CreatePlacementGroups {
+        pool: PoolId::new(message.pool),
+        topology_epoch: Epoch::new(message.topology_epoch),
+        members: members
+            .map(|members| disk_ids(at, &members.disks))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+impl From<&RootReply> for proto::RootReply {
+    fn from(answer: &RootReply) -> Self {
+        use root_reply::{Kind, PlacementGroups};
+        let kind = match answer {
+            RootReply::Done => Kind::Done(Empty {}),
+            RootReply::PlacementGroups(ids) => Kind::PlacementGroups(PlacementGroups {
+                ids: ids.iter().map(|id| id.get()).collect(),
+            }),
+            RootReply::Bucket(entry) => Kind::Bucket(entry.into()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::RootReply> for RootReply {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::RootReply) -> Result<Self, DecodeError> {
+        use root_reply::{Kind, PlacementGroups};
+        Ok(
+            match Field::new("RootReply", "kind").required(message.kind)? {
+                Kind::Done(Empty {}) => Self::Done,
+                Kind::PlacementGroups(PlacementGroups { ids }) => {
+                    Self::PlacementGroups(ids.into_iter().map(PlacementGroupId::new).collect())
+                }
+                Kind::Bucket(entry) => Self::Bucket(entry.try_into()?),
+            },
+        )
+    }
+}
+
+impl From<&ShardRange> for proto::ShardRange {
+    fn from(range: &ShardRange) -> Self {
+        Self {
+            start: range.start.clone(),
+            group: range.group.get().into(),
+            epoch: range.epoch.get(),
+        }
+    }
+}
+
+impl TryFrom<proto::ShardRange> for ShardRange {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ShardRange) -> Result<Self, DecodeError> {
+        Ok(Self {
+            start: message.start,
+            group: GroupId::new(Field::new("ShardRange", "group").narrow(message.group)?),
+            epoch: Epoch::new(message.epoch),
+        })
+    }
+}
+
+impl From<&BucketEntry> for proto::BucketEntry {
+    fn from(entry: &BucketEntry) -> Self {
+        let state = match entry.state {
+            BucketState::Creating => proto::BucketState::Creating,
+            BucketState::Active => proto::BucketState::Active,
+            BucketState::Deleting => proto::BucketState::Deleting,
+        };
+        Self {
+            bucket: entry.bucket.get(),
+            name: entry.name.as_str().to_owned(),
+            owner: entry.owner.clone(),
+            created_ms: entry.created.as_millis(),
+            state: state.into(),
+            ranges: messages(&entry.ranges),
+        }
+    }
+}
+
+impl TryFrom<proto::BucketEntry> for BucketEntry {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::BucketEntry) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("BucketEntry", name);
+        let ranges: Vec<ShardRange> = nouns(message.ranges)?;
+        if ranges.first().is_none_or(|first| !first.start.is_empty()) {
+            return Err(at("ranges").breaks("at least one row, the first with an empty start"));
+        }
+        Ok(Self {
+            bucket: BucketId::new(message.bucket),
+            name: at("name").bucket_name(&message.name)?,
+            owner: message.owner,
+            created: Timestamp::from_millis(message.created_ms),
+            state: bucket_state(at("state"), message.state)?,
+            ranges,
+        })
+    }
+}
+
+fn bucket_state(at: Field, number: i32) -> Result<BucketState, DecodeError> {
+    match at.value(number)? {
+        proto::BucketState::Unspecified => Err(at.unknown(number)),
+        proto::BucketState::Creating => Ok(BucketState::Creating),
+        proto::BucketState::Active => Ok(BucketState::Active),
+        proto::BucketState::Deleting => Ok(BucketState::Deleting),
+    }
+}
+
+impl From<&RootQuery> for proto::RootQuery {
+    fn from(question: &RootQuery) -> Self {
+        use root_query::{BucketQuery, BucketsQuery, Kind, TopologyQuery};
+        let kind = match question {
+            RootQuery::Topology { known } => Kind::Topology(TopologyQuery {
+                known_epoch: known.get(),
+            }),
+            RootQuery::Bucket { name } => Kind::Bucket(BucketQuery {
+                name: name.as_str().to_owned(),
+            }),
+            RootQuery::BucketById { bucket } => Kind::BucketById(target(*bucket)),
+            RootQuery::Buckets {
+                after,
+                prefix,
+                limit,
+            } => Kind::Buckets(BucketsQuery {
+                after: after.clone(),
+                prefix: prefix.clone(),
+                limit: *limit,
+            }),
+            RootQuery::Cluster => Kind::Cluster(Empty {}),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::RootQuery> for RootQuery {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::RootQuery) -> Result<Self, DecodeError> {
+        use root_query::Kind;
+        Ok(
+            match Field::new("RootQuery", "kind").required(message.kind)? {
+                Kind::Topology(query) => Self::Topology {
+                    known: Epoch::new(query.known_epoch),
+                },
+                Kind::Bucket(query) => Self::Bucket {
+                    name: Field::new("RootQuery.BucketQuery", "name").bucket_name(&query.name)?,
+                },
+                Kind::BucketById(BucketTarget { bucket }) => Self::BucketById {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::Buckets(query) => Self::Buckets {
+                    after: query.after,
+                    prefix: query.prefix,
+                    limit: query.limit,
+                },
+                Kind::Cluster(Empty {}) => Self::Cluster,
+            },
+        )
+    }
+}
+
+impl From<&ClusterInfo> for proto::ClusterInfo {
+    fn from(info: &ClusterInfo) -> Self {
+        Self {
+            cluster: bits_128(info.cluster.get()),
+            data_group_count: info.data_group_count.into(),
+            region: info.region.clone(),
+            created_ms: info.created.as_millis(),
+            apply_version: info.apply_version,
+        }
+    }
+}
+
+impl TryFrom<proto::ClusterInfo> for ClusterInfo {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ClusterInfo) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("ClusterInfo", name);
+        Ok(Self {
+            cluster: ClusterId::new(at("cluster").bits_128(&message.cluster)?),
+            data_group_count: at("data_group_count").narrow(message.data_group_count)?,
+            region: message.region,
+            created: Timestamp::from_millis(message.created_ms),
+            apply_version: message.apply_version,
+        })
+    }
+}
+
+impl From<&RootView> for proto::RootView {
+    fn from(answer: &RootView) -> Self {
+        use root_view::{BucketsView, ClusterView, Kind, TopologyView};
+        let kind = match answer {
+            RootView::Topology(topology) => Kind::Topology(TopologyView {
+                topology: topology.as_ref().map(Into::into),
+            }),
+            RootView::Bucket(entry) => Kind::Bucket(entry.into()),
+            RootView::Buckets { entries, truncated } => Kind::Buckets(BucketsView {
+                entries: messages(entries),
+                truncated: *truncated,
+            }),
+            RootView::Cluster(info) => Kind::Cluster(ClusterView {
+                info: info.as_ref().map(Into::into),
+            }),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::RootView> for RootView {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::RootView) -> Result<Self, DecodeError> {
+        use root_view::Kind;
+        Ok(
+            match Field::new("RootView", "kind").required(message.kind)? {
+                Kind::Topology(view) => {
+                    Self::Topology(view.topology.map(TryInto::try_into).transpose()?)
+                }
+                Kind::Bucket(entry) => Self::Bucket(entry.try_into()?),
+                Kind::Buckets(view) => Self::Buckets {
+                    entries: nouns(view.entries)?,
+                    truncated: view.truncated,
+                },
+                Kind::Cluster(view) => Self::Cluster(view.info.map(TryInto::try_into).transpose()?),
+            },
+        )
+    }
+}
+
+fn target(bucket: BucketId) -> BucketTarget {
+    BucketTarget {
+        bucket: bucket.get(),
+    }
+}
