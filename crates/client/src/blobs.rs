@@ -1,0 +1,121 @@
+//! What a data group says of blobs: which may go, which are gone.
+
+use cairn_types::id::{BlobId, GroupId};
+use cairn_types::namespace::data::{FreedBlob, GroupStatus};
+use cairn_types::namespace::{
+    DataMutation, DataQuery, DataReply, DataView, Mutation, Query, Reply, View,
+};
+use cairn_types::time::Timestamp;
+
+use crate::meta::{MetaClient, MutateError, QueryError};
+
+/// Blobs in one command.
+const BLOBS_PER_COMMAND: usize = 1000;
+
+/// The blobs of all data groups. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    meta: MetaClient,
+}
+
+impl Blobs {
+    /// The blobs that `meta` leads to.
+    pub fn new(meta: MetaClient) -> Self {
+        Self { meta }
+    }
+
+    /// Forbids those of `blobs`, all of `group`, that nothing refers to; answers which. Their shards may be removed then.
+    ///
+    /// # Errors
+    /// When not all of them were decided; doing it again is harmless.
+    pub async fn condemn(
+        &self,
+        group: GroupId,
+        blobs: &[BlobId],
+    ) -> Result<Vec<BlobId>, MutateError> {
+        let mut condemned = Vec::new();
+        for page in blobs.chunks(BLOBS_PER_COMMAND) {
+            let blobs = page.to_vec();
+            match self
+                .change(group, DataMutation::CondemnBlobs { blobs })
+                .await?
+            {
+                DataReply::Condemned(page) => condemned.extend(page),
+                _ => return Err(MutateError::unexpected_reply(group)),
+            }
+        }
+        Ok(condemned)
+    }
+
+    /// Forgets freed or condemned blobs of `group` whose shards are tombstoned on their disks.
+    ///
+    /// # Errors
+    /// When not all of them were forgotten; doing it again is harmless.
+    pub async fn forget(&self, group: GroupId, blobs: &[BlobId]) -> Result<(), MutateError> {
+        for page in blobs.chunks(BLOBS_PER_COMMAND) {
+            let blobs = page.to_vec();
+            self.change(group, DataMutation::ForgetBlobs { blobs })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses from now on to commit blobs that were begun before `horizon`.
+    ///
+    /// # Errors
+    /// See `MutateError`.
+    pub async fn raise_horizon(
+        &self,
+        group: GroupId,
+        horizon: Timestamp,
+    ) -> Result<(), MutateError> {
+        self.change(group, DataMutation::RaiseHorizon { horizon })
+            .await
+            .map(drop)
+    }
+
+    /// A page of freed blobs, oldest first.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn freed(&self, group: GroupId, limit: u32) -> Result<Vec<FreedBlob>, QueryError> {
+        match self.ask(group, DataQuery::FreedBlobs { limit }).await? {
+            DataView::FreedBlobs(blobs) => Ok(blobs),
+            _ => Err(QueryError::unexpected_view()),
+        }
+    }
+
+    /// What a group owes and forbids.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn status(&self, group: GroupId) -> Result<GroupStatus, QueryError> {
+        match self.ask(group, DataQuery::Status).await? {
+            DataView::Status(status) => Ok(status),
+            _ => Err(QueryError::unexpected_view()),
+        }
+    }
+
+    async fn change(
+        &self,
+        group: GroupId,
+        mutation: DataMutation,
+    ) -> Result<DataReply, MutateError> {
+        match self
+            .meta
+            .mutate(group, Mutation::Data(mutation))
+            .await?
+            .value
+        {
+            Reply::Data(reply) => Ok(reply),
+            Reply::Root(_) => Err(MutateError::unexpected_reply(group)),
+        }
+    }
+
+    async fn ask(&self, group: GroupId, query: DataQuery) -> Result<DataView, QueryError> {
+        match self.meta.query(group, &Query::Data(query)).await?.value {
+            View::Data(view) => Ok(view),
+            View::Root(_) => Err(QueryError::unexpected_view()),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Buckets: the directory in the root group, and the steps between it and the data groups.
+//!
+//! A bucket is made and deleted in steps of which each is repeatable, so whoever meets a half-done one finishes it.
+//!
+//! - Making: the directory takes the name (`Creating`), every data group of the bucket opens it, the directory says
+//!   `Active`. Until then nobody sees the bucket, so a maker that died leaves nothing but a name that the next one takes over.
+//! - Deleting: the directory says `Deleting`, every data group fences the bucket, which it does only while the bucket is
+//!   empty and after which no key can come; then what is left is drained and the name is freed. When a data group finds a
+//!   key, the directory is set back to `Active` and the fences are lifted. A `Deleting` bucket may or may not be fenced, so
+//!   a reader that meets one finishes the deletion to know.
+
+mod transition;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cairn_types::id::{BucketId, GroupId};
+use cairn_types::name::BucketName;
+use cairn_types::namespace::data::Counters;
+use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo};
+use cairn_types::namespace::{
+    DataQuery, DataView, Mutation, Query, Refusal, RootMutation, RootQuery, RootReply, RootView,
+    View,
+};
+
+use crate::meta::{Indexed, MetaClient, MutateError, QueryError};
+
+/// Entries that are remembered; beyond it all are forgotten, which costs one question each.
+const CACHE_LEN: usize = 10_000;
+
+/// How often a step may be undone by somebody else before this side gives up.
+const ROUNDS: usize = 8;
+
+/// The buckets of a cluster. Cloning shares it.
+#[derive(Clone)]
+pub struct Buckets {
+    meta: MetaClient,
+    /// Active ones only: that a name is free is never remembered.
+    cache: Arc<Mutex<HashMap<BucketName, Arc<BucketEntry>>>>,
+}
+
+/// A page of buckets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPage {
+    /// The rows, by name.
+    pub entries: Vec<BucketEntry>,
+    /// Whether more follow.
+    pub truncated: bool,
+}
+
+impl Buckets {
+    /// The buckets that `meta` leads to.
+    pub fn new(meta: MetaClient) -> Self {
+        Self {
+            meta,
+            cache: Arc::default(),
+        }
+    }
+
+    /// The way to the metadata.
+    pub fn meta(&self) -> &MetaClient {
+        &self.meta
+    }
+
+    /// The bucket of this name, remembered or asked for. It may be gone: then its data group says `NoSuchBucket`, which
+    /// `Objects` and `Uploads` answer by asking again.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, or no answer.
+    pub async fn lookup(&self, name: &BucketName) -> Result<Arc<BucketEntry>, QueryError> {
+        let remembered = self.cache().get(name).cloned();
+        match remembered {
+            Some(entry) => Ok(entry),
+            None => self.fetch(name).await.map(|fetched| fetched.value),
+        }
+    }
+
+    /// The bucket of this name as it is now: a linearizable read.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, or no answer.
+    pub async fn fetch(&self, name: &BucketName) -> Result<Indexed<Arc<BucketEntry>>, QueryError> {
+        self.forget(name);
+        for _ in 0..ROUNDS {
+            let found = self.directory_row(name).await?;
+            match found.value.state {
+                BucketState::Active => return found.try_map(|entry| Ok(self.remember(entry))),
+                // Not visible before it is active.
+                BucketState::Creating => return Err(Refusal::NoSuchBucket.into()),
+                BucketState::Deleting => {
+                    let finished = self.finish_delete(&found.value).await;
+                    finished.map_err(|error| QueryError::Unavailable {
+                        group: GroupId::ROOT,
+                        reason: format!("finish the deletion of the bucket: {error}"),
+                    })?;
+                }
+            }
+        }
+        Err(QueryError::Unavailable {
+            group: GroupId::ROOT,
+            reason: "the bucket is made and deleted all the time".to_owned(),
+        })
+    }
+
+    /// A page of active buckets, by name.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn list(
+        &self,
+        after: &str,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Indexed<BucketPage>, QueryError> {
+        let query = RootQuery::Buckets {
+            after: after.to_owned(),
+            prefix: prefix.to_owned(),
+            limit,
+        };
+        self.ask_root(query).await?.try_map(|view| match view {
+            RootView::Buckets { entries, truncated } => Ok(BucketPage { entries, truncated }),
+            _ => Err(QueryError::unexpected_view()),
+        })
+    }
+
+    /// What is fixed at genesis; `None` before it.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn cluster(&self) -> Result<Option<ClusterInfo>, QueryError> {
+        match self.ask_root(RootQuery::Cluster).await?.value {
+            RootView::Cluster(info) => Ok(info),
+            _ => Err(QueryError::unexpected_view()),
+        }
+    }
+
+    /// What a bucket holds, exactly: one answer of each of its data groups, added up.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, or no answer.
+    pub async fn counters(&self, bucket: &BucketEntry) -> Result<Counters, QueryError> {
+        let mut sum = Counters::default();
+        for group in groups(bucket) {
+            let query = Query::Data(DataQuery::Counters {
+                bucket: bucket.bucket,
+            });
+            let View::Data(DataView::Counters(one)) = self.meta.query(group, &query).await?.value
+            else {
+                return Err(QueryError::unexpected_view());
+            };
+            sum.objects += one.objects;
+            sum.bytes += one.bytes;
+            sum.versions += one.versions;
+            sum.version_bytes += one.version_bytes;
+            sum.uploads += one.uploads;
+            sum.parts += one.parts;
+            sum.part_bytes += one.part_bytes;
+        }
+        Ok(sum)
+    }
+
+    /// Makes a bucket for `owner`.
+    ///
+    /// # Errors
+    /// `BucketExists`, whoever owns it: `fetch` tells. Unknown when it got stuck between its steps; doing it again goes on.
+    pub async fn create(
+        &self,
+        name: &BucketName,
+        owner: &str,
+    ) -> Result<Arc<BucketEntry>, MutateError> {
+        for _ in 0..ROUNDS {
+            let reserve = RootMutation::ReserveBucket {
+                name: name.clone(),
+                owner: owner.to_owned(),
+            };
+            match self.change_root(reserve).await {
+                Ok(RootReply::Bucket(entry)) => {
+                    let opened = self.finish_create(&entry).await;
+                    opened.map_err(|error| error.after_effect(GroupId::ROOT))?;
+                    return Ok(self.remember(BucketEntry {
+                        state: BucketState::Active,
+                        ..entry
+                    }));
+                }
+                Ok(RootReply::Done | RootReply::PlacementGroups(_)) => {
+                    return Err(MutateError::unexpected_reply(GroupId::ROOT));
+                }
+                // Nothing of ours happened yet: finish what is there, and look again.
+                Err(MutateError::Refused(Refusal::BucketInTransition { bucket })) => {
+                    self.finish_any(bucket).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(restless(name))
+    }
+
+    /// Deletes a bucket if it is empty.
+    ///
+    /// # Errors
+    /// `BucketNotEmpty`, `NoSuchBucket`. Unknown when it got stuck between its steps; doing it again goes on.
+    pub async fn delete(&self, name: &BucketName) -> Result<(), MutateError> {
+        self.forget(name);
+        for _ in 0..ROUNDS {
+            let entry = self.directory_row(name).await?.value;
+            match entry.state {
+                BucketState::Creating => self.finish_create(&entry).await?,
+                BucketState::Active | BucketState::Deleting => {
+                    let begin = RootMutation::BeginDeleteBucket {
+                        bucket: entry.bucket,
+                    };
+                    self.change_root(begin).await?;
+                    match self.finish_delete(&entry).await {
+                        Ok(transition::Deletion::Gone) => return Ok(()),
+                        Ok(transition::Deletion::NotEmpty) => {
+                            return Err(Refusal::BucketNotEmpty.into());
+                        }
+                        Ok(transition::Deletion::Undone) => {}
+                        Err(error) => return Err(error.after_effect(GroupId::ROOT)),
+                    }
+                }
+            }
+        }
+        Err(restless(name))
+    }
+
+    /// Forgets what is remembered of a name.
+    pub fn forget(&self, name: &BucketName) {
+        self.cache().remove(name);
+    }
+
+    /// Runs `request` on the bucket; when its data group does not know the bucket any more, once again on the bucket that
+    /// the name stands for now.
+    ///
+    /// A bucket that was made again by another owner is not used: what the request may do was decided for the first one.
+    pub(crate) async fn with_current<T, E, F, R>(
+        &self,
+        bucket: &Arc<BucketEntry>,
+        request: R,
+    ) -> Result<T, E>
+    where
+        E: FromBucketLoss,
+        F: Future<Output = Result<T, E>>,
+        R: Fn(Arc<BucketEntry>) -> F,
+    {
+        let error = match request(Arc::clone(bucket)).await {
+            Err(error) if error.is_no_such_bucket() => error,
+            answer => return answer,
+        };
+        let current = match self.fetch(&bucket.name).await {
+            Ok(fetched) => fetched.value,
+            Err(query_error) => return Err(E::from(query_error)),
+        };
+        if current.bucket == bucket.bucket && current.ranges == bucket.ranges {
+            // It is on its way out, and the directory has yet to hear of it.
+            return Err(error);
+        }
+        if current.owner != bucket.owner {
+            return Err(E::from(QueryError::Unavailable {
+                group: GroupId::ROOT,
+                reason: "the bucket was made again by another owner".to_owned(),
+            }));
+        }
+        request(current).await
+    }
+
+    async fn directory_row(&self, name: &BucketName) -> Result<Indexed<BucketEntry>, QueryError> {
+        let query = RootQuery::Bucket { name: name.clone() };
+        self.ask_root(query).await?.try_map(bucket_view)
+    }
+
+    async fn directory_row_by_id(&self, bucket: BucketId) -> Result<BucketEntry, QueryError> {
+        let query = RootQuery::BucketById { bucket };
+        bucket_view(self.ask_root(query).await?.value)
+    }
+
+    async fn ask_root(&self, query: RootQuery) -> Result<Indexed<RootView>, QueryError> {
+        let answer = self.meta.query(GroupId::ROOT, &Query::Root(query)).await?;
+        answer.try_map(|view| match view {
+            View::Root(view) => Ok(view),
+            View::Data(_) => Err(QueryError::unexpected_view()),
+        })
+    }
+
+    async fn change_root(&self, mutation: RootMutation) -> Result<RootReply, MutateError> {
+        let mutation = Mutation::Root(mutation);
+        match self.meta.mutate(GroupId::ROOT, mutation).await?.value {
+            cairn_types::namespace::Reply::Root(reply) => Ok(reply),
+            cairn_types::namespace::Reply::Data(_) => {
+                Err(MutateError::unexpected_reply(GroupId::ROOT))
+            }
+        }
+    }
+
+    fn remember(&self, entry: BucketEntry) -> Arc<BucketEntry> {
+        let entry = Arc::new(entry);
+        let mut cache = self.cache();
+        if cache.len() >= CACHE_LEN {
+            cache.clear();
+        }
+        cache.insert(entry.name.clone(), Arc::clone(&entry));
+        entry
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<BucketName, Arc<BucketEntry>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Buckets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Buckets").finish_non_exhaustive()
+    }
+}
+
+/// Errors that can say that a data group does not know a bucket.
+pub(crate) trait FromBucketLoss: From<QueryError> {
+    fn is_no_such_bucket(&self) -> bool;
+}
+
+impl FromBucketLoss for QueryError {
+    fn is_no_such_bucket(&self) -> bool {
+        self.refusal() == Some(&Refusal::NoSuchBucket)
+    }
+}
+
+impl FromBucketLoss for MutateError {
+    fn is_no_such_bucket(&self) -> bool {
+        self.refusal() == Some(&Refusal::NoSuchBucket)
+    }
+}
+
+/// The data groups that hold a bucket's keys, each once.
+fn groups(bucket: &BucketEntry) -> Vec<GroupId> {
+    let mut groups: Vec<_> = bucket.ranges.iter().map(|range| range.group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
+fn bucket_view(view: RootView) -> Result<BucketEntry, QueryError> {
+    match view {
+        RootView::Bucket(entry) => Ok(entry),
+        _ => Err(QueryError::unexpected_view()),
+    }
+}
+
+fn restless(name: &BucketName) -> MutateError {
+    MutateError::Unknown {
+        group: GroupId::ROOT,
+        reason: format!("{name:?} is made and deleted all the time"),
+    }
+}

@@ -1,0 +1,284 @@
+//! One request to one metadata group, tried until it is answered or its time is up.
+
+mod error;
+mod tries;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cairn_rpc::identity::Introduce;
+use cairn_rpc::proto::meta::meta_client::MetaClient as Stub;
+use cairn_rpc::proto::meta::{MutateRequest, QueryRequest, mutate_response, query_response};
+use cairn_rpc::server::MAX_MESSAGE_LEN;
+use cairn_rpc::status;
+use cairn_runtime::{SharedClock, random};
+use cairn_types::id::{ClusterId, GroupId, NodeId, RequestId};
+use cairn_types::namespace::{Mutation, MutationRequest, Query, Refusal, Reply, View};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+pub use error::{MutateError, QueryError};
+use tries::Tries;
+
+type Node = Stub<InterceptedService<Channel, Introduce>>;
+
+/// How long one request waits inside for a leader before it says that there is none.
+pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Something, and the log index of its group that it reflects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indexed<T> {
+    /// What was answered.
+    pub value: T,
+    /// The index at which a change was applied, or that an answer to a question reflects.
+    pub index: u64,
+}
+
+impl<T> Indexed<T> {
+    /// The same index with another value.
+    pub(crate) fn try_map<U, E>(self, f: impl FnOnce(T) -> Result<U, E>) -> Result<Indexed<U>, E> {
+        Ok(Indexed {
+            value: f(self.value)?,
+            index: self.index,
+        })
+    }
+}
+
+/// The way to the metadata nodes of a cluster. Cloning shares it.
+#[derive(Clone)]
+pub struct MetaClient {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    nodes: Vec<(NodeId, Node)>,
+    clock: SharedClock,
+    patience: Duration,
+    /// Who led a group when it was last asked.
+    leaders: Mutex<HashMap<GroupId, NodeId>>,
+}
+
+impl MetaClient {
+    /// A client of `cluster`'s metadata nodes. A request waits `patience` inside at most.
+    ///
+    /// # Panics
+    /// When there are no nodes.
+    pub fn new(
+        cluster: ClusterId,
+        nodes: Vec<(NodeId, Channel)>,
+        clock: SharedClock,
+        patience: Duration,
+    ) -> Self {
+        assert!(
+            !nodes.is_empty(),
+            "a cluster has at least one metadata node"
+        );
+        let introduce = |(id, channel)| {
+            let stub = Stub::with_interceptor(channel, Introduce::new(cluster))
+                .max_decoding_message_size(MAX_MESSAGE_LEN)
+                .max_encoding_message_size(MAX_MESSAGE_LEN);
+            (id, stub)
+        };
+        Self {
+            shared: Arc::new(Shared {
+                nodes: nodes.into_iter().map(introduce).collect(),
+                clock,
+                patience,
+                leaders: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The clock that it measures with.
+    pub fn clock(&self) -> &SharedClock {
+        &self.shared.clock
+    }
+
+    /// Applies a change, at most once whatever the number of tries: all carry one request id, which the group remembers
+    /// longer than any caller waits.
+    ///
+    /// # Errors
+    /// `Refused` and `Unavailable` are certain to have had no effect; `Unknown` may yet happen.
+    pub async fn mutate(
+        &self,
+        group: GroupId,
+        mutation: Mutation,
+    ) -> Result<Indexed<Reply>, MutateError> {
+        let request = MutationRequest {
+            request: RequestId::new(random::u128()),
+            minted: self.shared.clock.now(),
+            mutation,
+        };
+        let message = MutateRequest {
+            group: group.get().into(),
+            request: Some((&request).into()),
+        };
+        let mut may_happen = false;
+        let mut tries = Tries::new(&self.shared, group);
+        while let Some(attempt) = tries.next().await {
+            let mut node = attempt.node();
+            let answer = attempt
+                .answer(node.mutate(attempt.request(message.clone())))
+                .await;
+            match answer {
+                Ok(response) => {
+                    return applied(response, may_happen, group);
+                }
+                Err(status) => {
+                    may_happen |= !is_certainly_refused(&status);
+                    tries.failed(status);
+                }
+            }
+        }
+        Err(if may_happen {
+            MutateError::Unknown {
+                group,
+                reason: tries.reason(),
+            }
+        } else {
+            MutateError::Unavailable {
+                group,
+                reason: tries.reason(),
+            }
+        })
+    }
+
+    /// Asks for a linearizable answer.
+    ///
+    /// # Errors
+    /// `Refused` is an answer too: what was asked for is not there.
+    pub async fn query(&self, group: GroupId, query: &Query) -> Result<Indexed<View>, QueryError> {
+        let message = QueryRequest {
+            group: group.get().into(),
+            query: Some(query.into()),
+        };
+        let mut tries = Tries::new(&self.shared, group);
+        while let Some(attempt) = tries.next().await {
+            let mut node = attempt.node();
+            let answer = attempt
+                .answer(node.query(attempt.request(message.clone())))
+                .await;
+            match answer {
+                Ok(response) => return observed(response),
+                Err(status) => tries.failed(status),
+            }
+        }
+        Err(QueryError::Unavailable {
+            group,
+            reason: tries.reason(),
+        })
+    }
+}
+
+impl std::fmt::Debug for MetaClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MetaClient").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn leader(&self, group: GroupId) -> Option<NodeId> {
+        self.leaders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&group)
+            .copied()
+    }
+
+    fn remember_leader(&self, group: GroupId, leader: Option<NodeId>) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        match leader {
+            Some(leader) => leaders.insert(group, leader),
+            None => leaders.remove(&group),
+        };
+    }
+}
+
+/// What a node answered to a mutation. `earlier_unknown`: a try before this one was not answered.
+fn applied(
+    response: Response<cairn_rpc::proto::meta::MutateResponse>,
+    earlier_unknown: bool,
+    group: GroupId,
+) -> Result<Indexed<Reply>, MutateError> {
+    let response = response.into_inner();
+    let unknown = |reason: String| MutateError::Unknown { group, reason };
+    match response.result {
+        Some(mutate_response::Result::Reply(reply)) => Ok(Indexed {
+            value: Reply::try_from(reply).map_err(|error| unknown(error.to_string()))?,
+            index: response.index,
+        }),
+        Some(mutate_response::Result::Refusal(refusal)) => {
+            let refusal = Refusal::try_from(refusal).map_err(|error| unknown(error.to_string()))?;
+            match refusal {
+                // The group no longer remembers the request, so it does not know what became of the try before.
+                Refusal::RequestTooOld if earlier_unknown => Err(unknown(refusal.to_string())),
+                refusal => Err(MutateError::Refused(refusal)),
+            }
+        }
+        None => Err(unknown("an answer without a result".to_owned())),
+    }
+}
+
+fn observed(
+    response: Response<cairn_rpc::proto::meta::QueryResponse>,
+) -> Result<Indexed<View>, QueryError> {
+    let response = response.into_inner();
+    match response.result {
+        Some(query_response::Result::View(view)) => Ok(Indexed {
+            value: View::try_from(view).map_err(|error| QueryError::malformed(&error))?,
+            index: response.index,
+        }),
+        Some(query_response::Result::Refusal(refusal)) => Err(QueryError::Refused(
+            Refusal::try_from(refusal).map_err(|error| QueryError::malformed(&error))?,
+        )),
+        None => Err(QueryError::malformed(&"an answer without a result")),
+    }
+}
+
+/// Whether the mutation was certainly not proposed: the node says so, or it was never reached.
+fn is_certainly_refused(status: &Status) -> bool {
+    status::outcome(status) == cairn_types::outcome::Outcome::Refused || is_connect_error(status)
+}
+
+/// Whether no connection was made, so that nothing was sent.
+fn is_connect_error(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// One try at one node.
+struct Attempt {
+    node: Node,
+    timeout: Duration,
+}
+
+impl Attempt {
+    fn node(&self) -> Node {
+        self.node.clone()
+    }
+
+    /// The message, with the time that this try has.
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    /// Waits for the answer as long as this try has.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<Response<T>, Status> {
+        tokio::time::timeout(self.timeout, call)
+            .await
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded("the node did not answer in time")))
+    }
+}

@@ -1,0 +1,318 @@
+//! The shards of blobs on the disks of storage nodes.
+//!
+//! What is read comes with the hashes that the disk has for it, and is to be checked against them by whoever knows the
+//! code that made them; nothing in here looks into the bytes.
+
+mod error;
+mod health;
+mod reader;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_rpc::identity::Introduce;
+use cairn_rpc::proto::storage::storage_client::StorageClient;
+use cairn_rpc::proto::storage::{
+    AdvanceEpochRequest, DescribeRequest, DiskSummary as DiskSummaryMessage, ListBlobsRequest,
+    PinBlobsRequest, RemoveBlobsRequest,
+};
+use cairn_rpc::server::MAX_MESSAGE_LEN;
+use cairn_runtime::{SharedClock, Tasks};
+use cairn_types::cluster::StorageNode;
+use cairn_types::id::{BlobId, DiskId, Epoch, PlacementGroupId};
+use tonic::Request;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+use crate::peers::Peers;
+use crate::topology::TopologyCache;
+
+pub use error::{ShardError, ShardErrorKind};
+use health::Health;
+pub use reader::{FrameStream, Frames, ShardList, Slice};
+pub use writer::{Cell, CellSender, ShardHeader};
+
+type Node = StorageClient<InterceptedService<Channel, Introduce>>;
+
+/// The time for a small request to one disk: long enough for a sync on a busy one.
+const SMALL_REQUEST: Duration = Duration::from_secs(10);
+
+/// Blobs in one removal or pin.
+const BLOBS_PER_REQUEST: usize = 1000;
+
+/// What a node says of one of its disks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskSummary {
+    /// The disk.
+    pub disk: DiskId,
+    /// Where it is, on its node.
+    pub path: String,
+    /// Why it is not in service; `None` when it is.
+    pub out_of_service: Option<String>,
+    /// Its size in bytes.
+    pub capacity_bytes: u64,
+    /// Bytes that it has left.
+    pub available_bytes: u64,
+    /// Bytes of shards that are not removed.
+    pub live_bytes: u64,
+    /// Bytes of removed shards whose space is not given back yet.
+    pub removed_bytes: u64,
+    /// Damaged cells found by reads since its node started.
+    pub damaged_cells: u64,
+}
+
+/// What a disk has of one blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardSummary {
+    /// The blob.
+    pub blob: BlobId,
+    /// Which shard of it.
+    pub shard: u8,
+    /// How many cells.
+    pub stripe_count: u32,
+    /// Bytes on the disk.
+    pub stored_bytes: u64,
+    /// The hash of all its frames' hashes.
+    pub root: [u8; 16],
+    /// Whether it was removed and waits for its space to be given back.
+    pub is_removed: bool,
+}
+
+/// The way to every disk of the cluster. Cloning shares it.
+#[derive(Clone)]
+pub struct ShardClient {
+    peers: Peers,
+    topology: TopologyCache,
+    health: Arc<Health>,
+}
+
+impl ShardClient {
+    /// A client of the disks in `topology`.
+    pub fn new(peers: Peers, topology: TopologyCache, clock: SharedClock) -> Self {
+        Self {
+            peers,
+            topology,
+            health: Arc::new(Health::new(clock)),
+        }
+    }
+
+    /// From now on asks every node every two seconds how its disks are, so that writes keep clear of those that are away.
+    pub fn watch(&self, tasks: &Tasks) {
+        let client = self.clone();
+        tasks.spawn("watch disks", async move {
+            loop {
+                client.look_after_disks().await;
+                tokio::time::sleep(health::POLL).await;
+            }
+        });
+    }
+
+    /// Whether a write to the disk is likely to succeed: it is not known to be away, out of service or full.
+    pub fn is_writable(&self, disk: DiskId) -> bool {
+        self.health.is_writable(disk)
+    }
+
+    /// Bytes that a disk had left when it was last heard of; `None` before that.
+    pub fn available_bytes(&self, disk: DiskId) -> Option<u64> {
+        self.health.available_bytes(disk)
+    }
+
+    /// Tells that a disk was too slow to be waited for: writes keep clear of it for a while.
+    pub fn report_late(&self, disk: DiskId) {
+        self.health.failed(disk);
+    }
+
+    /// Tombstones the shards of blobs on one disk. Durable when answered; unknown blobs are no error.
+    ///
+    /// # Errors
+    /// When the disk did not answer for all of them; some may be removed then.
+    pub async fn remove_blobs(&self, disk: DiskId, blobs: &[BlobId]) -> Result<(), ShardError> {
+        for page in blobs.chunks(BLOBS_PER_REQUEST) {
+            let request = small(RemoveBlobsRequest {
+                disk: id_bytes(disk),
+                blobs: page.iter().map(blob_bytes).collect(),
+            });
+            let answer = self.node_of(disk)?.remove_blobs(request).await;
+            self.settle(disk, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the space of blobs on one disk from being given back for `lease`, should they be removed meanwhile.
+    ///
+    /// # Errors
+    /// When the disk did not answer for all of them.
+    pub async fn pin_blobs(
+        &self,
+        disk: DiskId,
+        blobs: &[BlobId],
+        lease: Duration,
+    ) -> Result<(), ShardError> {
+        for page in blobs.chunks(BLOBS_PER_REQUEST) {
+            let request = small(PinBlobsRequest {
+                disk: id_bytes(disk),
+                blobs: page.iter().map(blob_bytes).collect(),
+                lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),
+            });
+            let answer = self.node_of(disk)?.pin_blobs(request).await;
+            self.settle(disk, answer)?;
+        }
+        Ok(())
+    }
+
+    /// What a disk has behind `after`, in the order of blobs, of one placement group or of all.
+    ///
+    /// # Errors
+    /// When the disk did not answer.
+    pub async fn list_blobs(
+        &self,
+        disk: DiskId,
+        after: Option<BlobId>,
+        placement_group: Option<PlacementGroupId>,
+    ) -> Result<ShardList, ShardError> {
+        let request = Request::new(ListBlobsRequest {
+            disk: id_bytes(disk),
+            after: after.as_ref().map(blob_bytes).unwrap_or_default(),
+            placement_group: placement_group.map_or(0, PlacementGroupId::get),
+            by_placement_group: placement_group.is_some(),
+        });
+        let answer = tokio::time::timeout(SMALL_REQUEST, self.node_of(disk)?.list_blobs(request))
+            .await
+            .map_err(|_| ShardError::late(disk))?;
+        Ok(ShardList {
+            messages: self.settle(disk, answer)?,
+            client: self.clone(),
+            disk,
+        })
+    }
+
+    /// Makes a disk refuse writes to a placement group that name an older epoch. Durable when answered.
+    ///
+    /// # Errors
+    /// When the disk did not answer.
+    pub async fn advance_epoch(
+        &self,
+        disk: DiskId,
+        placement_group: PlacementGroupId,
+        epoch: Epoch,
+    ) -> Result<(), ShardError> {
+        let request = small(AdvanceEpochRequest {
+            disk: id_bytes(disk),
+            placement_group: placement_group.get(),
+            epoch: epoch.get(),
+        });
+        let answer = self.node_of(disk)?.advance_epoch(request).await;
+        self.settle(disk, answer).map(drop)
+    }
+
+    /// The disks of a node.
+    ///
+    /// # Errors
+    /// When the node did not answer, or named something that is no disk.
+    pub async fn describe(&self, node: &StorageNode) -> Result<Vec<DiskSummary>, ShardError> {
+        let nowhere = DiskId::new(0);
+        let mut stub = self
+            .stub(node)
+            .ok_or_else(|| ShardError::unavailable(nowhere, "its node has no address"))?;
+        let answer = stub.describe(small(DescribeRequest {})).await;
+        let answer = answer.map_err(|status| ShardError::from_status(nowhere, &status))?;
+        answer
+            .into_inner()
+            .disks
+            .into_iter()
+            .map(disk_summary)
+            .collect()
+    }
+
+    /// The stub for the node that a disk is in.
+    fn node_of(&self, disk: DiskId) -> Result<Node, ShardError> {
+        self.topology
+            .current()
+            .node_of(disk)
+            .and_then(|node| self.stub(node))
+            .ok_or_else(|| ShardError::unavailable(disk, "the topology does not say where it is"))
+    }
+
+    fn stub(&self, node: &StorageNode) -> Option<Node> {
+        let channel = self.peers.channel(node)?;
+        let introduce = Introduce::new(self.peers.cluster());
+        Some(
+            StorageClient::with_interceptor(channel, introduce)
+                .max_decoding_message_size(MAX_MESSAGE_LEN)
+                .max_encoding_message_size(MAX_MESSAGE_LEN),
+        )
+    }
+
+    /// The answer of a disk, with its failure remembered.
+    fn settle<T>(
+        &self,
+        disk: DiskId,
+        answer: Result<tonic::Response<T>, tonic::Status>,
+    ) -> Result<T, ShardError> {
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| self.failed(disk, &status))
+    }
+
+    fn failed(&self, disk: DiskId, status: &tonic::Status) -> ShardError {
+        let error = ShardError::from_status(disk, status);
+        if error.kind.is_of_the_disk() {
+            self.health.failed(disk);
+        }
+        error
+    }
+
+    async fn look_after_disks(&self) {
+        let layout = self.topology.current();
+        let looks = layout.topology().nodes.iter().map(|node| async {
+            match self.describe(node).await {
+                Ok(disks) => self.health.described(&disks),
+                Err(error) => {
+                    tracing::debug!(node = %node.id, %error, "storage node does not answer");
+                    let disks = &layout.topology().disks;
+                    for disk in disks.iter().filter(|disk| disk.node == node.id) {
+                        self.health.failed(disk.id);
+                    }
+                }
+            }
+        });
+        futures::future::join_all(looks).await;
+    }
+}
+
+impl std::fmt::Debug for ShardClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShardClient").finish_non_exhaustive()
+    }
+}
+
+/// A request with the time that a small one has.
+fn small<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(SMALL_REQUEST);
+    request
+}
+
+fn id_bytes(disk: DiskId) -> bytes::Bytes {
+    cairn_rpc::bytes::from_u128(disk.get())
+}
+
+fn blob_bytes(blob: &BlobId) -> bytes::Bytes {
+    cairn_rpc::bytes::from_u128(blob.get())
+}
+
+fn disk_summary(message: DiskSummaryMessage) -> Result<DiskSummary, ShardError> {
+    let disk = cairn_rpc::bytes::disk(&message.disk)
+        .map_err(|status| ShardError::from_status(DiskId::new(0), &status))?;
+    Ok(DiskSummary {
+        disk,
+        path: message.path,
+        out_of_service: (!message.in_service).then_some(message.reason),
+        capacity_bytes: message.capacity_bytes,
+        available_bytes: message.available_bytes,
+        live_bytes: message.live_bytes,
+        removed_bytes: message.removed_bytes,
+        damaged_cells: message.damaged_cells,
+    })
+}

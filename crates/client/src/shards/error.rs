@@ -1,0 +1,99 @@
+//! Why a disk did not do what it was asked.
+
+use cairn_types::id::DiskId;
+use tonic::{Code, Status};
+
+/// What went wrong, by what there is to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ShardErrorKind {
+    /// The disk has no such shard.
+    Missing,
+    /// It has the shard, and its bytes are not what they were.
+    Damaged,
+    /// The disk is full.
+    Full,
+    /// The disk knows a newer epoch of the placement group: look at the topology again.
+    Stale,
+    /// The disk, or its node, does not answer or is out of service.
+    Unavailable,
+    /// It is not known whether it was done.
+    Unknown,
+    /// The disk says that the request is wrong, or its answer is.
+    Malformed,
+}
+
+impl ShardErrorKind {
+    /// Whether another request to the same disk would probably fare the same.
+    pub(crate) fn is_of_the_disk(self) -> bool {
+        match self {
+            Self::Full | Self::Unavailable | Self::Unknown => true,
+            Self::Missing | Self::Damaged | Self::Stale | Self::Malformed => false,
+        }
+    }
+}
+
+/// A request to a disk that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{disk:?}: {kind:?}: {reason}")]
+pub struct ShardError {
+    /// The disk; 0 where the request was to a node.
+    pub disk: DiskId,
+    /// What went wrong.
+    pub kind: ShardErrorKind,
+    /// What the node said.
+    pub reason: String,
+}
+
+impl ShardError {
+    /// A request to `disk` that was not answered in time.
+    pub fn late(disk: DiskId) -> Self {
+        Self {
+            disk,
+            kind: ShardErrorKind::Unknown,
+            reason: "not answered in time".to_owned(),
+        }
+    }
+
+    pub(crate) fn unavailable(disk: DiskId, reason: &str) -> Self {
+        Self {
+            disk,
+            kind: ShardErrorKind::Unavailable,
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(crate) fn malformed(disk: DiskId, what: &str) -> Self {
+        Self {
+            disk,
+            kind: ShardErrorKind::Malformed,
+            reason: format!("not understood: {what}"),
+        }
+    }
+
+    pub(crate) fn from_status(disk: DiskId, status: &Status) -> Self {
+        let kind = match status.code() {
+            Code::NotFound => ShardErrorKind::Missing,
+            Code::DataLoss => ShardErrorKind::Damaged,
+            Code::ResourceExhausted => ShardErrorKind::Full,
+            Code::FailedPrecondition => ShardErrorKind::Stale,
+            Code::Unavailable => ShardErrorKind::Unavailable,
+            Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => {
+                ShardErrorKind::Malformed
+            }
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::Aborted
+            | Code::Internal
+            | Code::Unauthenticated => ShardErrorKind::Unknown,
+        };
+        Self {
+            disk,
+            kind,
+            reason: format!("{}: {}", status.code(), status.message()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of disks, so that writes keep clear of those that are away.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cairn_runtime::SharedClock;
+use cairn_types::id::DiskId;
+
+use super::DiskSummary;
+
+/// How often nodes are asked.
+pub(super) const POLL: Duration = Duration::from_secs(2);
+
+/// How long writes keep clear of a disk after a request to it failed. Its node's word ends it no earlier: a disk that fails
+/// writes may well say that it is in service.
+const QUARANTINE: Duration = Duration::from_secs(10);
+
+/// A disk with less than this left is full for the placement of new blobs.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The disks by what was last heard of them. A disk that nothing was heard of is taken to be well.
+pub(super) struct Health {
+    clock: SharedClock,
+    disks: Mutex<HashMap<DiskId, State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// On the monotonic clock.
+    avoid_until: Duration,
+    out_of_service: bool,
+    available_bytes: Option<u64>,
+}
+
+impl Health {
+    pub(super) fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            disks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn failed(&self, disk: DiskId) {
+        let until = self.clock.monotonic() + QUARANTINE;
+        self.with(disk, |state| state.avoid_until = until);
+    }
+
+    pub(super) fn described(&self, disks: &[DiskSummary]) {
+        for disk in disks {
+            self.with(disk.disk, |state| {
+                state.out_of_service = disk.out_of_service.is_some();
+                state.available_bytes = Some(disk.available_bytes);
+            });
+        }
+    }
+
+    pub(super) fn is_writable(&self, disk: DiskId) -> bool {
+        let now = self.clock.monotonic();
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.get(&disk).is_none_or(|state| {
+            let has_room = state
+                .available_bytes
+                .is_none_or(|bytes| bytes >= RESERVE_BYTES);
+            !state.out_of_service && has_room && state.avoid_until <= now
+        })
+    }
+
+    pub(super) fn available_bytes(&self, disk: DiskId) -> Option<u64> {
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.get(&disk)?.available_bytes
+    }
+
+    fn with(&self, disk: DiskId, change: impl FnOnce(&mut State)) {
+        let mut disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        change(disks.entry(disk).or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_runtime::ManualClock;
+    use cairn_types::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_is_avoided_while_it_is_away_full_or_has_just_failed() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        let health = Health::new(clock.clone());
+        let disk = DiskId::new(1);
+        assert!(health.is_writable(disk));
+
+        health.failed(disk);
+        health.described(&[summary(None, u64::MAX)]);
+        assert!(
+            !health.is_writable(disk),
+            "its word alone does not clear it"
+        );
+        clock.advance(QUARANTINE);
+        assert!(health.is_writable(disk));
+
+        health.described(&[summary(Some("broken"), u64::MAX)]);
+        assert!(!health.is_writable(disk));
+        health.described(&[summary(None, RESERVE_BYTES - 1)]);
+        assert!(!health.is_writable(disk));
+        health.described(&[summary(None, RESERVE_BYTES)]);
+        assert!(health.is_writable(disk));
+    }
+
+    fn summary(out_of_service: Option<&str>, available_bytes: u64) -> DiskSummary {
+        DiskSummary {
+            disk: DiskId::new(1),
+            path: String::new(),
+            out_of_service: out_of_service.map(str::to_owned),
+            capacity_bytes: u64::MAX,
+            available_bytes,
+            live_bytes: 0,
+            removed_bytes: 0,
+            damaged_cells: 0,
+        }
+    }
+}

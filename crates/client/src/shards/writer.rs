@@ -1,0 +1,209 @@
+//! One shard on its way to a disk.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cairn_rpc::proto::storage::{
+    Cell as CellMessage, ShardHeader as HeaderMessage, WriteShardRequest, write_shard_request,
+};
+use cairn_types::id::{BlobId, DiskId, Epoch};
+use futures::Stream;
+use tokio::sync::mpsc;
+use tonic::Request;
+
+use super::{ShardClient, ShardError, blob_bytes, id_bytes};
+
+/// Which shard is written where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardHeader {
+    /// The disk.
+    pub disk: DiskId,
+    /// The blob.
+    pub blob: BlobId,
+    /// Which shard of it: 0 … k+m-1.
+    pub shard: u8,
+    /// The epoch of the placement group, as the writer knows it.
+    pub epoch: Epoch,
+}
+
+/// A cell as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// Its stripe.
+    pub stripe: u32,
+    /// Its bytes, at most 1 MiB.
+    pub data: Bytes,
+    /// 16 bytes for each frame of 64 KiB.
+    pub frame_hashes: Bytes,
+}
+
+/// Where the cells of a shard go in. Dropped without `finish`, the shard is abandoned: the disk forgets its cells.
+#[derive(Debug)]
+pub struct CellSender {
+    feed: mpsc::Sender<Feed>,
+}
+
+#[derive(Debug)]
+enum Feed {
+    Cell(Cell),
+    End,
+}
+
+/// The disk did not take the cell: what its answer says is why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the disk takes no more cells")]
+pub struct CellRefused;
+
+impl CellSender {
+    /// Queues the next cell in stripe order; waits while the queue is full. Cancel safe: the cell is queued or not.
+    ///
+    /// # Errors
+    /// When the write has ended.
+    pub async fn send(&self, cell: Cell) -> Result<(), CellRefused> {
+        self.feed
+            .send(Feed::Cell(cell))
+            .await
+            .map_err(|_| CellRefused)
+    }
+
+    /// Says that all cells were sent: the disk makes them durable and answers.
+    ///
+    /// # Errors
+    /// When the write has ended.
+    pub async fn finish(self) -> Result<(), CellRefused> {
+        self.feed.send(Feed::End).await.map_err(|_| CellRefused)
+    }
+}
+
+impl ShardClient {
+    /// Begins to write a shard. Cells go into the sender, of which `queue` wait here at most; the future resolves when all
+    /// of them are on stable media, with the hash of all frame hashes in order.
+    ///
+    /// The cells move while the future is polled and, once it was, also by themselves. The future is to be dropped when
+    /// nobody waits for the shard any more.
+    pub fn write_shard(
+        &self,
+        header: ShardHeader,
+        queue: usize,
+    ) -> (
+        CellSender,
+        impl Future<Output = Result<[u8; 16], ShardError>> + Send + 'static,
+    ) {
+        let (feed, cells) = mpsc::channel(queue);
+        let client = self.clone();
+        let answer = async move {
+            let stream = Messages {
+                header: Some(header),
+                cells,
+                is_over: false,
+            };
+            let mut node = client.node_of(header.disk)?;
+            let answer = node.write_shard(Request::new(stream)).await;
+            let answer = client.settle(header.disk, answer)?;
+            <[u8; 16]>::try_from(answer.root.as_ref())
+                .map_err(|_| ShardError::malformed(header.disk, "the root of a shard"))
+        };
+        (CellSender { feed }, answer)
+    }
+}
+
+/// The messages of one write: the header, the cells. A stream that is cut off looks like one that ended, so an abandoned
+/// one ends with an empty message, which the disk refuses.
+struct Messages {
+    header: Option<ShardHeader>,
+    cells: mpsc::Receiver<Feed>,
+    is_over: bool,
+}
+
+impl Stream for Messages {
+    type Item = WriteShardRequest;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<WriteShardRequest>> {
+        if let Some(header) = self.header.take() {
+            let message = write_shard_request::Message::Header(HeaderMessage {
+                disk: id_bytes(header.disk),
+                blob: blob_bytes(&header.blob),
+                shard: header.shard.into(),
+                epoch: header.epoch.get(),
+            });
+            return Poll::Ready(Some(WriteShardRequest {
+                message: Some(message),
+            }));
+        }
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.cells.poll_recv(cx).map(|fed| match fed {
+            Some(Feed::Cell(cell)) => Some(WriteShardRequest {
+                message: Some(write_shard_request::Message::Cell(CellMessage {
+                    stripe: cell.stripe,
+                    data: cell.data,
+                    frame_hashes: cell.frame_hashes,
+                })),
+            }),
+            Some(Feed::End) => {
+                self.is_over = true;
+                None
+            }
+            None => {
+                self.is_over = true;
+                Some(WriteShardRequest { message: None })
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+
+    fn messages() -> (CellSender, Messages) {
+        let (feed, cells) = mpsc::channel(4);
+        let header = ShardHeader {
+            disk: DiskId::new(1),
+            blob: BlobId::from_bits(2),
+            shard: 3,
+            epoch: Epoch::new(4),
+        };
+        let messages = Messages {
+            header: Some(header),
+            cells,
+            is_over: false,
+        };
+        (CellSender { feed }, messages)
+    }
+
+    fn cell() -> Cell {
+        Cell {
+            stripe: 0,
+            data: Bytes::from_static(b"x"),
+            frame_hashes: Bytes::from_static(&[0; 16]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_finished_write_is_a_header_and_its_cells() {
+        let (sender, messages) = messages();
+        sender.send(cell()).await.unwrap();
+        sender.finish().await.unwrap();
+        let sent: Vec<_> = messages.collect().await;
+        assert_eq!(sent.len(), 2);
+        assert!(sent.iter().all(|message| message.message.is_some()));
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_write_ends_with_what_the_disk_refuses() {
+        let (sender, messages) = messages();
+        sender.send(cell()).await.unwrap();
+        drop(sender);
+        let sent: Vec<_> = messages.collect().await;
+        assert_eq!(sent.len(), 3);
+        assert_eq!(sent[2].message, None);
+    }
+}

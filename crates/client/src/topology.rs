@@ -1,0 +1,259 @@
+//! The topology as this process knows it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cairn_runtime::Tasks;
+use cairn_types::cluster::{Disk, PlacementGroup, Pool, StorageNode, Topology};
+use cairn_types::id::{DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
+use cairn_types::namespace::{Query, RootQuery, RootView, View};
+
+use crate::meta::{MetaClient, QueryError};
+
+/// How often the root group is asked whether the topology changed.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A topology with tables for looking things up. It does not change.
+#[derive(Debug)]
+pub struct Layout {
+    topology: Topology,
+    nodes: HashMap<NodeId, usize>,
+    disks: HashMap<DiskId, usize>,
+    pools: HashMap<PoolId, usize>,
+    placement_groups: HashMap<PlacementGroupId, usize>,
+}
+
+impl Layout {
+    /// Makes the tables.
+    pub fn new(topology: Topology) -> Self {
+        Self {
+            nodes: positions(topology.nodes.iter().map(|node| node.id)),
+            disks: positions(topology.disks.iter().map(|disk| disk.id)),
+            pools: positions(topology.pools.iter().map(|pool| pool.id)),
+            placement_groups: positions(topology.placement_groups.iter().map(|group| group.id)),
+            topology,
+        }
+    }
+
+    /// The topology itself.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> Option<&StorageNode> {
+        self.topology.nodes.get(*self.nodes.get(&id)?)
+    }
+
+    /// The disk with this id.
+    pub fn disk(&self, id: DiskId) -> Option<&Disk> {
+        self.topology.disks.get(*self.disks.get(&id)?)
+    }
+
+    /// The node that a disk is in.
+    pub fn node_of(&self, disk: DiskId) -> Option<&StorageNode> {
+        self.node(self.disk(disk)?.node)
+    }
+
+    /// The pool with this id.
+    pub fn pool(&self, id: PoolId) -> Option<&Pool> {
+        self.topology.pools.get(*self.pools.get(&id)?)
+    }
+
+    /// The placement group with this id.
+    pub fn placement_group(&self, id: PlacementGroupId) -> Option<&PlacementGroup> {
+        self.topology
+            .placement_groups
+            .get(*self.placement_groups.get(&id)?)
+    }
+}
+
+/// The newest topology that this process has heard of. Cloning shares it.
+#[derive(Clone)]
+pub struct TopologyCache {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    meta: Option<MetaClient>,
+    current: ArcSwap<Layout>,
+    /// Held while the root group is asked, so that many who miss the same thing ask once.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl TopologyCache {
+    /// Asks the root group for the topology.
+    ///
+    /// # Errors
+    /// When the root group does not answer.
+    pub async fn load(meta: MetaClient) -> Result<Self, QueryError> {
+        let topology = ask(&meta, Epoch::new(0))
+            .await?
+            .ok_or_else(QueryError::unexpected_view)?;
+        Ok(Self::with(Some(meta), topology))
+    }
+
+    /// A topology that never changes, for tools and tests.
+    pub fn fixed(topology: Topology) -> Self {
+        Self::with(None, topology)
+    }
+
+    /// Keeps it up to date from now on.
+    pub fn watch(&self, tasks: &Tasks) {
+        let cache = self.clone();
+        tasks.spawn("watch topology", async move {
+            loop {
+                tokio::time::sleep(POLL).await;
+                // The old one stays in use: what it misses is found when somebody needs it.
+                if let Err(error) = cache.refresh().await {
+                    tracing::debug!(%error, "topology not refreshed");
+                }
+            }
+        });
+    }
+
+    /// The newest known. Does not wait.
+    pub fn current(&self) -> Arc<Layout> {
+        self.shared.current.load_full()
+    }
+
+    /// Asks the root group now, or waits for one who does.
+    ///
+    /// # Errors
+    /// When the root group does not answer.
+    pub async fn refresh(&self) -> Result<Arc<Layout>, QueryError> {
+        let Some(meta) = &self.shared.meta else {
+            return Ok(self.current());
+        };
+        let known = self.current().topology().epoch;
+        let _asking = self.shared.refreshing.lock().await;
+        let current = self.current();
+        if current.topology().epoch > known {
+            return Ok(current);
+        }
+        match ask(meta, known).await? {
+            Some(topology) => {
+                let layout = Arc::new(Layout::new(topology));
+                self.shared.current.store(Arc::clone(&layout));
+                Ok(layout)
+            }
+            None => Ok(current),
+        }
+    }
+
+    /// The newest topology that has this placement group; asks the root group when the known one has not.
+    ///
+    /// # Errors
+    /// When the root group does not answer, or does not know it either: `Malformed`.
+    pub async fn with_placement_group(
+        &self,
+        id: PlacementGroupId,
+    ) -> Result<Arc<Layout>, QueryError> {
+        let current = self.current();
+        if current.placement_group(id).is_some() {
+            return Ok(current);
+        }
+        let newest = self.refresh().await?;
+        match newest.placement_group(id) {
+            Some(_) => Ok(newest),
+            None => Err(QueryError::malformed(&format!(
+                "{id:?} is not in the topology"
+            ))),
+        }
+    }
+
+    fn with(meta: Option<MetaClient>, topology: Topology) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                meta,
+                current: ArcSwap::from_pointee(Layout::new(topology)),
+                refreshing: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for TopologyCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "topology at {:?}", self.current().topology().epoch)
+    }
+}
+
+async fn ask(meta: &MetaClient, known: Epoch) -> Result<Option<Topology>, QueryError> {
+    let query = Query::Root(RootQuery::Topology { known });
+    match meta.query(GroupId::ROOT, &query).await?.value {
+        View::Root(RootView::Topology(topology)) => Ok(topology),
+        View::Root(_) | View::Data(_) => Err(QueryError::unexpected_view()),
+    }
+}
+
+fn positions<Id: std::hash::Hash + Eq>(ids: impl Iterator<Item = Id>) -> HashMap<Id, usize> {
+    ids.enumerate().map(|(at, id)| (id, at)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::cluster::Profile;
+    use cairn_types::id::ClusterId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn things_are_found_by_their_ids_and_nothing_else_is() {
+        let layout = Layout::new(topology());
+        let node = layout.node_of(DiskId::new(12)).unwrap();
+        assert_eq!(node.id, NodeId::new(2));
+        assert_eq!(layout.pool(PoolId::new(1)).unwrap().name, "default");
+        let group = layout.placement_group(PlacementGroupId::new(7)).unwrap();
+        assert_eq!(group.members, [DiskId::new(12), DiskId::new(11)]);
+        assert!(layout.node_of(DiskId::new(13)).is_none());
+
+        let cache = TopologyCache::fixed(topology());
+        assert!(
+            cache
+                .with_placement_group(PlacementGroupId::new(7))
+                .await
+                .is_ok()
+        );
+        assert!(
+            cache
+                .with_placement_group(PlacementGroupId::new(8))
+                .await
+                .is_err()
+        );
+    }
+
+    fn topology() -> Topology {
+        let node = |id| StorageNode {
+            id: NodeId::new(id),
+            address: String::new(),
+            location: cairn_types::cluster::Location::default(),
+        };
+        let disk = |id, node| Disk {
+            id: DiskId::new(id),
+            node: NodeId::new(node),
+            capacity_bytes: 1,
+        };
+        Topology {
+            cluster: ClusterId::new(1),
+            epoch: Epoch::new(3),
+            data_groups: vec![GroupId::new(1)],
+            nodes: vec![node(1), node(2)],
+            disks: vec![disk(11, 1), disk(12, 2)],
+            pools: vec![Pool {
+                id: PoolId::new(1),
+                name: "default".to_owned(),
+                profile: Profile::new(1, 1).unwrap(),
+                cell_len: 1 << 20,
+            }],
+            placement_groups: vec![PlacementGroup {
+                id: PlacementGroupId::new(7),
+                pool: PoolId::new(1),
+                epoch: Epoch::new(1),
+                members: vec![DiskId::new(12), DiskId::new(11)],
+            }],
+        }
+    }
+}
