@@ -1,13 +1,15 @@
-//! The `xtask` binary: `xtask tidy` and `xtask rocksdb`.
+//! The `xtask` binary: `xtask tidy`, `xtask readme` and `xtask rocksdb`.
 //!
 //! Exit codes: 0 done; 1 findings, or a failure; 2 a wrong command line; 3 no RocksDB archive, but the stock build of
 //! the crate may do (`STOCK_BUILD`).
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cairn_xtask::readme;
 use cairn_xtask::rocksdb::{self, Toolchain};
 use cairn_xtask::tidy::{self, Tree};
 
@@ -19,6 +21,7 @@ const HELP: &str = "\
 usage: cargo run --release -p cairn-xtask -- <command>
 
   tidy      check the architecture and the house rules that no other tool checks
+  readme    write the table of S3 operations into README.md
   rocksdb   build RocksDB's archive once into $CAIRN_CACHE (default $HOME/.cache/cairn); prints its path";
 
 fn main() -> ExitCode {
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["tidy"] => workspace().and_then(|root| run_tidy(&root)),
+        ["readme"] => workspace().and_then(|root| run_readme(&root)),
         ["rocksdb"] => workspace().and_then(|root| run_rocksdb(&root)),
         _ => {
             eprintln!("{HELP}");
@@ -49,6 +53,17 @@ fn run_tidy(root: &Path) -> Result<ExitCode, Box<dyn Error>> {
     } else {
         ExitCode::from(FAILURE)
     })
+}
+
+fn run_readme(root: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let path = root.join("README.md");
+    let text = fs::read_to_string(&path)?;
+    let current =
+        readme::with_operations(&text).ok_or("README.md has no place for the operations")?;
+    if current != text {
+        fs::write(&path, current)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_rocksdb(root: &Path) -> Result<ExitCode, Box<dyn Error>> {

@@ -6,6 +6,7 @@
 
 mod absences;
 mod layers;
+mod readme;
 mod shape;
 mod source;
 mod top_level;
@@ -59,6 +60,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         shape::check,
         top_level::check,
         traces::check,
+        readme::check,
     ];
     let mut found: Vec<Finding> = checks.iter().flat_map(|check| check(tree)).collect();
     found.sort();
