@@ -36,7 +36,14 @@ pub fn upload_key() -> impl Strategy<Value = UploadKey> {
 
 /// A change of a data group, each kind as likely as the others.
 pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
-    let blobs = || vec(blob_id(), 0..4);
+    prop_oneof![
+        6 => bucket_mutation(),
+        4 => upload_mutation(),
+        4 => blob_mutation(),
+    ]
+}
+
+fn bucket_mutation() -> BoxedStrategy<DataMutation> {
     let put = (bucket_id(), object_key(), new_object(), write_condition());
     prop_oneof![
         (bucket_id(), bucket_name())
@@ -53,15 +60,19 @@ pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
         }),
         (bucket_id(), vec(object_key(), 1..4))
             .prop_map(|(bucket, keys)| DataMutation::DeleteObjects { bucket, keys }),
-        upload_mutation(),
-        upload_mutation(),
-        upload_mutation(),
-        upload_mutation(),
+    ]
+    .boxed()
+}
+
+fn blob_mutation() -> BoxedStrategy<DataMutation> {
+    let blobs = || vec(blob_id(), 0..4);
+    prop_oneof![
         blobs().prop_map(|blobs| DataMutation::CondemnBlobs { blobs }),
         timestamp().prop_map(|horizon| DataMutation::RaiseHorizon { horizon }),
         blobs().prop_map(|blobs| DataMutation::ForgetBlobs { blobs }),
         Just(DataMutation::ExpireRequests),
     ]
+    .boxed()
 }
 
 fn upload_mutation() -> BoxedStrategy<DataMutation> {

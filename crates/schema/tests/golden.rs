@@ -1,0 +1,405 @@
+//! What a release wrote into the log, every later one reads, and writes in the same way.
+//!
+//! `golden/commands-v1.txt` holds one command of each kind: its name and its bytes in hexadecimal. Lines are added with new
+//! kinds; a line that stands is never changed. A command without a line fails the test, which prints the line to add.
+
+use bytes::Bytes;
+use cairn_schema::{decode_command, encode_command};
+use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
+use cairn_types::cluster::{Disk, Location, Profile, StorageNode};
+use cairn_types::etag::ETag;
+use cairn_types::id::{
+    BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
+    RequestId, UploadId,
+};
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest, RootMutation};
+use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::time::Timestamp;
+
+const RECORDED: &str = include_str!("golden/commands-v1.txt");
+
+const BUCKET: BucketId = BucketId::new(0x0102_0304_0506);
+
+#[test]
+fn recorded_commands_are_read_and_written_as_they_were() {
+    let mut to_add = Vec::new();
+    for (name, mutation) in fixtures() {
+        let command = command(mutation);
+        let encoded = encode_command(&command);
+        let Some(recorded) = recorded(name) else {
+            to_add.push(format!("{name} {}", hex::encode(&encoded)));
+            continue;
+        };
+        assert_eq!(decode_command(recorded.clone()), Ok(command), "{name}");
+        assert_eq!(encoded, recorded, "{name}");
+    }
+    assert!(
+        to_add.is_empty(),
+        "not recorded yet:\n{}",
+        to_add.join("\n")
+    );
+}
+
+#[test]
+fn every_kind_of_mutation_is_recorded_and_every_record_is_known() {
+    let fixtures = fixtures();
+    let kinds: Vec<&str> = fixtures
+        .iter()
+        .map(|(_, mutation)| kind(mutation))
+        .collect();
+    for kind in KINDS {
+        assert!(kinds.contains(&kind), "{kind} has no fixture");
+    }
+    for line in RECORDED.lines() {
+        let name = line.split(' ').next();
+        assert!(
+            fixtures.iter().any(|(known, _)| Some(*known) == name),
+            "{name:?}"
+        );
+    }
+}
+
+fn recorded(name: &str) -> Option<Bytes> {
+    let line = RECORDED
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    Some(
+        hex::decode(line)
+            .expect("the file holds hexadecimal digits")
+            .into(),
+    )
+}
+
+const KINDS: [&str; 24] = [
+    "genesis",
+    "register_storage",
+    "create_pool",
+    "create_placement_groups",
+    "reserve_bucket",
+    "activate_bucket",
+    "begin_delete_bucket",
+    "revive_bucket",
+    "release_bucket",
+    "activate_apply_version",
+    "open_bucket",
+    "fence_bucket",
+    "unfence_bucket",
+    "drain_bucket",
+    "put_object",
+    "delete_objects",
+    "create_upload",
+    "put_part",
+    "complete_upload",
+    "abort_upload",
+    "condemn_blobs",
+    "raise_horizon",
+    "forget_blobs",
+    "expire_requests",
+];
+
+/// One of `KINDS`. The match is exhaustive, so that a new kind does not compile before it stands there too.
+fn kind(mutation: &Mutation) -> &'static str {
+    match mutation {
+        Mutation::Root(root) => match root {
+            RootMutation::Genesis { .. } => "genesis",
+            RootMutation::RegisterStorage { .. } => "register_storage",
+            RootMutation::CreatePool { .. } => "create_pool",
+            RootMutation::CreatePlacementGroups { .. } => "create_placement_groups",
+            RootMutation::ReserveBucket { .. } => "reserve_bucket",
+            RootMutation::ActivateBucket { .. } => "activate_bucket",
+            RootMutation::BeginDeleteBucket { .. } => "begin_delete_bucket",
+            RootMutation::ReviveBucket { .. } => "revive_bucket",
+            RootMutation::ReleaseBucket { .. } => "release_bucket",
+            RootMutation::ActivateApplyVersion { .. } => "activate_apply_version",
+        },
+        Mutation::Data(data) => match data {
+            DataMutation::OpenBucket { .. } => "open_bucket",
+            DataMutation::FenceBucket { .. } => "fence_bucket",
+            DataMutation::UnfenceBucket { .. } => "unfence_bucket",
+            DataMutation::DrainBucket { .. } => "drain_bucket",
+            DataMutation::PutObject { .. } => "put_object",
+            DataMutation::DeleteObjects { .. } => "delete_objects",
+            DataMutation::CreateUpload { .. } => "create_upload",
+            DataMutation::PutPart { .. } => "put_part",
+            DataMutation::CompleteUpload { .. } => "complete_upload",
+            DataMutation::AbortUpload { .. } => "abort_upload",
+            DataMutation::CondemnBlobs { .. } => "condemn_blobs",
+            DataMutation::RaiseHorizon { .. } => "raise_horizon",
+            DataMutation::ForgetBlobs { .. } => "forget_blobs",
+            DataMutation::ExpireRequests => "expire_requests",
+        },
+    }
+}
+
+fn command(mutation: Mutation) -> Command {
+    Command {
+        apply_version: 1,
+        request: MutationRequest {
+            request: RequestId::new(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
+            minted: Timestamp::from_millis(1_700_000_000_000),
+            mutation,
+        },
+        proposed: Timestamp::from_millis(1_700_000_000_123),
+        random: 0xffee_ddcc_bbaa_9988_7766_5544_3322_1100,
+    }
+}
+
+fn fixtures() -> Vec<(&'static str, Mutation)> {
+    let root = cluster_fixtures().into_iter().chain(directory_fixtures());
+    let root = root.map(|(name, mutation)| (name, Mutation::Root(mutation)));
+    let data = bucket_fixtures()
+        .into_iter()
+        .chain(upload_fixtures())
+        .chain(blob_fixtures());
+    root.chain(data.map(|(name, mutation)| (name, Mutation::Data(mutation))))
+        .collect()
+}
+
+fn cluster_fixtures() -> Vec<(&'static str, RootMutation)> {
+    let genesis = RootMutation::Genesis {
+        cluster: ClusterId::new(0xc1),
+        data_group_count: 8,
+        region: "us-east-1".to_owned(),
+    };
+    let node = StorageNode {
+        id: NodeId::new(3),
+        address: "https://10.0.0.3:7000".to_owned(),
+        location: Location {
+            zone: "z1".to_owned(),
+            host: "h3".to_owned(),
+        },
+    };
+    let disk = Disk {
+        id: DiskId::new(0xd1),
+        node: NodeId::new(3),
+        capacity_bytes: 1 << 40,
+    };
+    let pool = RootMutation::CreatePool {
+        id: PoolId::new(1),
+        name: "default".to_owned(),
+        profile: Profile::parse("4+2").expect("a profile on offer"),
+        cell_len: 1 << 20,
+    };
+    let groups = RootMutation::CreatePlacementGroups {
+        pool: PoolId::new(1),
+        topology_epoch: Epoch::new(5),
+        members: vec![
+            vec![DiskId::new(0xd1), DiskId::new(0xd2)],
+            vec![DiskId::new(0xd2), DiskId::new(0xd1)],
+        ],
+    };
+    let register = RootMutation::RegisterStorage {
+        node,
+        disks: vec![disk],
+    };
+    vec![
+        ("genesis", genesis),
+        ("register_storage", register),
+        ("create_pool", pool),
+        ("create_placement_groups", groups),
+    ]
+}
+
+fn directory_fixtures() -> Vec<(&'static str, RootMutation)> {
+    let name = BucketName::parse("my-bucket").expect("a valid name");
+    let owner = "owner".to_owned();
+    let (bucket, version) = (BUCKET, 2);
+    vec![
+        (
+            "reserve_bucket",
+            RootMutation::ReserveBucket { name, owner },
+        ),
+        ("activate_bucket", RootMutation::ActivateBucket { bucket }),
+        (
+            "begin_delete_bucket",
+            RootMutation::BeginDeleteBucket { bucket },
+        ),
+        ("revive_bucket", RootMutation::ReviveBucket { bucket }),
+        ("release_bucket", RootMutation::ReleaseBucket { bucket }),
+        (
+            "activate_apply_version",
+            RootMutation::ActivateApplyVersion { version },
+        ),
+    ]
+}
+
+fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let name = BucketName::parse("my-bucket").expect("a valid name");
+    let put = |content: Content, len, condition| DataMutation::PutObject {
+        bucket: BUCKET,
+        key: key(),
+        object: NewObject {
+            len,
+            etag: ETag::from_md5([0xab; 16]),
+            checksum: Some(ObjectChecksum {
+                checksum: Checksum::new(ChecksumAlgorithm::Crc64Nvme, &[8; 8])
+                    .expect("of its length"),
+                kind: ChecksumKind::FullObject,
+            }),
+            headers: headers(),
+            content,
+        },
+        condition,
+    };
+    let inline = put(
+        Content::Inline(Bytes::from_static(b"hello")),
+        5,
+        WriteCondition::IfAbsent,
+    );
+    let empty = put(Content::Extents(Vec::new()), 0, WriteCondition::Always);
+    let if_match = WriteCondition::IfMatch(ETag::from_parts([0xcd; 16], 3));
+    let extents = put(
+        Content::Extents(vec![extent("2+1", 1), extent("8+4", 2)]),
+        2000,
+        if_match,
+    );
+    let keys = vec![key(), ObjectKey::parse("b").expect("a valid key")];
+    vec![
+        (
+            "open_bucket",
+            DataMutation::OpenBucket {
+                bucket: BUCKET,
+                name,
+            },
+        ),
+        ("fence_bucket", DataMutation::FenceBucket { bucket: BUCKET }),
+        (
+            "unfence_bucket",
+            DataMutation::UnfenceBucket { bucket: BUCKET },
+        ),
+        (
+            "drain_bucket",
+            DataMutation::DrainBucket {
+                bucket: BUCKET,
+                limit: 1000,
+            },
+        ),
+        ("put_object_inline", inline),
+        ("put_object_empty", empty),
+        ("put_object_extents", extents),
+        (
+            "delete_objects",
+            DataMutation::DeleteObjects {
+                bucket: BUCKET,
+                keys,
+            },
+        ),
+    ]
+}
+
+fn upload_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let create = |checksum| DataMutation::CreateUpload {
+        bucket: BUCKET,
+        key: key(),
+        upload: NewUpload {
+            headers: headers(),
+            checksum,
+        },
+    };
+    let spec = (ChecksumAlgorithm::Sha256, ChecksumKind::Composite);
+    let put_part = DataMutation::PutPart {
+        upload: upload(),
+        number: 10_000,
+        part: NewPart {
+            len: 1000,
+            etag: ETag::from_md5([0xef; 16]),
+            checksum: Some(ObjectChecksum {
+                checksum: Checksum::new(ChecksumAlgorithm::Sha1, &[20; 20]).expect("of its length"),
+                kind: ChecksumKind::Composite,
+            }),
+            content: Content::Extents(vec![extent("4+2", 3)]),
+        },
+    };
+    let part = |number, checksum| CompletedPart {
+        number,
+        etag: ETag::from_md5([0xef; 16]),
+        checksum,
+    };
+    let crc32c = Checksum::new(ChecksumAlgorithm::Crc32c, &[1, 2, 3, 4]).expect("of its length");
+    let complete = DataMutation::CompleteUpload {
+        upload: upload(),
+        parts: vec![part(1, None), part(2, Some(crc32c))],
+        condition: WriteCondition::Always,
+        checksum: Checksum::new(ChecksumAlgorithm::Crc32, &[4, 3, 2, 1]),
+        declared_len: Some(0),
+    };
+    vec![
+        ("create_upload", create(Some(spec))),
+        ("create_upload_plain", create(None)),
+        ("put_part", put_part),
+        ("complete_upload", complete),
+        (
+            "abort_upload",
+            DataMutation::AbortUpload { upload: upload() },
+        ),
+    ]
+}
+
+fn blob_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let blobs = || vec![blob(1), blob(2)];
+    let horizon = Timestamp::from_millis(1_699_999_999_999);
+    vec![
+        (
+            "condemn_blobs",
+            DataMutation::CondemnBlobs { blobs: blobs() },
+        ),
+        ("raise_horizon", DataMutation::RaiseHorizon { horizon }),
+        ("forget_blobs", DataMutation::ForgetBlobs { blobs: blobs() }),
+        ("expire_requests", DataMutation::ExpireRequests),
+    ]
+}
+
+fn key() -> ObjectKey {
+    ObjectKey::parse("photos/2024/é.jpg").expect("a valid key")
+}
+
+fn upload() -> UploadKey {
+    UploadKey {
+        bucket: BUCKET,
+        key: key(),
+        upload: UploadId::new(0x0abc),
+    }
+}
+
+fn blob(random: u32) -> BlobId {
+    BlobId::new(
+        PlacementGroupId::new(9),
+        GroupId::new(4),
+        1_700_000_000_001,
+        random,
+    )
+}
+
+fn extent(profile: &str, random: u32) -> Extent {
+    let profile = Profile::parse(profile).expect("a profile on offer");
+    let root = |shard: usize| [u8::try_from(shard).expect("at most 12 shards"); 16];
+    Extent {
+        blob: blob(random),
+        plain_len: 1000,
+        stored_len: 990,
+        profile,
+        cell_len: 512,
+        erasure_code: 1,
+        codec: 2,
+        cipher: 3,
+        roots: (0..profile.width()).map(root).collect(),
+        missing_shards: if profile.m() > 1 { vec![0] } else { Vec::new() },
+    }
+}
+
+fn headers() -> ObjectHeaders {
+    ObjectHeaders {
+        content_type: Some("image/jpeg".to_owned()),
+        content_encoding: Some(String::new()),
+        content_language: None,
+        content_disposition: Some("attachment".to_owned()),
+        cache_control: None,
+        expires: None,
+        user: vec![
+            ("b".to_owned(), "2".to_owned()),
+            ("a".to_owned(), "1".to_owned()),
+        ],
+    }
+}
