@@ -135,7 +135,8 @@ pub enum DataMutation {
         /// By the clocks of those who begin blobs.
         horizon: Timestamp,
     },
-    /// The shards of these freed or condemned blobs are tombstoned on their disks: forget them.
+    /// The shards of these freed blobs are tombstoned on their disks: forget them. What is condemned stays so until the
+    /// horizon passes it, because a commit that names it may still be on its way.
     ForgetBlobs {
         /// At most 1,000.
         blobs: Vec<BlobId>,
