@@ -21,7 +21,7 @@ const LAYERS: &[Crate] = &[
     Crate {
         folder: "runtime",
         layer: 0,
-        may_use: &[],
+        may_use: &["types"],
     },
     Crate {
         folder: "erasure",
@@ -104,7 +104,7 @@ const LAYERS: &[Crate] = &[
     Crate {
         folder: "admin",
         layer: 5,
-        may_use: &["client", "iam", "bucket", "types", "runtime"],
+        may_use: &["client", "s3", "iam", "bucket", "types", "runtime"],
     },
     Crate {
         folder: "server",

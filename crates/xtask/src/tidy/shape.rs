@@ -114,7 +114,7 @@ fn empty_name(name: &str) -> String {
     format!("`{name}` says nothing about what is inside: name a module after its subject")
 }
 
-/// Glob imports, except `use super::*` in tests.
+/// Glob imports, except `use super::*` and proptest's prelude, which is made for that, in tests.
 fn globs(file: &File, source: &Source) -> Vec<Finding> {
     let imports = source
         .paths()
@@ -122,7 +122,9 @@ fn globs(file: &File, source: &Source) -> Vec<Finding> {
         .filter(|path| path.segments.last() == Some(&"*"));
     let found = imports.filter(|path| {
         let is_test = file.is_test() || source.is_test_line(path.line);
-        !(is_test && path.segments == ["super", "*"])
+        let is_usual =
+            path.segments == ["super", "*"] || path.segments == ["proptest", "prelude", "*"];
+        !(is_test && is_usual)
     });
     found
         .map(|path| {
@@ -226,10 +228,11 @@ mod tests {
             1
         );
         assert_eq!(
-            findings("crates/a/tests/all.rs", "use proptest::prelude::*;").len(),
+            findings("crates/a/tests/all.rs", "use other::prelude::*;").len(),
             1
         );
         assert!(findings("crates/a/src/b/tests.rs", "use super::*;").is_empty());
+        assert!(findings("crates/a/tests/all.rs", "use proptest::prelude::*;").is_empty());
         assert!(
             findings(
                 "crates/a/src/lib.rs",
