@@ -135,12 +135,15 @@ mod tests {
     #[test]
     fn hashes_are_those_of_the_format() {
         assert_eq!(
-            hex(&frame_hash(BLOB, 5, 1, 2, b"cairn")),
-            "7abd643cdc5d008eeb2c2db6a341be3d"
+            u128::from_be_bytes(frame_hash(BLOB, 5, 1, 2, b"cairn")),
+            0x7abd_643c_dc5d_008e_eb2c_2db6_a341_be3d
         );
         let mut root = ShardRoot::new();
         root.update(&frame_hash(BLOB, 5, 1, 2, b"cairn"));
-        assert_eq!(hex(&root.finish()), "b91b2071e965f4e54404ee2d4c31d8d0");
+        assert_eq!(
+            u128::from_be_bytes(root.finish()),
+            0xb91b_2071_e965_f4e5_4404_ee2d_4c31_d8d0
+        );
     }
 
     #[test]
@@ -187,9 +190,5 @@ mod tests {
             let frame = u32::try_from(bit / 8 / FRAME_LEN).unwrap();
             prop_assert_eq!(verify_frames(BLOB, 0, 0, 0, &data, &hashes), Err(FrameError::Mismatch(frame)));
         }
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
