@@ -1,0 +1,263 @@
+//! The cluster, its nodes and disks, its pools and placement groups.
+
+use std::collections::BTreeSet;
+
+use cairn_types::cluster::{Disk, PlacementGroup, Pool, Profile, StorageNode};
+use cairn_types::id::{BucketId, ClusterId, DiskId, Epoch, PlacementGroupId, PoolId};
+use cairn_types::namespace::root::ClusterInfo;
+use cairn_types::namespace::{Refusal, RootReply};
+
+use super::change::Change;
+use super::limits;
+use crate::failure::Failure;
+use crate::key;
+use crate::record;
+use crate::record::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use crate::store::Store;
+
+/// Data groups of a cluster.
+const DATA_GROUPS: u16 = 1_000;
+
+/// Disks of one node.
+const DISKS: usize = 1_024;
+
+/// Placement groups that one mutation makes.
+const PLACEMENT_GROUPS: usize = 1_024;
+
+/// Pools of a cluster.
+const POOLS: usize = 1_024;
+
+/// Bytes of a region's or pool's name, and of a zone, host or address.
+const TEXT_LEN: usize = 255;
+
+/// Bytes of the largest cell.
+const CELL_LEN: u32 = 64 << 20;
+
+/// The cluster; without one nothing else can be changed in the root group.
+pub(super) fn cluster<S: Store>(change: &Change<'_, S>) -> Result<ClusterRow, Failure> {
+    let row = change.get(&key::root::cluster())?;
+    Ok(row.ok_or_else(|| conflict("there is no cluster yet"))?)
+}
+
+/// Makes the cluster.
+pub(super) fn genesis<S: Store>(
+    change: &mut Change<'_, S>,
+    cluster: ClusterId,
+    data_group_count: u16,
+    region: &str,
+    apply_version: u32,
+) -> Result<RootReply, Failure> {
+    if let Some(row) = change.get(&key::root::cluster())? {
+        let is_same = row.info.cluster == cluster
+            && row.info.data_group_count == data_group_count
+            && row.info.region == region;
+        return if is_same {
+            Ok(RootReply::Done)
+        } else {
+            Err(Refusal::GenesisConflict.into())
+        };
+    }
+    if !(1..=DATA_GROUPS).contains(&data_group_count) {
+        return Err(limits::malformed("a cluster has 1 to 1000 data groups").into());
+    }
+    if region.is_empty() || region.len() > TEXT_LEN {
+        return Err(limits::malformed("a region has a name of 1 to 255 bytes").into());
+    }
+    let row = ClusterRow {
+        info: ClusterInfo {
+            cluster,
+            data_group_count,
+            region: region.to_owned(),
+            created: change.clock(),
+            apply_version,
+        },
+        topology_epoch: Epoch::new(1),
+        last_placement_group: PlacementGroupId::new(0),
+        last_bucket: BucketId::new(0),
+    };
+    change.put(key::root::cluster(), &row);
+    Ok(RootReply::Done)
+}
+
+/// Brings a node and its disks up to date. The epoch grows only if anything changed.
+pub(super) fn register<S: Store>(
+    change: &mut Change<'_, S>,
+    node: &StorageNode,
+    disks: &[Disk],
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    check_registration(node, disks)?;
+    let mut is_changed = false;
+    let row_key = key::root::node(node.id);
+    let row = NodeRow(node.clone());
+    if change.get(&row_key)?.as_ref() != Some(&row) {
+        change.put(row_key, &row);
+        is_changed = true;
+    }
+    for disk in disks {
+        let row_key = key::root::disk(disk.id);
+        let row = DiskRow(disk.clone());
+        if change.get(&row_key)?.as_ref() != Some(&row) {
+            change.put(row_key, &row);
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        advance(change, &mut cluster);
+    }
+    Ok(RootReply::Done)
+}
+
+fn check_registration(node: &StorageNode, disks: &[Disk]) -> Result<(), Refusal> {
+    let texts = [&node.address, &node.location.zone, &node.location.host];
+    if texts.into_iter().any(|text| text.len() > TEXT_LEN) {
+        return Err(limits::malformed(
+            "an address, zone or host has at most 255 bytes",
+        ));
+    }
+    if disks.len() > DISKS {
+        return Err(limits::malformed("a node has at most 1024 disks"));
+    }
+    let mut seen = BTreeSet::new();
+    for disk in disks {
+        if disk.node != node.id {
+            return Err(limits::malformed("the disk is said to be in another node"));
+        }
+        if !seen.insert(disk.id) {
+            return Err(limits::malformed("the disk is named twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a pool.
+pub(super) fn create_pool<S: Store>(
+    change: &mut Change<'_, S>,
+    id: PoolId,
+    name: &str,
+    profile: Profile,
+    cell_len: u32,
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    let row = PoolRow(Pool {
+        id,
+        name: name.to_owned(),
+        profile,
+        cell_len,
+    });
+    let row_key = key::root::pool(id);
+    if let Some(there) = change.get(&row_key)? {
+        return if there == row {
+            Ok(RootReply::Done)
+        } else {
+            Err(conflict("the pool exists and is another").into())
+        };
+    }
+    if id.get() == 0 || name.is_empty() || name.len() > TEXT_LEN {
+        return Err(
+            limits::malformed("a pool has an id above 0 and a name of 1 to 255 bytes").into(),
+        );
+    }
+    if !(1..=CELL_LEN).contains(&cell_len) {
+        return Err(limits::malformed("a cell has 1 byte to 64 MiB").into());
+    }
+    let prefix = key::root::pools();
+    let pools: Vec<(Vec<u8>, PoolRow)> = record::scan(change.rows(), &prefix, &prefix, POOLS)?;
+    if pools.len() == POOLS {
+        return Err(conflict("there are as many pools as there may be").into());
+    }
+    if pools.iter().any(|(_, there)| there.0.name == name) {
+        return Err(conflict("another pool has this name").into());
+    }
+    change.put(row_key, &row);
+    advance(change, &mut cluster);
+    Ok(RootReply::Done)
+}
+
+/// Makes placement groups.
+pub(super) fn create_placement_groups<S: Store>(
+    change: &mut Change<'_, S>,
+    pool: PoolId,
+    topology_epoch: Epoch,
+    members: &[Vec<DiskId>],
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    if cluster.topology_epoch != topology_epoch {
+        return Err(conflict("it has changed since it was looked at").into());
+    }
+    if !(1..=PLACEMENT_GROUPS).contains(&members.len()) {
+        return Err(limits::malformed("1 to 1024 placement groups are made at a time").into());
+    }
+    let pool = change
+        .get(&key::root::pool(pool))?
+        .ok_or_else(|| conflict("there is no such pool"))?;
+    let mut ids = Vec::with_capacity(members.len());
+    for members in members {
+        check_members(change, pool.0.profile, members)?;
+        let last = cluster.last_placement_group.get();
+        let next = last
+            .checked_add(1)
+            .ok_or_else(|| conflict("there are no more ids of placement groups"))?;
+        let group = PlacementGroup {
+            id: PlacementGroupId::new(next),
+            pool: pool.0.id,
+            epoch: Epoch::new(1),
+            members: members.clone(),
+        };
+        cluster.last_placement_group = group.id;
+        ids.push(group.id);
+        change.put(
+            key::root::placement_group(group.id),
+            &PlacementGroupRow(group),
+        );
+    }
+    advance(change, &mut cluster);
+    Ok(RootReply::PlacementGroups(ids))
+}
+
+fn check_members<S: Store>(
+    change: &Change<'_, S>,
+    profile: Profile,
+    members: &[DiskId],
+) -> Result<(), Failure> {
+    if members.len() != profile.width() {
+        return Err(
+            conflict("a placement group has as many disks as its pool's profile asks for").into(),
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for &disk in members {
+        if !seen.insert(disk) {
+            return Err(conflict("a disk is in a placement group twice").into());
+        }
+        if change.get(&key::root::disk(disk))?.is_none() {
+            return Err(conflict("there is no such disk").into());
+        }
+    }
+    Ok(())
+}
+
+/// Lets commands be proposed with this apply version from now on.
+pub(super) fn activate_apply_version<S: Store>(
+    change: &mut Change<'_, S>,
+    version: u32,
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    if version > cluster.info.apply_version {
+        cluster.info.apply_version = version;
+        change.put(key::root::cluster(), &cluster);
+    }
+    Ok(RootReply::Done)
+}
+
+/// The topology has changed.
+fn advance<S: Store>(change: &mut Change<'_, S>, cluster: &mut ClusterRow) {
+    cluster.topology_epoch = Epoch::new(cluster.topology_epoch.get() + 1);
+    change.put(key::root::cluster(), cluster);
+}
+
+fn conflict(reason: &str) -> Refusal {
+    Refusal::TopologyConflict {
+        reason: reason.to_owned(),
+    }
+}

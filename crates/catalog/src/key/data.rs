@@ -1,0 +1,285 @@
+//! Keys of the tables of data groups.
+
+use cairn_types::id::{BlobId, BucketId, Order, UploadId};
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::UploadKey;
+use cairn_types::time::Timestamp;
+
+use super::{Fields, Mark, RowKey, text};
+use crate::record::blob::{BlobRow, CollectionRow, DegradedRow};
+use crate::record::bucket::{BucketRow, RangeRow};
+use crate::record::object::{CurrentRow, KeyRow, VersionRow};
+use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
+use crate::store::StoreError;
+
+const BUCKETS: u8 = 0x10;
+const RANGES: u8 = 0x11;
+const CURRENT: u8 = 0x12;
+const KEYS: u8 = 0x13;
+const VERSIONS: u8 = 0x14;
+const UPLOADS: u8 = 0x15;
+const UPLOAD_ENTRIES: u8 = 0x16;
+const PARTS: u8 = 0x17;
+const DOOMED_UPLOADS: u8 = 0x18;
+const COLLECTION: u8 = 0x20;
+const BLOBS: u8 = 0x21;
+const FREED: u8 = 0x22;
+const CONDEMNED: u8 = 0x23;
+const DEGRADED: u8 = 0x24;
+
+fn in_bucket(table: u8, bucket: BucketId) -> Vec<u8> {
+    // Room for a key of usual length, so that most keys are allocated once.
+    let mut bytes = Vec::with_capacity(96);
+    bytes.push(table);
+    bytes.extend(bucket.get().to_be_bytes());
+    bytes
+}
+
+fn of_key(table: u8, bucket: BucketId, key: &str) -> Vec<u8> {
+    let mut bytes = in_bucket(table, bucket);
+    text::push(&mut bytes, key);
+    bytes
+}
+
+fn of_upload(table: u8, upload: &UploadKey) -> Vec<u8> {
+    let mut bytes = of_key(table, upload.bucket, upload.key.as_str());
+    bytes.extend(upload.upload.get().to_be_bytes());
+    bytes
+}
+
+pub(crate) fn bucket(bucket: BucketId) -> RowKey<BucketRow> {
+    RowKey::new(in_bucket(BUCKETS, bucket))
+}
+
+/// The range of a bucket that begins at `start`.
+pub(crate) fn range(bucket: BucketId, start: &str) -> RowKey<RangeRow> {
+    RowKey::new(of_key(RANGES, bucket, start))
+}
+
+pub(crate) fn current(bucket: BucketId, key: &str) -> RowKey<CurrentRow> {
+    RowKey::new(of_key(CURRENT, bucket, key))
+}
+
+/// What the current rows of all keys with this prefix begin with.
+pub(crate) fn current_prefix(bucket: BucketId, prefix: &str) -> Vec<u8> {
+    let mut bytes = in_bucket(CURRENT, bucket);
+    text::push_prefix(&mut bytes, prefix);
+    bytes
+}
+
+/// The key of the object that a current row is of.
+pub(crate) fn parse_current(key: &[u8]) -> Result<String, StoreError> {
+    let mut fields = Fields::of(CURRENT, key).ok_or(StoreError::Key { table: CURRENT })?;
+    fields.take::<8>()?;
+    let text = fields.take_text()?;
+    fields.end()?;
+    Ok(text)
+}
+
+pub(crate) fn object_key(bucket: BucketId, key: &ObjectKey) -> RowKey<KeyRow> {
+    RowKey::new(of_key(KEYS, bucket, key.as_str()))
+}
+
+pub(crate) fn version(bucket: BucketId, key: &ObjectKey, order: Order) -> RowKey<VersionRow> {
+    let mut bytes = of_key(VERSIONS, bucket, key.as_str());
+    bytes.extend((!order.get()).to_be_bytes());
+    RowKey::new(bytes)
+}
+
+pub(crate) fn upload(upload: &UploadKey) -> RowKey<UploadRow> {
+    RowKey::new(of_upload(UPLOADS, upload))
+}
+
+pub(crate) fn upload_entry(upload: &UploadKey, initiated: Timestamp) -> RowKey<UploadEntryRow> {
+    let mut bytes = of_key(UPLOAD_ENTRIES, upload.bucket, upload.key.as_str());
+    bytes.extend(initiated.as_millis().to_be_bytes());
+    bytes.extend(upload.upload.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What the entries of the uploads of one key begin with.
+pub(crate) fn upload_entries_of(bucket: BucketId, key: &str) -> Vec<u8> {
+    of_key(UPLOAD_ENTRIES, bucket, key)
+}
+
+/// What the entries of the uploads of all keys with this prefix begin with.
+pub(crate) fn upload_entry_prefix(bucket: BucketId, prefix: &str) -> Vec<u8> {
+    let mut bytes = in_bucket(UPLOAD_ENTRIES, bucket);
+    text::push_prefix(&mut bytes, prefix);
+    bytes
+}
+
+/// Which upload an entry is of, and when it was begun.
+pub(crate) fn parse_upload_entry(key: &[u8]) -> Result<(UploadKey, Timestamp), StoreError> {
+    let mut fields = Fields::of(UPLOAD_ENTRIES, key).ok_or(StoreError::Key {
+        table: UPLOAD_ENTRIES,
+    })?;
+    let bucket = BucketId::new(u64::from_be_bytes(fields.take()?));
+    let key = take_object_key(&mut fields)?;
+    let initiated = Timestamp::from_millis(u64::from_be_bytes(fields.take()?));
+    let upload = UploadId::new(u128::from_be_bytes(fields.take()?));
+    fields.end()?;
+    let upload = UploadKey {
+        bucket,
+        key,
+        upload,
+    };
+    Ok((upload, initiated))
+}
+
+pub(crate) fn part(upload: &UploadKey, number: u16) -> RowKey<PartRow> {
+    let mut bytes = parts_of(upload);
+    bytes.extend(number.to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What the parts of an upload begin with.
+pub(crate) fn parts_of(upload: &UploadKey) -> Vec<u8> {
+    of_upload(PARTS, upload)
+}
+
+/// The number of the part whose key is `parts_of` its upload and then this.
+pub(crate) fn parse_part_number(suffix: &[u8]) -> Result<u16, StoreError> {
+    let number = suffix
+        .try_into()
+        .map_err(|_| StoreError::Key { table: PARTS })?;
+    Ok(u16::from_be_bytes(number))
+}
+
+pub(crate) fn doomed_upload(upload: &UploadKey) -> RowKey<Mark> {
+    RowKey::new(of_upload(DOOMED_UPLOADS, upload))
+}
+
+/// Where the doomed uploads begin.
+pub(crate) fn doomed_uploads() -> Vec<u8> {
+    vec![DOOMED_UPLOADS]
+}
+
+/// Reads a key of the table of doomed uploads; `None` if it is one of a later table.
+pub(crate) fn parse_doomed_upload(key: &[u8]) -> Result<Option<UploadKey>, StoreError> {
+    let Some(mut fields) = Fields::of(DOOMED_UPLOADS, key) else {
+        return Ok(None);
+    };
+    let bucket = BucketId::new(u64::from_be_bytes(fields.take()?));
+    let key = take_object_key(&mut fields)?;
+    let upload = UploadId::new(u128::from_be_bytes(fields.take()?));
+    fields.end()?;
+    Ok(Some(UploadKey {
+        bucket,
+        key,
+        upload,
+    }))
+}
+
+pub(crate) fn collection() -> RowKey<CollectionRow> {
+    RowKey::new(vec![COLLECTION])
+}
+
+pub(crate) fn blob(blob: BlobId) -> RowKey<BlobRow> {
+    let mut bytes = vec![BLOBS];
+    bytes.extend(blob.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+pub(crate) fn freed(freed: Timestamp, blob: BlobId) -> RowKey<Mark> {
+    RowKey::new(timed_blob(FREED, freed, blob))
+}
+
+/// Where the freed blobs begin.
+pub(crate) fn freed_blobs() -> Vec<u8> {
+    vec![FREED]
+}
+
+/// Reads a key of the table of freed blobs; `None` if it is one of a later table.
+pub(crate) fn parse_freed(key: &[u8]) -> Result<Option<(Timestamp, BlobId)>, StoreError> {
+    parse_timed_blob(FREED, key)
+}
+
+/// By the time that the blob was begun, which its id says.
+pub(crate) fn condemned(blob: BlobId) -> RowKey<Mark> {
+    let begun = Timestamp::from_millis(blob.time_ms());
+    RowKey::new(timed_blob(CONDEMNED, begun, blob))
+}
+
+/// Where the condemned blobs begin.
+pub(crate) fn condemned_blobs() -> Vec<u8> {
+    vec![CONDEMNED]
+}
+
+/// Reads a key of the table of condemned blobs; `None` if it is one of a later table.
+pub(crate) fn parse_condemned(key: &[u8]) -> Result<Option<(Timestamp, BlobId)>, StoreError> {
+    parse_timed_blob(CONDEMNED, key)
+}
+
+pub(crate) fn degraded(blob: BlobId) -> RowKey<DegradedRow> {
+    let mut bytes = vec![DEGRADED];
+    bytes.extend(blob.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+fn timed_blob(table: u8, time: Timestamp, blob: BlobId) -> Vec<u8> {
+    let mut bytes = vec![table];
+    bytes.extend(time.as_millis().to_be_bytes());
+    bytes.extend(blob.get().to_be_bytes());
+    bytes
+}
+
+fn parse_timed_blob(table: u8, key: &[u8]) -> Result<Option<(Timestamp, BlobId)>, StoreError> {
+    let Some(mut fields) = Fields::of(table, key) else {
+        return Ok(None);
+    };
+    let time = Timestamp::from_millis(u64::from_be_bytes(fields.take()?));
+    let blob = BlobId::from_bits(u128::from_be_bytes(fields.take()?));
+    fields.end()?;
+    Ok(Some((time, blob)))
+}
+
+fn take_object_key(fields: &mut Fields<'_>) -> Result<ObjectKey, StoreError> {
+    let text = fields.take_text()?;
+    ObjectKey::parse(&text).map_err(|_| fields.error())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+
+    use proptest::proptest;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn versions_order_by_bucket_key_and_newest_first(
+            left in (0_u64..3, "[\\x00\\x01a\u{10ffff}]{1,4}", 0_u64..3),
+            right in (0_u64..3, "[\\x00\\x01a\u{10ffff}]{1,4}", 0_u64..3),
+        ) {
+            let encode = |(bucket, key, order): &(u64, String, u64)| {
+                let key = ObjectKey::parse(key).unwrap();
+                version(BucketId::new(*bucket), &key, Order::new(*order)).into_bytes()
+            };
+            let meaning = |(bucket, key, order): &(u64, String, u64)| {
+                (*bucket, key.clone().into_bytes(), Reverse(*order))
+            };
+            assert_eq!(encode(&left).cmp(&encode(&right)), meaning(&left).cmp(&meaning(&right)));
+        }
+
+        #[test]
+        fn entries_of_uploads_read_back_and_order_by_key_and_time(
+            left in ("[\\x00\\x01a\u{10ffff}]{1,4}", 0_u64..3, 0_u128..3),
+            right in ("[\\x00\\x01a\u{10ffff}]{1,4}", 0_u64..3, 0_u128..3),
+        ) {
+            let encode = |(key, initiated, id): &(String, u64, u128)| {
+                let key = UploadKey {
+                    bucket: BucketId::new(1),
+                    key: ObjectKey::parse(key).unwrap(),
+                    upload: UploadId::new(*id),
+                };
+                let initiated = Timestamp::from_millis(*initiated);
+                let bytes = upload_entry(&key, initiated).into_bytes();
+                assert_eq!(parse_upload_entry(&bytes).unwrap(), (key, initiated));
+                bytes
+            };
+            assert_eq!(encode(&left).cmp(&encode(&right)), left.cmp(&right));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Keys of the tables of the root group.
+
+use cairn_types::id::{BucketId, DiskId, NodeId, PlacementGroupId, PoolId};
+
+use super::{Fields, RowKey, text};
+use crate::record::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
+use crate::store::StoreError;
+
+const CLUSTER: u8 = 0x40;
+const NODES: u8 = 0x41;
+const DISKS: u8 = 0x42;
+const POOLS: u8 = 0x43;
+const PLACEMENT_GROUPS: u8 = 0x44;
+const DIRECTORY: u8 = 0x45;
+const BUCKET_NAMES: u8 = 0x46;
+const SHARDS: u8 = 0x47;
+
+pub(crate) fn cluster() -> RowKey<ClusterRow> {
+    RowKey::new(vec![CLUSTER])
+}
+
+pub(crate) fn node(node: NodeId) -> RowKey<NodeRow> {
+    let mut bytes = nodes();
+    bytes.extend(node.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all nodes begin with.
+pub(crate) fn nodes() -> Vec<u8> {
+    vec![NODES]
+}
+
+pub(crate) fn disk(disk: DiskId) -> RowKey<DiskRow> {
+    let mut bytes = disks();
+    bytes.extend(disk.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all disks begin with.
+pub(crate) fn disks() -> Vec<u8> {
+    vec![DISKS]
+}
+
+pub(crate) fn pool(pool: PoolId) -> RowKey<PoolRow> {
+    let mut bytes = pools();
+    bytes.extend(pool.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all pools begin with.
+pub(crate) fn pools() -> Vec<u8> {
+    vec![POOLS]
+}
+
+pub(crate) fn placement_group(id: PlacementGroupId) -> RowKey<PlacementGroupRow> {
+    let mut bytes = placement_groups();
+    bytes.extend(id.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all placement groups begin with.
+pub(crate) fn placement_groups() -> Vec<u8> {
+    vec![PLACEMENT_GROUPS]
+}
+
+pub(crate) fn directory(name: &str) -> RowKey<DirectoryRow> {
+    RowKey::new(directory_prefix(name))
+}
+
+/// What the directory rows of all names with this prefix begin with.
+pub(crate) fn directory_prefix(prefix: &str) -> Vec<u8> {
+    let mut bytes = vec![DIRECTORY];
+    bytes.extend(prefix.as_bytes());
+    bytes
+}
+
+/// The name that a directory row is of.
+pub(crate) fn parse_directory(key: &[u8]) -> Result<String, StoreError> {
+    Fields::of(DIRECTORY, key)
+        .ok_or(StoreError::Key { table: DIRECTORY })?
+        .take_rest()
+}
+
+pub(crate) fn bucket_name(bucket: BucketId) -> RowKey<BucketNameRow> {
+    let mut bytes = vec![BUCKET_NAMES];
+    bytes.extend(bucket.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+pub(crate) fn shard(bucket: BucketId, start: &str) -> RowKey<ShardRow> {
+    let mut bytes = shards_of(bucket);
+    text::push(&mut bytes, start);
+    RowKey::new(bytes)
+}
+
+/// What the shard map's rows of a bucket begin with.
+pub(crate) fn shards_of(bucket: BucketId) -> Vec<u8> {
+    let mut bytes = vec![SHARDS];
+    bytes.extend(bucket.get().to_be_bytes());
+    bytes
+}
+
+/// The first key of the range that a row of the shard map is of.
+pub(crate) fn parse_shard(key: &[u8]) -> Result<String, StoreError> {
+    let mut fields = Fields::of(SHARDS, key).ok_or(StoreError::Key { table: SHARDS })?;
+    fields.take::<8>()?;
+    let start = fields.take_text()?;
+    fields.end()?;
+    Ok(start)
+}

@@ -1,0 +1,103 @@
+//! Answering questions from the rows of a group.
+
+mod blobs;
+mod bucket;
+pub(crate) mod directory;
+mod listing;
+mod object;
+mod topology;
+mod upload;
+
+use cairn_types::id::GroupId;
+use cairn_types::namespace::{
+    DataQuery, DataView, Query, Refusal, RootQuery, RootView, View as Answer,
+};
+
+use crate::failure::Failure;
+use crate::store::{Store, StoreError};
+
+/// Answers a question from the rows of a group, as they are.
+///
+/// Cost: a few point reads, or for a page of a listing one seek, and one more for each common prefix in it. Does not block
+/// but for the store. That the rows are new enough is the caller's business.
+///
+/// # Errors
+/// The rows cannot be read, or contradict each other. A refusal is an answer.
+pub fn query<S: Store>(
+    store: &S,
+    group: GroupId,
+    query: &Query,
+) -> Result<Result<Answer, Refusal>, StoreError> {
+    let answer = match query {
+        Query::Root(query) if group == GroupId::ROOT => query_root(store, query).map(Answer::Root),
+        Query::Data(query) if group != GroupId::ROOT => query_data(store, query).map(Answer::Data),
+        Query::Root(_) | Query::Data(_) => {
+            Err(malformed("the query is for another kind of group").into())
+        }
+    };
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Failure::Store(error)) => Err(error),
+    }
+}
+
+fn query_root<S: Store>(store: &S, query: &RootQuery) -> Result<RootView, Failure> {
+    match query {
+        RootQuery::Topology { known } => topology::topology(store, *known),
+        RootQuery::Bucket { name } => directory::bucket_by_name(store, name),
+        RootQuery::BucketById { bucket } => directory::bucket_by_id(store, *bucket),
+        RootQuery::Buckets {
+            after,
+            prefix,
+            limit,
+        } => directory::buckets(store, after, prefix, *limit),
+        RootQuery::Cluster => topology::cluster(store),
+    }
+}
+
+fn query_data<S: Store>(store: &S, query: &DataQuery) -> Result<DataView, Failure> {
+    match query {
+        DataQuery::Object {
+            bucket,
+            key,
+            version,
+        } => object::whole(store, *bucket, key, *version),
+        DataQuery::ObjectHead {
+            bucket,
+            key,
+            version,
+        } => object::head(store, *bucket, key, *version),
+        DataQuery::ListObjects(query) => listing::objects(store, query),
+        DataQuery::Upload { upload } => upload::upload(store, upload),
+        DataQuery::Parts {
+            upload,
+            after,
+            limit,
+        } => upload::parts(store, upload, *after, *limit),
+        DataQuery::Uploads(query) => listing::uploads(store, query),
+        DataQuery::PartContents {
+            upload,
+            from,
+            limit,
+        } => upload::part_contents(store, upload, *from, *limit),
+        DataQuery::Counters { bucket } => bucket::counters(store, *bucket),
+        DataQuery::FreedBlobs { limit } => blobs::freed(store, *limit),
+        DataQuery::Status => blobs::status(store),
+    }
+}
+
+fn malformed(reason: &str) -> Refusal {
+    Refusal::Malformed {
+        reason: reason.to_owned(),
+    }
+}
+
+/// Checks how many rows a page is to have, and gives the number as a length.
+fn check_limit(limit: u32, smallest: u32, largest: u32) -> Result<usize, Refusal> {
+    let is_allowed = (smallest..=largest).contains(&limit);
+    match usize::try_from(limit) {
+        Ok(limit) if is_allowed => Ok(limit),
+        _ => Err(malformed("the limit of the page is not allowed")),
+    }
+}

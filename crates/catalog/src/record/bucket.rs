@@ -1,0 +1,67 @@
+//! Rows of a bucket in a data group.
+
+use cairn_schema::DecodeError;
+use cairn_schema::field::Field;
+use cairn_schema::proto;
+use cairn_types::id::Order;
+use cairn_types::name::BucketName;
+use cairn_types::namespace::data::Counters;
+
+use super::Record;
+
+/// A bucket that the group knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BucketRow {
+    /// Its name, for people who read tables.
+    pub(crate) name: BucketName,
+    /// Whether writes of objects are refused: it is being deleted.
+    pub(crate) is_fenced: bool,
+}
+
+impl Record for BucketRow {
+    const KIND: &'static str = "BucketRecord";
+    type Message = proto::BucketRecord;
+
+    fn to_message(&self) -> proto::BucketRecord {
+        proto::BucketRecord {
+            name: self.name.as_str().to_owned(),
+            is_fenced: self.is_fenced,
+        }
+    }
+
+    fn from_message(message: proto::BucketRecord) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: Field::new(Self::KIND, "name").bucket_name(&message.name)?,
+            is_fenced: message.is_fenced,
+        })
+    }
+}
+
+/// A range of a bucket's keys: what is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RangeRow {
+    /// The order of the newest version; the next one gets the next.
+    pub(crate) order: Order,
+    /// What the range holds, exactly.
+    pub(crate) counters: Counters,
+}
+
+impl Record for RangeRow {
+    const KIND: &'static str = "RangeRecord";
+    type Message = proto::RangeRecord;
+
+    fn to_message(&self) -> proto::RangeRecord {
+        proto::RangeRecord {
+            order: self.order.get(),
+            counters: Some((&self.counters).into()),
+        }
+    }
+
+    fn from_message(message: proto::RangeRecord) -> Result<Self, DecodeError> {
+        let at = Field::new(Self::KIND, "counters");
+        Ok(Self {
+            order: Order::new(message.order),
+            counters: at.required(message.counters)?.into(),
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Rows of the bucket directory and the shard map.
+
+use cairn_schema::DecodeError;
+use cairn_schema::field::Field;
+use cairn_schema::proto;
+use cairn_types::id::{BucketId, Epoch, GroupId};
+use cairn_types::name::BucketName;
+use cairn_types::namespace::root::BucketState;
+use cairn_types::time::Timestamp;
+
+use super::Record;
+
+/// What a bucket's name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DirectoryRow {
+    /// The bucket.
+    pub(crate) bucket: BucketId,
+    /// Whose it is.
+    pub(crate) owner: String,
+    /// When it was made.
+    pub(crate) created: Timestamp,
+    /// Where it stands in its life.
+    pub(crate) state: BucketState,
+}
+
+impl Record for DirectoryRow {
+    const KIND: &'static str = "DirectoryRecord";
+    type Message = proto::DirectoryRecord;
+
+    fn to_message(&self) -> proto::DirectoryRecord {
+        let state = match self.state {
+            BucketState::Creating => proto::BucketState::Creating,
+            BucketState::Active => proto::BucketState::Active,
+            BucketState::Deleting => proto::BucketState::Deleting,
+        };
+        proto::DirectoryRecord {
+            bucket: self.bucket.get(),
+            owner: self.owner.clone(),
+            created_ms: self.created.as_millis(),
+            state: state.into(),
+        }
+    }
+
+    fn from_message(message: proto::DirectoryRecord) -> Result<Self, DecodeError> {
+        let at = Field::new(Self::KIND, "state");
+        let state = match at.value(message.state)? {
+            proto::BucketState::Unspecified => return Err(at.unknown(message.state)),
+            proto::BucketState::Creating => BucketState::Creating,
+            proto::BucketState::Active => BucketState::Active,
+            proto::BucketState::Deleting => BucketState::Deleting,
+        };
+        Ok(Self {
+            bucket: BucketId::new(message.bucket),
+            owner: message.owner,
+            created: Timestamp::from_millis(message.created_ms),
+            state,
+        })
+    }
+}
+
+/// The name of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BucketNameRow {
+    /// The name.
+    pub(crate) name: BucketName,
+}
+
+impl Record for BucketNameRow {
+    const KIND: &'static str = "BucketNameRecord";
+    type Message = proto::BucketNameRecord;
+
+    fn to_message(&self) -> proto::BucketNameRecord {
+        proto::BucketNameRecord {
+            name: self.name.as_str().to_owned(),
+        }
+    }
+
+    fn from_message(message: proto::BucketNameRecord) -> Result<Self, DecodeError> {
+        let name = Field::new(Self::KIND, "name").bucket_name(&message.name)?;
+        Ok(Self { name })
+    }
+}
+
+/// Where a range of a bucket's keys is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShardRow {
+    /// The data group.
+    pub(crate) group: GroupId,
+    /// Grows when the range moves.
+    pub(crate) epoch: Epoch,
+}
+
+impl Record for ShardRow {
+    const KIND: &'static str = "ShardRecord";
+    type Message = proto::ShardRecord;
+
+    fn to_message(&self) -> proto::ShardRecord {
+        proto::ShardRecord {
+            group: self.group.get().into(),
+            epoch: self.epoch.get(),
+        }
+    }
+
+    fn from_message(message: proto::ShardRecord) -> Result<Self, DecodeError> {
+        Ok(Self {
+            group: GroupId::new(Field::new(Self::KIND, "group").narrow(message.group)?),
+            epoch: Epoch::new(message.epoch),
+        })
+    }
+}
