@@ -5,6 +5,8 @@
 //! value of all the rest. An answer is made by `output`, or by `error` with a `code`. Nothing here knows a cluster, and
 //! nothing does I/O or reads a clock.
 
+pub mod auth;
+pub mod body;
 pub mod checksum;
 pub mod code;
 pub mod date;

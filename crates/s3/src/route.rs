@@ -226,7 +226,7 @@ fn refuse_subresource(
             "Conflicting values provided in query parameters",
         );
     }
-    if matches!(name, "partNumber" | "uploadId") {
+    if *method == Method::PUT && matches!(name, "partNumber" | "uploadId") {
         return S3Error::with_message(
             Code::InvalidArgument,
             "This request needs the parameters uploadId and partNumber, or neither",
