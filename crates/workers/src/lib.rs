@@ -1,5 +1,6 @@
 //! What happens later.
 //!
+//! - `planning` makes pools and placement groups that fit the disks there are.
 //! - `reclaim` removes the shards of blobs that were freed: replaced, deleted, aborted.
 //! - `collect` finds blobs that nothing ever referred to (a gateway died in the middle of a PUT) and removes them, after a
 //!   commit that forbids them for good.
@@ -7,6 +8,7 @@
 //! Both can be repeated and interrupted at any point, and two of them may run at once: each step is idempotent.
 
 pub mod collect;
+pub mod planning;
 pub mod reclaim;
 mod removal;
 

@@ -89,7 +89,7 @@ const LAYERS: &[Crate] = &[
     Crate {
         folder: "workers",
         layer: 5,
-        may_use: &["engine", "client", "bucket", "types", "runtime"],
+        may_use: &["engine", "client", "bucket", "erasure", "types", "runtime"],
     },
     Crate {
         folder: "meta",
