@@ -1,0 +1,391 @@
+//! What the conformance tests stand on: an endpoint, the AWS SDK pointed at it, and a bucket of its own for each test.
+//!
+//! `CAIRN_TEST_ENDPOINT` (an `http://` URL), `CAIRN_TEST_ACCESS_KEY`, `CAIRN_TEST_SECRET_KEY` and `CAIRN_TEST_REGION` name an
+//! endpoint of any make. Without them a `cairn dev` of six directories is started once per test process, and ends with it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests see the server from outside: they read their own environment and the real clock"
+)]
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Region};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
+use cairn_dev_tests::request::Request;
+use cairn_dev_tests::scratch::Scratch;
+use cairn_dev_tests::server::{self, Options, Server};
+use cairn_dev_tests::sign::Signer;
+use cairn_dev_tests::wire::{Answer, Wire};
+use percent_encoding::percent_decode_str;
+
+/// Smallest part of a multipart upload that is not its last.
+pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// One mebibyte.
+pub const MIB: u64 = 1024 * 1024;
+
+/// Where the tests go.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Host and port, as `Host` names it.
+    pub host: String,
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// Who signs.
+    pub signer: Signer,
+    // The server of this process, when no endpoint was given. Never dropped: the kernel ends it with this process.
+    server: Option<(Server, Scratch)>,
+}
+
+impl Endpoint {
+    /// A connection of its own.
+    ///
+    /// # Panics
+    /// When nobody accepts.
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// Signs a request and exchanges it over a connection of its own.
+    ///
+    /// # Panics
+    /// When there is no complete answer.
+    pub fn exchange(&self, request: Request) -> Answer {
+        let signed = self.sign(request);
+        self.connect().exchange(&signed)
+    }
+
+    /// Signs a request for this endpoint, now.
+    pub fn sign(&self, request: Request) -> Request {
+        request.signed(&self.signer, &self.host)
+    }
+
+    /// The server that this process has started; `None` for an endpoint given by the environment.
+    pub fn server(&self) -> Option<&Server> {
+        self.server.as_ref().map(|(server, _)| server)
+    }
+}
+
+/// The endpoint of this test process. The first call may start a server, which takes a moment.
+///
+/// # Panics
+/// When the environment names an endpoint that is not `http://`, or the server does not start.
+pub fn endpoint() -> &'static Endpoint {
+    static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
+    ENDPOINT.get_or_init(|| match std::env::var("CAIRN_TEST_ENDPOINT") {
+        Ok(url) => given_endpoint(&url),
+        Err(_) => own_endpoint(),
+    })
+}
+
+/// A client of the AWS SDK which tries every request once, so that no fault hides behind a retry.
+///
+/// It belongs to the runtime of its first request; make one per test.
+pub fn sdk() -> Client {
+    let endpoint = endpoint();
+    let signer = &endpoint.signer;
+    let credentials = Credentials::new(
+        &signer.access_key,
+        &signer.secret_key,
+        None,
+        None,
+        "conformance",
+    );
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(format!("http://{}", endpoint.host))
+        .region(Region::new(signer.region.clone()))
+        .credentials_provider(credentials)
+        .force_path_style(true)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
+}
+
+/// A bucket of one test. Dropping it removes it with what is in it.
+#[derive(Debug)]
+pub struct Bucket {
+    name: String,
+    client: Client,
+}
+
+impl Bucket {
+    /// Makes a bucket with a name that no other test has.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn create() -> Self {
+        let bucket = Self {
+            name: fresh_name(),
+            client: sdk(),
+        };
+        let created = bucket.client.create_bucket().bucket(&bucket.name);
+        created.send().await.expect("create a bucket");
+        bucket
+    }
+
+    /// As [`Bucket::create`], for a test without a runtime.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn create_blocking() -> Self {
+        runtime().block_on(Self::create())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The client that made it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Writes an object in one request.
+    ///
+    /// # Panics
+    /// When it is not acknowledged.
+    pub async fn put(&self, key: &str, body: impl Into<ByteStream>) -> PutObjectOutput {
+        let put = self.client.put_object().bucket(&self.name).key(key);
+        let sent = put.body(body.into()).send().await;
+        sent.unwrap_or_else(|error| panic!("put {key:?}: {error:?}"))
+    }
+
+    /// Reads an object whole.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn get(&self, key: &str) -> Vec<u8> {
+        let get = self.client.get_object().bucket(&self.name).key(key);
+        let sent = get.send().await;
+        let object = sent.unwrap_or_else(|error| panic!("get {key:?}: {error:?}"));
+        let body = object.body.collect().await;
+        let body = body.unwrap_or_else(|error| panic!("read {key:?}: {error:?}"));
+        body.to_vec()
+    }
+
+    /// Whether a key has an object.
+    ///
+    /// # Panics
+    /// When the endpoint does not say.
+    pub async fn has(&self, key: &str) -> bool {
+        let head = self.client.head_object().bucket(&self.name).key(key);
+        match head.send().await {
+            Ok(_) => true,
+            Err(error) if status_of(&error) == 404 => false,
+            Err(error) => panic!("head {key:?}: {error:?}"),
+        }
+    }
+
+    /// Every key, over all pages of `ListObjectsV2`.
+    ///
+    /// # Panics
+    /// When a page cannot be had.
+    pub async fn keys(&self) -> Vec<String> {
+        keys(&self.client, &self.name)
+            .await
+            .expect("list the bucket")
+    }
+
+    /// Begins a multipart upload.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn begin(&self, key: &str) -> String {
+        let create = self.client.create_multipart_upload();
+        let created = create.bucket(&self.name).key(key).send().await;
+        let created = created.expect("create a multipart upload");
+        created.upload_id.expect("an upload has an id")
+    }
+
+    /// Uploads a part and gives what completing needs of it.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn part(
+        &self,
+        key: &str,
+        upload: &str,
+        number: i32,
+        body: impl Into<ByteStream>,
+    ) -> CompletedPart {
+        let put = self.client.upload_part().bucket(&self.name).key(key);
+        let put = put.upload_id(upload).part_number(number).body(body.into());
+        let sent = put.send().await;
+        let sent = sent.unwrap_or_else(|error| panic!("upload part {number}: {error:?}"));
+        CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(sent.e_tag)
+            .build()
+    }
+}
+
+/// The document of `CompleteMultipartUpload`.
+pub fn completed(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
+    CompletedMultipartUpload::builder()
+        .set_parts(Some(parts))
+        .build()
+}
+
+/// A name for a bucket that no other test, also of another process, uses.
+///
+/// # Panics
+/// When the clock of this machine is before 1970.
+pub fn fresh_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.expect("a clock after 1970").as_millis();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("conformance-{millis:x}-{}-{count}", std::process::id())
+}
+
+/// Status and code of a refused request; the code is empty where the answer has none.
+///
+/// # Panics
+/// When the request was not refused, or not answered.
+#[track_caller]
+pub fn refusal<Output, Fault>(result: Result<Output, SdkError<Fault>>) -> (u16, String)
+where
+    Output: std::fmt::Debug,
+    Fault: ProvideErrorMetadata + std::fmt::Debug,
+{
+    match result {
+        Ok(output) => panic!("not refused: {output:?}"),
+        Err(SdkError::ServiceError(refused)) => {
+            let code = refused.err().code().unwrap_or_default().to_owned();
+            (refused.raw().status().as_u16(), code)
+        }
+        // An answer that the SDK has no model for, such as 304.
+        Err(SdkError::ResponseError(answer)) => (answer.raw().status().as_u16(), String::new()),
+        Err(error) => panic!("no answer: {error:?}"),
+    }
+}
+
+/// Asserts that a request was refused in this way.
+///
+/// # Panics
+/// When it was not.
+#[track_caller]
+pub fn assert_refused<Output, Fault>(
+    result: Result<Output, SdkError<Fault>>,
+    status: u16,
+    code: &str,
+) where
+    Output: std::fmt::Debug,
+    Fault: ProvideErrorMetadata + std::fmt::Debug,
+{
+    assert_eq!(refusal(result), (status, code.to_owned()));
+}
+
+fn status_of<Fault>(error: &SdkError<Fault>) -> u16 {
+    error
+        .raw_response()
+        .map_or(0, |response| response.status().as_u16())
+}
+
+fn given_endpoint(url: &str) -> Endpoint {
+    let host = url
+        .strip_prefix("http://")
+        .unwrap_or_else(|| panic!("CAIRN_TEST_ENDPOINT is {url:?}: only http:// is spoken here"))
+        .trim_end_matches('/');
+    let resolved = match host.rsplit_once(':') {
+        Some(_) => host.to_socket_addrs(),
+        None => (host, 80).to_socket_addrs(),
+    };
+    let address = resolved.ok().and_then(|mut found| found.next());
+    let variable = |name: &str| {
+        std::env::var(name).unwrap_or_else(|_| panic!("CAIRN_TEST_ENDPOINT is set, {name} is not"))
+    };
+    Endpoint {
+        host: host.to_owned(),
+        address: address.unwrap_or_else(|| panic!("{host:?} resolves to no address")),
+        signer: Signer {
+            access_key: variable("CAIRN_TEST_ACCESS_KEY"),
+            secret_key: variable("CAIRN_TEST_SECRET_KEY"),
+            region: std::env::var("CAIRN_TEST_REGION")
+                .unwrap_or_else(|_| server::REGION.to_owned()),
+        },
+        server: None,
+    }
+}
+
+fn own_endpoint() -> Endpoint {
+    let scratch = Scratch::new("conformance");
+    // Six directories are the smallest set with the default profile of a cluster, 4+2.
+    let options = Options::new(&scratch, scratch.disks(6));
+    let server = Server::start(&options);
+    Endpoint {
+        host: options.s3.to_string(),
+        address: options.s3,
+        signer: server.signer(),
+        server: Some((server, scratch)),
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        let name = std::mem::take(&mut self.name);
+        // A thread of its own, because a test's runtime cannot be blocked on from within. What cannot be removed stays: the
+        // test has already said what is wrong, and the server's directories go with this process.
+        let removal = thread::spawn(move || runtime().block_on(remove(&name)));
+        let _ = removal.join();
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("build a runtime")
+}
+
+async fn remove(name: &str) -> Option<()> {
+    let client = sdk();
+    // One by one: the SDK cannot write every key into the document of DeleteObjects.
+    for key in keys(&client, name).await? {
+        let delete = client.delete_object().bucket(name).key(key);
+        delete.send().await.ok()?;
+    }
+    client.delete_bucket().bucket(name).send().await.ok()?;
+    Some(())
+}
+
+/// Reads a name of a listing with `encoding-type=url`, where a space is `+` and a plus `%2B`.
+///
+/// # Panics
+/// When what is encoded is no UTF-8, which a key always is.
+pub fn url_decoded(name: &str) -> String {
+    let spaced = name.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded.expect("a key is UTF-8").into_owned()
+}
+
+async fn keys(client: &Client, bucket: &str) -> Option<Vec<String>> {
+    let mut keys = Vec::new();
+    let mut token = None;
+    loop {
+        // Encoded, because XML has no way to write some characters that keys may have.
+        let list = client.list_objects_v2().bucket(bucket);
+        let list = list.encoding_type(EncodingType::Url);
+        let page = list.set_continuation_token(token).send().await.ok()?;
+        let contents = page.contents.unwrap_or_default();
+        let names = contents.iter().filter_map(|object| object.key());
+        keys.extend(names.map(url_decoded));
+        token = page.next_continuation_token;
+        if token.is_none() {
+            return Some(keys);
+        }
+    }
+}
