@@ -118,9 +118,20 @@ impl ShardClient {
         self.health.available_bytes(disk)
     }
 
-    /// Tells that a disk was too slow to be waited for: writes keep clear of it for a while.
-    pub fn report_late(&self, disk: DiskId) {
-        self.health.failed(disk);
+    /// Whether a read from the disk is likely to be answered soon: it is not known to be away, out of service or slow.
+    pub fn is_readable(&self, disk: DiskId) -> bool {
+        self.health.is_readable(disk)
+    }
+
+    /// Tells that a disk was too slow with a write to be waited for: writes keep clear of it for a while.
+    pub fn report_late_write(&self, disk: DiskId) {
+        self.health.late_to_write(disk);
+    }
+
+    /// Tells that a cell was read from a disk, or that it was too late to be of use. After some in a row that were late,
+    /// reads keep clear of the disk for a while.
+    pub fn report_read(&self, disk: DiskId, is_late: bool) {
+        self.health.was_read(disk, is_late);
     }
 
     /// Tombstones the shards of blobs on one disk. Durable when answered; unknown blobs are no error.

@@ -16,6 +16,9 @@ pub(super) const POLL: Duration = Duration::from_secs(2);
 /// writes may well say that it is in service.
 const QUARANTINE: Duration = Duration::from_secs(10);
 
+/// Cells in a row that came too late, after which reads keep clear of a disk for a while.
+const LATE_READS: u32 = 3;
+
 /// A disk with less than this left is full for the placement of new blobs.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -27,8 +30,11 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// On the monotonic clock.
-    avoid_until: Duration,
+    /// On the monotonic clock, as the next two.
+    failed_until: Duration,
+    late_to_write_until: Duration,
+    late_to_read_until: Duration,
+    late_reads: u32,
     out_of_service: bool,
     available_bytes: Option<u64>,
 }
@@ -43,7 +49,23 @@ impl Health {
 
     pub(super) fn failed(&self, disk: DiskId) {
         let until = self.clock.monotonic() + QUARANTINE;
-        self.with(disk, |state| state.avoid_until = until);
+        self.with(disk, |state| state.failed_until = until);
+    }
+
+    pub(super) fn late_to_write(&self, disk: DiskId) {
+        let until = self.clock.monotonic() + QUARANTINE;
+        self.with(disk, |state| state.late_to_write_until = until);
+    }
+
+    pub(super) fn was_read(&self, disk: DiskId, is_late: bool) {
+        let until = self.clock.monotonic() + QUARANTINE;
+        self.with(disk, |state| {
+            state.late_reads = if is_late { state.late_reads + 1 } else { 0 };
+            if state.late_reads >= LATE_READS {
+                state.late_reads = 0;
+                state.late_to_read_until = until;
+            }
+        });
     }
 
     pub(super) fn described(&self, disks: &[DiskSummary]) {
@@ -62,7 +84,17 @@ impl Health {
             let has_room = state
                 .available_bytes
                 .is_none_or(|bytes| bytes >= RESERVE_BYTES);
-            !state.out_of_service && has_room && state.avoid_until <= now
+            let is_well = state.failed_until <= now && state.late_to_write_until <= now;
+            !state.out_of_service && has_room && is_well
+        })
+    }
+
+    pub(super) fn is_readable(&self, disk: DiskId) -> bool {
+        let now = self.clock.monotonic();
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.get(&disk).is_none_or(|state| {
+            let is_well = state.failed_until <= now && state.late_to_read_until <= now;
+            !state.out_of_service && is_well
         })
     }
 
@@ -106,6 +138,26 @@ mod tests {
         assert!(!health.is_writable(disk));
         health.described(&[summary(None, RESERVE_BYTES)]);
         assert!(health.is_writable(disk));
+    }
+
+    #[test]
+    fn lateness_counts_for_what_was_late() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        let health = Health::new(clock.clone());
+        let disk = DiskId::new(1);
+        health.late_to_write(disk);
+        assert!(!health.is_writable(disk) && health.is_readable(disk));
+        clock.advance(QUARANTINE);
+        assert!(health.is_writable(disk));
+
+        for is_late in [true, true, false, true, true] {
+            health.was_read(disk, is_late);
+        }
+        assert!(health.is_readable(disk), "never three times in a row");
+        health.was_read(disk, true);
+        assert!(!health.is_readable(disk) && health.is_writable(disk));
+        clock.advance(QUARANTINE);
+        assert!(health.is_readable(disk));
     }
 
     fn summary(out_of_service: Option<&str>, available_bytes: u64) -> DiskSummary {

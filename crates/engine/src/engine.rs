@@ -1,0 +1,185 @@
+//! The engine: what it is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_client::{
+    Blobs, Buckets, Indexed, MutateError, Objects, ShardClient, TopologyCache, Uploads,
+};
+use cairn_runtime::metrics::Counter;
+use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks};
+use cairn_types::id::{GroupId, PoolId};
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::root::BucketEntry;
+
+use crate::abandoned::{self, Queue};
+use crate::budget::Budget;
+use crate::get::Latency;
+use crate::put::quorum::Patience;
+
+/// What can be set. `Default` is what a cluster runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Objects up to this long are kept in the metadata record; 0 to 65,536.
+    pub inline_len_max: usize,
+    /// Bytes of bodies in memory at once.
+    pub budget_bytes: u64,
+    /// How long a request waits for memory before it is refused.
+    pub budget_patience: Duration,
+    /// The pool that objects go to.
+    pub pool: PoolId,
+    /// When a shard is left out of a write.
+    pub patience: Patience,
+    /// Bytes that a read asks for ahead of what was taken.
+    pub read_ahead_bytes: usize,
+    /// A cell is asked for elsewhere when it is later than the 95th percentile of recent ones, within these bounds.
+    pub hedge_after: (Duration, Duration),
+    /// A read that runs longer keeps its blobs from being given back.
+    pub pin_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            inline_len_max: 16 * 1024,
+            budget_bytes: 256 * 1024 * 1024,
+            budget_patience: Duration::from_secs(5),
+            pool: PoolId::new(1),
+            patience: Patience::default(),
+            read_ahead_bytes: 8 * 1024 * 1024,
+            hedge_after: (Duration::from_millis(50), Duration::from_secs(1)),
+            pin_after: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the engine is made of.
+pub struct Parts {
+    /// The buckets, and through them the metadata.
+    pub buckets: Buckets,
+    /// The disks.
+    pub shards: ShardClient,
+    /// The topology.
+    pub topology: TopologyCache,
+    /// Threads for coding and hashing.
+    pub cpu: CpuPool,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Where background work runs.
+    pub tasks: Tasks,
+    /// Where to count.
+    pub metrics: Metrics,
+}
+
+/// Where an object goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The bucket, as the caller knows it.
+    pub bucket: Arc<BucketEntry>,
+    /// The key.
+    pub key: ObjectKey,
+}
+
+impl Target {
+    pub(crate) fn group(&self) -> GroupId {
+        self.bucket.group_of(self.key.as_str())
+    }
+}
+
+/// Object I/O over a cluster. Cloning shares it.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) objects: Objects,
+    pub(crate) uploads: Uploads,
+    pub(crate) shards: ShardClient,
+    pub(crate) topology: TopologyCache,
+    pub(crate) cpu: CpuPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+    pub(crate) budget: Budget,
+    pub(crate) abandoned: Queue,
+    pub(crate) latency: Latency,
+    pub(crate) config: Config,
+    pub(crate) counts: Counts,
+}
+
+/// The engine's counters.
+pub(crate) struct Counts {
+    pub(crate) degraded_reads: Counter,
+    pub(crate) hedged_reads: Counter,
+    pub(crate) left_out_shards: Counter,
+}
+
+impl Engine {
+    /// Puts the engine together and starts what it does in the background.
+    pub fn new(parts: Parts, config: Config) -> Self {
+        let metrics = &parts.metrics;
+        let abandoned = abandoned::start(
+            &parts.tasks,
+            Blobs::new(parts.buckets.meta().clone()),
+            parts.shards.clone(),
+            metrics.counter("cairn_engine_abandoned_blobs_total", &[]),
+        );
+        let used = metrics.gauge("cairn_engine_budget_used_bytes", &[]);
+        let counts = Counts {
+            degraded_reads: metrics.counter("cairn_engine_degraded_reads_total", &[]),
+            hedged_reads: metrics.counter("cairn_engine_hedged_reads_total", &[]),
+            left_out_shards: metrics.counter("cairn_engine_left_out_shards_total", &[]),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                objects: Objects::new(parts.buckets.clone()),
+                uploads: Uploads::new(parts.buckets),
+                shards: parts.shards,
+                topology: parts.topology,
+                cpu: parts.cpu,
+                clock: parts.clock,
+                tasks: parts.tasks,
+                budget: Budget::new(config.budget_bytes, used),
+                abandoned,
+                latency: Latency::new(config.hedge_after),
+                config,
+                counts,
+            }),
+        }
+    }
+
+    /// The buckets.
+    pub fn buckets(&self) -> &Buckets {
+        self.shared.objects.buckets()
+    }
+
+    /// The objects' records: what needs no bytes.
+    pub fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
+    /// The uploads' records: what needs no bytes.
+    pub fn uploads(&self) -> &Uploads {
+        &self.shared.uploads
+    }
+
+    /// Deletes 1 to 1,000 keys, each as if alone; for each whether it was there. The bytes go later.
+    ///
+    /// # Errors
+    /// See `MutateError`.
+    pub async fn delete(
+        &self,
+        bucket: &Arc<BucketEntry>,
+        keys: &[ObjectKey],
+    ) -> Result<Indexed<Vec<bool>>, MutateError> {
+        self.shared.objects.delete(bucket, keys).await
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! Writing: a body becomes shards on disks, or bytes in the record, and then a version.
+
+mod blob;
+mod digest;
+mod lanes;
+pub(crate) mod quorum;
+
+use cairn_client::{Indexed, MutateError};
+use cairn_erasure::BLOB_LEN_MAX;
+use cairn_types::checksum::ObjectChecksum;
+use cairn_types::etag::ETag;
+use cairn_types::id::GroupId;
+use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
+use cairn_types::namespace::root::BucketEntry;
+use cairn_types::object::{Content, NewObject, NewPart, ObjectHeaders};
+use cairn_types::outcome::Outcome;
+use cairn_types::time::Timestamp;
+
+use crate::abandoned::Begun;
+use crate::engine::{Engine, Shared, Target};
+use crate::error::PutError;
+use crate::source::{Body, Declared, Source};
+use digest::Digest;
+
+/// A part as it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartCommitted {
+    /// The MD5 of its bytes.
+    pub etag: ETag,
+    /// The checksum that was verified.
+    pub checksum: Option<ObjectChecksum>,
+    /// When it was committed.
+    pub last_modified: Timestamp,
+}
+
+/// A body whose bytes are safe and that nothing refers to yet.
+struct Stored {
+    content: Content,
+    etag: ETag,
+    checksum: Option<ObjectChecksum>,
+    begun: Begun,
+}
+
+impl Engine {
+    /// Stores the `len` bytes of `source` as the newest version of `target`, if `condition` holds.
+    ///
+    /// The bytes are durable on a write quorum of disks before the version is committed. Small ones go into the record.
+    /// Memory: two stripes and what is on the way to the disks, out of the budget.
+    ///
+    /// Dropping the future abandons the write, except that a commit on its way may still happen.
+    ///
+    /// # Errors
+    /// All but an unknown commit are certain to have had no effect: see `PutError::outcome`.
+    pub async fn put<S: Source>(
+        &self,
+        target: &Target,
+        headers: ObjectHeaders,
+        len: u64,
+        source: S,
+        condition: &WriteCondition,
+    ) -> Result<Indexed<Committed>, PutError<S::Error>> {
+        let mut stored = self.store(target.group(), len, source).await?;
+        let object = NewObject {
+            len,
+            etag: stored.etag,
+            checksum: stored.checksum,
+            headers,
+            content: stored.content,
+        };
+        let objects = &self.shared.objects;
+        stored.begun.committing();
+        let answer = objects
+            .put(&target.bucket, &target.key, &object, condition)
+            .await;
+        settle(answer, stored.begun)
+    }
+
+    /// Stores the `len` bytes of `source` as part `number` of an upload.
+    ///
+    /// # Errors
+    /// As `put`.
+    pub async fn put_part<S: Source>(
+        &self,
+        bucket: &BucketEntry,
+        upload: &UploadKey,
+        number: u16,
+        len: u64,
+        source: S,
+    ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
+        let group = bucket.group_of(upload.key.as_str());
+        let mut stored = self.store(group, len, source).await?;
+        let part = NewPart {
+            len,
+            etag: stored.etag,
+            checksum: stored.checksum,
+            content: stored.content,
+        };
+        let uploads = &self.shared.uploads;
+        stored.begun.committing();
+        let answer = uploads.put_part(bucket, upload, number, &part).await;
+        let committed = settle(answer, stored.begun)?;
+        Ok(Indexed {
+            value: PartCommitted {
+                etag: part.etag,
+                checksum: part.checksum,
+                last_modified: committed.value,
+            },
+            index: committed.index,
+        })
+    }
+
+    /// Makes the bytes safe, so that a commit in `group` may refer to them, and checks what was declared of them.
+    async fn store<S: Source>(
+        &self,
+        group: GroupId,
+        len: u64,
+        source: S,
+    ) -> Result<Stored, PutError<S::Error>> {
+        let shared = &*self.shared;
+        let mut body = Body::new(source, len);
+        // Armed before the first side effect.
+        let mut begun = shared.abandoned.guard(group);
+        let inline_len = usize::try_from(len)
+            .ok()
+            .filter(|len| *len == 0 || *len <= shared.config.inline_len_max);
+        let mut digest = Digest::new();
+        let content = match inline_len {
+            Some(len) => collect(shared, &mut body, len, &mut digest).await?,
+            None => write_blobs(shared, &mut body, len, &mut digest, &mut begun).await?,
+        };
+        let declared = body.finish().await?;
+        let md5 = digest.finish();
+        check(&declared, md5)?;
+        Ok(Stored {
+            content,
+            etag: ETag::from_md5(md5),
+            checksum: declared.checksum,
+            begun,
+        })
+    }
+}
+
+/// A short body as it goes into the record.
+async fn collect<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    len: usize,
+    digest: &mut Digest,
+) -> Result<Content, PutError<S::Error>> {
+    let held = shared
+        .budget
+        .take(len, shared.config.budget_patience)
+        .await?;
+    let mut buffer = Vec::with_capacity(len);
+    body.fill(&mut buffer, len).await?;
+    let bytes = held.around(buffer);
+    digest.update(&shared.cpu, bytes.clone()).await;
+    Ok(Content::Inline(bytes))
+}
+
+async fn write_blobs<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    len: u64,
+    digest: &mut Digest,
+    begun: &mut Begun,
+) -> Result<Content, PutError<S::Error>> {
+    let mut extents = Vec::new();
+    let mut rest = len;
+    while rest > 0 {
+        let blob_len = rest.min(BLOB_LEN_MAX);
+        extents.push(blob::write(shared, body, blob_len, digest, begun).await?);
+        rest -= blob_len;
+    }
+    Ok(Content::Extents(extents))
+}
+
+fn check<E: std::error::Error + Send + Sync + 'static>(
+    declared: &Declared,
+    computed: [u8; 16],
+) -> Result<(), PutError<E>> {
+    match declared.md5 {
+        Some(md5) if md5 != computed => Err(PutError::DigestMismatch { computed }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Ends a write by what the metadata said. The blobs of what is not known to be committed are condemned, which decides it.
+fn settle<T, E: std::error::Error + Send + Sync + 'static>(
+    answer: Result<T, MutateError>,
+    mut begun: Begun,
+) -> Result<T, PutError<E>> {
+    match answer {
+        Ok(value) => {
+            begun.committed();
+            Ok(value)
+        }
+        Err(error) => {
+            if error.outcome() == Outcome::Refused {
+                begun.refused();
+            }
+            Err(PutError::Commit(error))
+        }
+    }
+}

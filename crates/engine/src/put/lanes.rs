@@ -1,0 +1,238 @@
+//! The shards of one blob on their way to their disks, side by side.
+
+use bytes::Bytes;
+use cairn_client::shards::{Cell, CellSender, ShardHeader};
+use cairn_client::{ShardError, ShardErrorKind};
+use cairn_erasure::ShardRoot;
+use cairn_types::id::{BlobId, DiskId};
+use futures::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+
+use super::quorum::{Gathered, gather};
+use crate::engine::Shared;
+use crate::placing::Place;
+
+/// Cells that wait for one disk. With those that the connection holds it is what a disk may fall behind its peers.
+const QUEUE_LEN: usize = 2;
+
+/// A stripe, coded.
+#[derive(Debug)]
+pub(super) struct Stripe {
+    pub(super) number: u32,
+    /// By shard: the cell and the hashes of its frames.
+    pub(super) cells: Vec<(Bytes, Bytes)>,
+}
+
+/// What became of a blob's shards.
+#[derive(Debug)]
+pub(super) struct Durable {
+    /// By shard, those that are not durable too.
+    pub(super) roots: Vec<[u8; 16]>,
+    /// Ascending.
+    pub(super) missing: Vec<u8>,
+}
+
+/// Too few disks take the blob.
+#[derive(Debug, thiserror::Error)]
+#[error("{durable} of {quorum} shards that are needed: {reason}")]
+pub(super) struct NoQuorum {
+    durable: usize,
+    quorum: usize,
+    reason: String,
+}
+
+/// The lanes of one blob. Dropping them abandons what was sent.
+pub(super) struct FanOut<'a> {
+    shared: &'a Shared,
+    lanes: Vec<Lane>,
+    quorum: usize,
+    last_error: Option<ShardError>,
+}
+
+struct Lane {
+    shard: u8,
+    disk: DiskId,
+    root: ShardRoot,
+    /// `None` once it is left out.
+    way: Option<Way>,
+}
+
+struct Way {
+    cells: CellSender,
+    answer: oneshot::Receiver<Result<[u8; 16], ShardError>>,
+}
+
+impl<'a> FanOut<'a> {
+    /// Begins a shard on every disk of the place that is not away.
+    pub(super) fn open(shared: &'a Shared, place: &Place, blob: BlobId) -> Self {
+        let members = place.group.members.iter().zip(&place.away);
+        let lanes = (0..).zip(members).map(|(shard, (disk, is_away))| {
+            let header = ShardHeader {
+                disk: *disk,
+                blob,
+                shard,
+                epoch: place.group.epoch,
+            };
+            Lane {
+                shard,
+                disk: *disk,
+                root: ShardRoot::new(),
+                way: (!is_away).then(|| open_way(shared, header)),
+            }
+        });
+        Self {
+            shared,
+            lanes: lanes.collect(),
+            quorum: place.profile.write_quorum(),
+            last_error: None,
+        }
+    }
+
+    /// Queues the next stripe for every disk. Waits while they are behind; leaves out whoever is late.
+    pub(super) async fn send(&mut self, stripe: Stripe) -> Result<(), NoQuorum> {
+        for (lane, (_, hashes)) in self.lanes.iter_mut().zip(&stripe.cells) {
+            lane.root.update(hashes);
+        }
+        let sends: FuturesUnordered<_> = self
+            .lanes
+            .iter()
+            .zip(stripe.cells)
+            .filter_map(|(lane, (data, frame_hashes))| {
+                let way = lane.way.as_ref()?;
+                let cell = Cell {
+                    stripe: stripe.number,
+                    data,
+                    frame_hashes,
+                };
+                Some(async move { (lane.shard, way.cells.send(cell).await) })
+            })
+            .collect();
+        let patience = &self.shared.config.patience;
+        let sent = gather(sends, self.quorum, patience, &self.shared.clock).await;
+        let sending: Vec<u8> = self.open_shards().collect();
+        self.report_late(&sending, &sent);
+        for lane in &mut self.lanes {
+            let Some(way) = &mut lane.way else { continue };
+            if sent.done.iter().any(|(done, ())| *done == lane.shard) {
+                continue;
+            }
+            // Why a disk takes no more cells is in its answer.
+            if let Ok(Err(error)) = way.answer.try_recv() {
+                self.last_error = Some(error);
+            }
+            lane.way = None;
+        }
+        let open = self.open_shards().count();
+        if open < self.quorum {
+            return Err(self.no_quorum(open));
+        }
+        Ok(())
+    }
+
+    /// Waits until the shards are durable; leaves out whoever is late, and whose root is another than computed here.
+    pub(super) async fn finish(mut self) -> Result<Durable, NoQuorum> {
+        let ending: Vec<u8> = self.open_shards().collect();
+        let ends: FuturesUnordered<_> = self
+            .lanes
+            .iter_mut()
+            .filter_map(|lane| {
+                let way = lane.way.take()?;
+                let (shard, disk, root) = (lane.shard, lane.disk, lane.root.finish());
+                Some(async move { (shard, end(way, disk, root).await) })
+            })
+            .collect();
+        let patience = &self.shared.config.patience;
+        let ended = gather(ends, self.quorum, patience, &self.shared.clock).await;
+        self.report_late(&ending, &ended);
+        let durable = ended.done.len();
+        let is_durable = |shard| ended.done.iter().any(|(done, ())| *done == shard);
+        let missing: Vec<u8> = self
+            .lanes
+            .iter()
+            .map(|lane| lane.shard)
+            .filter(|shard| !is_durable(*shard))
+            .collect();
+        if let Some((_, error)) = ended.failed.into_iter().next() {
+            self.last_error = Some(error);
+        }
+        if durable < self.quorum {
+            return Err(self.no_quorum(durable));
+        }
+        let left_out = u64::try_from(missing.len()).expect("at most 12 shards");
+        self.shared.counts.left_out_shards.inc_by(left_out);
+        Ok(Durable {
+            roots: self.lanes.iter().map(|lane| lane.root.finish()).collect(),
+            missing,
+        })
+    }
+
+    fn open_shards(&self) -> impl Iterator<Item = u8> {
+        let open = self.lanes.iter().filter(|lane| lane.way.is_some());
+        open.map(|lane| lane.shard)
+    }
+
+    /// Remembers whose disk was waited for in vain while a quorum was there.
+    fn report_late<E>(&self, expected: &[u8], gathered: &Gathered<(), E>) {
+        for lane in self
+            .lanes
+            .iter()
+            .filter(|lane| expected.contains(&lane.shard))
+        {
+            let is_done = gathered.done.iter().any(|(done, ())| *done == lane.shard);
+            let has_failed = gathered
+                .failed
+                .iter()
+                .any(|(failed, _)| *failed == lane.shard);
+            if !is_done && !has_failed && gathered.done.len() >= self.quorum {
+                self.shared.shards.report_late_write(lane.disk);
+            }
+        }
+    }
+
+    fn no_quorum(&self, durable: usize) -> NoQuorum {
+        NoQuorum {
+            durable,
+            quorum: self.quorum,
+            reason: self.last_error.as_ref().map_or_else(
+                || "the disks do not answer in time".to_owned(),
+                ToString::to_string,
+            ),
+        }
+    }
+}
+
+/// Begins a shard. It moves on a task of its own, which ends when nobody waits for its answer any more.
+fn open_way(shared: &Shared, header: ShardHeader) -> Way {
+    let (cells, write) = shared.shards.write_shard(header, QUEUE_LEN);
+    let (mut told, answer) = oneshot::channel();
+    shared.tasks.spawn("write shard", async move {
+        let answer = tokio::select! {
+            answer = write => answer,
+            () = told.closed() => return,
+        };
+        // Nobody waits: then it was left out.
+        let _ = told.send(answer);
+    });
+    Way { cells, answer }
+}
+
+/// Says that all cells were sent, and waits until they are durable.
+async fn end(way: Way, disk: DiskId, root: [u8; 16]) -> Result<(), ShardError> {
+    // A disk that takes no more cells has answered why.
+    let _ = way.cells.finish().await;
+    let answer = way.answer.await.unwrap_or_else(|_| {
+        Err(ShardError {
+            disk,
+            kind: ShardErrorKind::Unknown,
+            reason: "the process is stopping".to_owned(),
+        })
+    });
+    if answer? == root {
+        return Ok(());
+    }
+    Err(ShardError {
+        disk,
+        kind: ShardErrorKind::Damaged,
+        reason: "the disk says another root than was computed here".to_owned(),
+    })
+}

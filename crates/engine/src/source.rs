@@ -1,0 +1,166 @@
+//! Where the bytes of a body come from.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use cairn_types::checksum::ObjectChecksum;
+
+use crate::error::PutError;
+
+/// What the sender of a body declared about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// The MD5. Not checked by the source: the engine computes it anyway and compares before it commits.
+    pub md5: Option<[u8; 16]>,
+    /// The checksum that is kept with the object, verified by the source.
+    pub checksum: Option<ObjectChecksum>,
+}
+
+/// A body on its way in.
+pub trait Source: Send {
+    /// Why there may be no more of it.
+    type Error: Error + Send + Sync + 'static;
+
+    /// The next bytes; `None` at the end, by which signature, length and checksum of the whole are verified.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Self::Error>> + Send;
+
+    /// What was declared. Asked for after `next` gave `None`, because it may stand behind the bytes.
+    fn declared(&self) -> Declared;
+}
+
+/// A source that is read in runs of known length.
+pub(crate) struct Body<S> {
+    source: S,
+    /// What the source gave and nobody took yet.
+    chunk: Bytes,
+    taken: u64,
+    len: u64,
+}
+
+impl<S: Source> Body<S> {
+    /// The `len` bytes of `source`.
+    pub(crate) fn new(source: S, len: u64) -> Self {
+        Self {
+            source,
+            chunk: Bytes::new(),
+            taken: 0,
+            len,
+        }
+    }
+
+    /// Whether anything was taken.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.taken > 0
+    }
+
+    /// Puts the next `count` bytes behind `buffer`. The one copy of a body's bytes in the engine: clients send them in
+    /// pieces of any size, and a stripe is one run of memory.
+    pub(crate) async fn fill(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        count: usize,
+    ) -> Result<(), PutError<S::Error>> {
+        let end = buffer.len() + count;
+        while buffer.len() < end {
+            if self.chunk.is_empty() {
+                let next = self.source.next().await.map_err(PutError::Source)?;
+                self.chunk = next.ok_or(PutError::Length {
+                    expected: self.len,
+                    got: self.taken,
+                })?;
+            }
+            let piece = self
+                .chunk
+                .split_to(self.chunk.len().min(end - buffer.len()));
+            self.taken += u64::try_from(piece.len()).expect("a length fits");
+            buffer.extend_from_slice(&piece);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that this was all of it.
+    pub(crate) async fn finish(mut self) -> Result<Declared, PutError<S::Error>> {
+        loop {
+            if !self.chunk.is_empty() {
+                return Err(PutError::Length {
+                    expected: self.len,
+                    got: self.taken + u64::try_from(self.chunk.len()).expect("a length fits"),
+                });
+            }
+            match self.source.next().await.map_err(PutError::Source)? {
+                Some(chunk) => self.chunk = chunk,
+                None => return Ok(self.source.declared()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A source of these chunks, for tests.
+    #[derive(Default)]
+    pub(crate) struct Chunks(pub(crate) VecDeque<Bytes>);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cut off")]
+    pub(crate) struct CutOff;
+
+    impl Source for Chunks {
+        type Error = CutOff;
+
+        async fn next(&mut self) -> Result<Option<Bytes>, CutOff> {
+            Ok(self.0.pop_front())
+        }
+
+        fn declared(&self) -> Declared {
+            Declared::default()
+        }
+    }
+
+    fn body(chunks: &[&'static [u8]], len: u64) -> Body<Chunks> {
+        let chunks = chunks.iter().map(|chunk| Bytes::from_static(chunk));
+        Body::new(Chunks(chunks.collect()), len)
+    }
+
+    #[tokio::test]
+    async fn chunks_of_any_size_fill_runs_of_any_size() {
+        let mut body = body(&[b"ab", b"", b"cdefg", b"h"], 8);
+        let mut buffer = Vec::new();
+        for count in [0, 1, 3, 4] {
+            body.fill(&mut buffer, count).await.unwrap();
+        }
+        assert_eq!(buffer, b"abcdefgh");
+        assert!(body.finish().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_of_another_length_than_declared_is_refused() {
+        let mut short = body(&[b"abc"], 4);
+        let error = short.fill(&mut Vec::new(), 4).await.unwrap_err();
+        assert!(matches!(
+            error,
+            PutError::Length {
+                expected: 4,
+                got: 3
+            }
+        ));
+
+        let mut long = body(&[b"abc", b"de"], 4);
+        long.fill(&mut Vec::new(), 4).await.unwrap();
+        let error = long.finish().await.unwrap_err();
+        assert!(matches!(
+            error,
+            PutError::Length {
+                expected: 4,
+                got: 5
+            }
+        ));
+
+        let empty = body(&[b""], 0);
+        assert!(empty.finish().await.is_ok());
+    }
+}
