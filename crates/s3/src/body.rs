@@ -11,3 +11,4 @@ pub use form::PayloadForm;
 pub use verified::{BodyError, VerifiedBody};
 
 pub(crate) use declaration::parse_checksum_algorithm;
+pub(crate) use verified::BODY_LIMIT;

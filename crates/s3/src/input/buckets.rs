@@ -1,0 +1,83 @@
+//! `ListBuckets` and `CreateBucket`.
+
+use cairn_types::name::BucketName;
+
+use super::request::Request;
+use crate::error::S3Error;
+use crate::list_token;
+use crate::xml::create_bucket::parse_create_bucket;
+
+/// The most buckets in a page.
+const BUCKETS_LIMIT: u32 = 10_000;
+
+/// The input of `ListBuckets`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListBucketsInput {
+    /// Only names with this prefix; empty: all.
+    pub prefix: String,
+    /// Only names after this; empty: from the first.
+    pub after: String,
+    /// At most this many, 1 to 10,000.
+    pub limit: u32,
+    /// Only buckets of this region, if it is named.
+    pub region: Option<String>,
+}
+
+/// The input of `CreateBucket`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateBucketInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// `LocationConstraint`: the region that it is to be in, if one is named.
+    pub location: Option<String>,
+}
+
+impl ListBucketsInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a number or token that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let query = request.query();
+        let limit = match query.get_nonempty("max-buckets") {
+            None => BUCKETS_LIMIT,
+            Some(text) => match text.parse() {
+                Ok(limit @ 1..=BUCKETS_LIMIT) => limit,
+                _ => {
+                    return Err(S3Error::invalid_argument(
+                        "max-buckets",
+                        text,
+                        "Argument max-buckets must be an integer between 1 and 10000",
+                    ));
+                }
+            },
+        };
+        let after = match query.get("continuation-token") {
+            None => String::new(),
+            Some(token) => list_token::decode(None, token)?,
+        };
+        Ok(Self {
+            prefix: query.get("prefix").unwrap_or_default().to_owned(),
+            after,
+            limit,
+            region: query.get_nonempty("bucket-region").map(str::to_owned),
+        })
+    }
+}
+
+impl CreateBucketInput {
+    /// Reads the input; the document may be empty.
+    ///
+    /// # Errors
+    /// `MalformedXML`, and `NotImplemented` for what is asked beyond a location.
+    pub fn parse(request: &Request<'_>, document: &[u8]) -> Result<Self, S3Error> {
+        Ok(Self {
+            bucket: request.bucket()?,
+            location: if document.is_empty() {
+                None
+            } else {
+                parse_create_bucket(document)?
+            },
+        })
+    }
+}

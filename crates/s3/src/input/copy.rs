@@ -1,0 +1,208 @@
+//! `CopyObject` and `UploadPartCopy`.
+
+use cairn_types::checksum::ChecksumAlgorithm;
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::WriteCondition;
+use cairn_types::object::ObjectHeaders;
+
+use super::conditions::{ReadConditions, write_condition};
+use super::multipart::UploadInput;
+use super::number::part_number;
+use super::object_headers::object_headers;
+use super::range::ByteRange;
+use super::request::Request;
+use crate::body::parse_checksum_algorithm;
+use crate::code::Code;
+use crate::error::S3Error;
+use crate::route::{parse_bucket, parse_key};
+use crate::uri::{self, Plus};
+
+/// What is copied from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopySource {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// What must hold of it; anything but `Verdict::Proceed` is a failed precondition.
+    pub conditions: ReadConditions,
+}
+
+/// Where a copy has its headers from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataDirective {
+    /// From the source.
+    Copy,
+    /// From the request.
+    Replace(ObjectHeaders),
+}
+
+/// The input of `CopyObject`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyObjectInput {
+    /// The bucket of the copy.
+    pub bucket: BucketName,
+    /// The key of the copy.
+    pub key: ObjectKey,
+    /// What is copied from.
+    pub source: CopySource,
+    /// Where the headers come from.
+    pub metadata: MetadataDirective,
+    /// What must hold of the key of the copy.
+    pub condition: WriteCondition,
+    /// The checksum that the copy is to have, if one was asked for.
+    pub checksum: Option<ChecksumAlgorithm>,
+}
+
+/// The input of `UploadPartCopy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadPartCopyInput {
+    /// Where the part goes.
+    pub target: UploadInput,
+    /// 1 to 10,000.
+    pub number: u16,
+    /// What is copied from.
+    pub source: CopySource,
+    /// Which bytes of it, if not all.
+    pub range: Option<CopyRange>,
+}
+
+/// The bytes of a source to be copied into a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyRange {
+    first: u64,
+    last: u64,
+}
+
+impl CopySource {
+    fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        const NAME: &str = "x-amz-copy-source";
+        let text = request.header(NAME)?.unwrap_or_default();
+        let (path, query) = text.split_once('?').unwrap_or((&text, ""));
+        let invalid = || {
+            S3Error::invalid_argument(
+                NAME,
+                &text,
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            )
+        };
+        match query.split_once('=') {
+            None if query.is_empty() => {}
+            Some(("versionId", "null")) => {}
+            Some(("versionId", version)) if !version.is_empty() => {
+                return Err(S3Error::unbuilt_parameter("versionId"));
+            }
+            _ => return Err(invalid()),
+        }
+        let path = uri::decode(path, Plus::Literal).map_err(|_| invalid())?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
+        if key.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Self {
+            bucket: parse_bucket(bucket)?,
+            key: parse_key(key)?,
+            conditions: ReadConditions::parse_copy(request.headers())?,
+        })
+    }
+}
+
+impl CopyObjectInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a source or a directive that cannot be, `InvalidRequest` for a copy of an object to itself
+    /// that changes nothing, `NotImplemented` for a version of the source.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        const ALGORITHM: &str = "x-amz-checksum-algorithm";
+        let (bucket, key) = request.object()?;
+        let source = CopySource::parse(request)?;
+        let metadata = match request.header("x-amz-metadata-directive")?.as_deref() {
+            None | Some("COPY") => MetadataDirective::Copy,
+            Some("REPLACE") => MetadataDirective::Replace(object_headers(request.headers())?),
+            Some(other) => {
+                return Err(S3Error::invalid_argument(
+                    "x-amz-metadata-directive",
+                    other,
+                    "Unknown metadata directive.",
+                ));
+            }
+        };
+        let checksum = request.header(ALGORITHM)?;
+        let checksum = checksum.map(|name| parse_checksum_algorithm(ALGORITHM, &name));
+        let is_same = source.bucket == bucket && source.key == key;
+        if is_same && metadata == MetadataDirective::Copy && checksum.is_none() {
+            return Err(S3Error::with_message(
+                Code::InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                 object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        Ok(Self {
+            bucket,
+            key,
+            source,
+            metadata,
+            condition: write_condition(request.headers())?,
+            checksum: checksum.transpose()?,
+        })
+    }
+}
+
+impl UploadPartCopyInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a source, a range or a part number that cannot be, `NoSuchUpload`.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let range = request.header("x-amz-copy-source-range")?;
+        Ok(Self {
+            number: part_number(request.query().get("partNumber").unwrap_or_default())?,
+            target: UploadInput::parse(request)?,
+            source: CopySource::parse(request)?,
+            range: range.map(|text| CopyRange::parse(&text)).transpose()?,
+        })
+    }
+}
+
+impl CopyRange {
+    /// The bytes of a source with `len` bytes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when it has not all of them.
+    pub fn resolve(self, len: u64) -> Result<ByteRange, S3Error> {
+        if self.last < len {
+            return Ok(ByteRange {
+                start: self.first,
+                len: self.last - self.first + 1,
+            });
+        }
+        Err(S3Error::invalid_argument(
+            "x-amz-copy-source-range",
+            &format!("bytes={}-{}", self.first, self.last),
+            format!("Range specified is not valid for source object of size: {len}"),
+        ))
+    }
+
+    fn parse(text: &str) -> Result<Self, S3Error> {
+        let ends = text
+            .strip_prefix("bytes=")
+            .and_then(|range| range.split_once('-'))
+            .and_then(|(first, last)| Some((number(first)?, number(last)?)));
+        match ends {
+            Some((first, last)) if first <= last => Ok(Self { first, last }),
+            _ => Err(S3Error::invalid_argument(
+                "x-amz-copy-source-range",
+                text,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
+                 zero-based offsets of the first and last bytes to copy",
+            )),
+        }
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,176 @@
+//! `ListObjects`, `ListObjectsV2` and `ListMultipartUploads`.
+
+use cairn_types::id::UploadId;
+use cairn_types::name::{BucketName, ObjectKey};
+
+use super::number::page_len;
+use super::request::Request;
+use crate::error::S3Error;
+use crate::list_token;
+use crate::query::Query;
+
+/// The input of `ListObjects`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListObjectsInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// What common prefixes end with; empty: there are none.
+    pub delimiter: String,
+    /// Only what comes after this.
+    pub marker: String,
+    /// At most this many rows, 0 to 1,000.
+    pub limit: u32,
+    /// Whether keys in the answer are percent-encoded.
+    pub encodes_url: bool,
+}
+
+/// The input of `ListObjectsV2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListObjectsV2Input {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// What common prefixes end with; empty: there are none.
+    pub delimiter: String,
+    /// Only what comes after this: from the token, or else from `start_after`.
+    pub after: String,
+    /// `start-after` as it came.
+    pub start_after: Option<String>,
+    /// `continuation-token` as it came.
+    pub token: Option<String>,
+    /// At most this many rows, 0 to 1,000.
+    pub limit: u32,
+    /// Whether keys in the answer are percent-encoded.
+    pub encodes_url: bool,
+    /// Whether rows name their owner.
+    pub fetches_owner: bool,
+}
+
+/// The input of `ListMultipartUploads`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListUploadsInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// What common prefixes end with; empty: there are none.
+    pub delimiter: String,
+    /// Only keys after this, and this key's uploads after `upload_marker` if there is one.
+    pub key_marker: String,
+    /// See `key_marker`; `None` without a key marker.
+    pub upload_marker: Option<UploadId>,
+    /// At most this many rows, 0 to 1,000.
+    pub limit: u32,
+    /// Whether keys in the answer are percent-encoded.
+    pub encodes_url: bool,
+}
+
+impl ListObjectsInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a number, an encoding or a kind of listing that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let query = request.query();
+        if let Some(kind) = query.get("list-type") {
+            return Err(S3Error::invalid_argument(
+                "list-type",
+                kind,
+                "Invalid List Type Specified in Request",
+            ));
+        }
+        Ok(Self {
+            bucket: request.bucket()?,
+            prefix: name_part(query, "prefix")?,
+            delimiter: name_part(query, "delimiter")?,
+            marker: name_part(query, "marker")?,
+            limit: page_len(query, "max-keys")?,
+            encodes_url: encodes_url(query)?,
+        })
+    }
+}
+
+impl ListObjectsV2Input {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a number, an encoding or a token that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let query = request.query();
+        let bucket = request.bucket()?;
+        let token = query.get("continuation-token").map(str::to_owned);
+        let start_after = name_part(query, "start-after")?;
+        let after = match &token {
+            Some(token) => list_token::decode(Some(&bucket), token)?,
+            None => start_after.clone(),
+        };
+        Ok(Self {
+            bucket,
+            prefix: name_part(query, "prefix")?,
+            delimiter: name_part(query, "delimiter")?,
+            after,
+            start_after: Some(start_after).filter(|text| !text.is_empty()),
+            token,
+            limit: page_len(query, "max-keys")?,
+            encodes_url: encodes_url(query)?,
+            fetches_owner: query.get("fetch-owner") == Some("true"),
+        })
+    }
+}
+
+impl ListUploadsInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a number, an encoding or a marker that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let query = request.query();
+        let key_marker = name_part(query, "key-marker")?;
+        let upload_marker = query
+            .get_nonempty("upload-id-marker")
+            .filter(|_| !key_marker.is_empty())
+            .map(|text| {
+                UploadId::parse(text).map_err(|_| {
+                    S3Error::invalid_argument("upload-id-marker", text, "Invalid uploadId marker")
+                })
+            });
+        Ok(Self {
+            bucket: request.bucket()?,
+            prefix: name_part(query, "prefix")?,
+            delimiter: name_part(query, "delimiter")?,
+            upload_marker: upload_marker.transpose()?,
+            key_marker,
+            limit: page_len(query, "max-uploads")?,
+            encodes_url: encodes_url(query)?,
+        })
+    }
+}
+
+/// A text that keys are compared with: as long as the longest key at most.
+fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
+    let text = query.get(name).unwrap_or_default();
+    if text.len() > ObjectKey::MAX_LEN {
+        return Err(S3Error::invalid_argument(
+            name,
+            text,
+            format!("The {name} is longer than any key"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether `encoding-type` asks for percent-encoding.
+pub(super) fn encodes_url(query: &Query) -> Result<bool, S3Error> {
+    match query.get_nonempty("encoding-type") {
+        None => Ok(false),
+        Some(kind) if kind.eq_ignore_ascii_case("url") => Ok(true),
+        Some(other) => Err(S3Error::invalid_argument(
+            "encoding-type",
+            other,
+            "Invalid Encoding Method specified in Request",
+        )),
+    }
+}

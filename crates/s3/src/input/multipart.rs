@@ -1,0 +1,276 @@
+//! Multipart uploads, but for copying into them and listing them.
+
+use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind};
+use cairn_types::id::UploadId;
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::{CompletedPart, WriteCondition};
+use cairn_types::object::NewUpload;
+
+use super::conditions::write_condition;
+use super::list_objects::encodes_url;
+use super::number::{page_len, part_number};
+use super::object_headers::object_headers;
+use super::put_object::sized_body;
+use super::request::{Request, header_text};
+use crate::body::{BodyDeclaration, parse_checksum_algorithm};
+use crate::checksum;
+use crate::code::Code;
+use crate::error::S3Error;
+use crate::xml::complete_upload::parse_complete;
+
+/// The input of `CreateMultipartUpload`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateUploadInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// The headers of the object to be, and the checksum its parts are to have.
+    pub upload: NewUpload,
+}
+
+/// The input of an operation that takes nothing but an upload: `AbortMultipartUpload`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+}
+
+/// The input of `UploadPart`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadPartInput {
+    /// Where the part goes.
+    pub target: UploadInput,
+    /// 1 to 10,000.
+    pub number: u16,
+    /// What was said of the body.
+    pub body: BodyDeclaration,
+}
+
+/// The input of `ListParts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPartsInput {
+    /// Whose parts.
+    pub target: UploadInput,
+    /// Only numbers above this.
+    pub after: u16,
+    /// At most this many rows, 0 to 1,000.
+    pub limit: u32,
+    /// Whether the key in the answer is percent-encoded.
+    pub encodes_url: bool,
+}
+
+/// The input of `CompleteMultipartUpload`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteUploadInput {
+    /// What is completed.
+    pub target: UploadInput,
+    /// 1 to 10,000 parts, ascending.
+    pub parts: Vec<CompletedPart>,
+    /// What must hold.
+    pub condition: WriteCondition,
+    /// The checksum that the object is to have, if one was named.
+    pub checksum: Option<Checksum>,
+    /// What it is taken over, if that was named.
+    pub checksum_kind: Option<ChecksumKind>,
+    /// How long the object is to be, if that was named.
+    pub declared_len: Option<u64>,
+}
+
+impl CreateUploadInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an algorithm and a type of checksum that do not go together, `MetadataTooLarge`.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let (bucket, key) = request.object()?;
+        Ok(Self {
+            bucket,
+            key,
+            upload: NewUpload {
+                headers: object_headers(request.headers())?,
+                checksum: upload_checksum(request)?,
+            },
+        })
+    }
+}
+
+impl UploadInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `NoSuchUpload` for an id that no upload can have.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let (bucket, key) = request.object()?;
+        let text = request.query().get("uploadId").unwrap_or_default();
+        let upload = UploadId::parse(text).map_err(|_| {
+            let text: String = text.chars().take(256).collect();
+            S3Error::new(Code::NoSuchUpload).detail("UploadId", text)
+        })?;
+        Ok(Self {
+            bucket,
+            key,
+            upload,
+        })
+    }
+}
+
+impl UploadPartInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// As for `PutObject`; `InvalidArgument` for a part number that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        Ok(Self {
+            number: part_number(request.query().get("partNumber").unwrap_or_default())?,
+            target: UploadInput::parse(request)?,
+            body: sized_body(request)?,
+        })
+    }
+}
+
+impl ListPartsInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a number that cannot be.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let query = request.query();
+        let after = match query.get_nonempty("part-number-marker") {
+            None => 0,
+            Some(text) => text.parse::<u32>().map_err(|_| {
+                S3Error::invalid_argument(
+                    "part-number-marker",
+                    text,
+                    "Provided part-number-marker not an integer or within integer range",
+                )
+            })?,
+        };
+        Ok(Self {
+            target: UploadInput::parse(request)?,
+            after: u16::try_from(after).unwrap_or(u16::MAX),
+            limit: page_len(query, "max-parts")?,
+            encodes_url: encodes_url(query)?,
+        })
+    }
+}
+
+impl CompleteUploadInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `MalformedXML`, `InvalidPart`, `InvalidPartOrder`, `InvalidRequest` for checksums that cannot be.
+    pub fn parse(request: &Request<'_>, document: &[u8]) -> Result<Self, S3Error> {
+        let parts = parse_complete(document)?;
+        let declared_len = match request.header("x-amz-mp-object-size")? {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| {
+                S3Error::with_message(
+                    Code::InvalidRequest,
+                    "Value for x-amz-mp-object-size header is invalid.",
+                )
+            })?),
+        };
+        Ok(Self {
+            target: UploadInput::parse(request)?,
+            condition: write_condition(request.headers())?,
+            checksum: object_checksum(request, parts.len())?,
+            checksum_kind: checksum_kind(request)?,
+            declared_len,
+            parts,
+        })
+    }
+}
+
+/// The checksum that parts are to have. By default it is composite, but for the one algorithm that only knows wholes.
+fn upload_checksum(
+    request: &Request<'_>,
+) -> Result<Option<(ChecksumAlgorithm, ChecksumKind)>, S3Error> {
+    const NAME: &str = "x-amz-checksum-algorithm";
+    let kind = checksum_kind(request)?;
+    let Some(name) = request.header(NAME)? else {
+        return match kind {
+            None => Ok(None),
+            Some(_) => Err(S3Error::with_message(
+                Code::InvalidRequest,
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+            )),
+        };
+    };
+    let algorithm = parse_checksum_algorithm(NAME, &name)?;
+    let default = match algorithm {
+        ChecksumAlgorithm::Crc64Nvme => ChecksumKind::FullObject,
+        _ => ChecksumKind::Composite,
+    };
+    let kind = kind.unwrap_or(default);
+    let fits = match algorithm {
+        ChecksumAlgorithm::Crc32 | ChecksumAlgorithm::Crc32c => true,
+        ChecksumAlgorithm::Crc64Nvme => kind == ChecksumKind::FullObject,
+        ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256 => kind == ChecksumKind::Composite,
+    };
+    if fits {
+        return Ok(Some((algorithm, kind)));
+    }
+    Err(S3Error::with_message(
+        Code::InvalidRequest,
+        format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            kind_name(kind),
+            algorithm.name().to_ascii_lowercase()
+        ),
+    ))
+}
+
+fn checksum_kind(request: &Request<'_>) -> Result<Option<ChecksumKind>, S3Error> {
+    match request.header("x-amz-checksum-type")?.as_deref() {
+        None => Ok(None),
+        Some("FULL_OBJECT") => Ok(Some(ChecksumKind::FullObject)),
+        Some("COMPOSITE") => Ok(Some(ChecksumKind::Composite)),
+        Some(_) => Err(S3Error::with_message(
+            Code::InvalidRequest,
+            "Value for x-amz-checksum-type header is invalid.",
+        )),
+    }
+}
+
+/// What headers and XML call it.
+pub(crate) const fn kind_name(kind: ChecksumKind) -> &'static str {
+    match kind {
+        ChecksumKind::FullObject => "FULL_OBJECT",
+        ChecksumKind::Composite => "COMPOSITE",
+    }
+}
+
+/// The checksum of the object: `<base64>`, or composite with the number of its parts, `<base64>-<parts>`.
+fn object_checksum(
+    request: &Request<'_>,
+    part_count: usize,
+) -> Result<Option<Checksum>, S3Error> {
+    let mut found = None;
+    for algorithm in ChecksumAlgorithm::ALL {
+        let name = checksum::header_name(algorithm);
+        let Some(text) = header_text(request.headers(), name)? else {
+            continue;
+        };
+        let (value, count) = text.split_once('-').unwrap_or((&text, ""));
+        let counts = count.is_empty() || count.parse() == Ok(part_count);
+        let value = checksum::decode(algorithm, value).filter(|_| counts);
+        let value = value.ok_or_else(|| {
+            S3Error::with_message(
+                Code::InvalidRequest,
+                format!("Value for {name} header is invalid."),
+            )
+        })?;
+        if found.replace(value).is_some() {
+            return Err(S3Error::with_message(
+                Code::InvalidRequest,
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+            ));
+        }
+    }
+    Ok(found)
+}

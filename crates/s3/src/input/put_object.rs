@@ -1,0 +1,93 @@
+//! `PutObject` and `DeleteObject`.
+
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::WriteCondition;
+use cairn_types::object::ObjectHeaders;
+use http::header;
+
+use super::conditions::write_condition;
+use super::object_headers::object_headers;
+use super::request::Request;
+use crate::body::{BODY_LIMIT, BodyDeclaration};
+use crate::code::Code;
+use crate::error::S3Error;
+
+/// The input of `PutObject`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutObjectInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// What is kept with the object.
+    pub headers: ObjectHeaders,
+    /// What must hold.
+    pub condition: WriteCondition,
+    /// What was said of the body.
+    pub body: BodyDeclaration,
+}
+
+/// The input of `DeleteObject`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteObjectInput {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+}
+
+impl PutObjectInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `MissingContentLength`, `EntityTooLarge` beyond 5 GiB, `MetadataTooLarge`, `NotImplemented` for other conditions
+    /// than S3 has, and those of `BodyDeclaration`.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        let (bucket, key) = request.object()?;
+        Ok(Self {
+            bucket,
+            key,
+            body: sized_body(request)?,
+            headers: object_headers(request.headers())?,
+            condition: write_condition(request.headers())?,
+        })
+    }
+}
+
+impl DeleteObjectInput {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `NotImplemented` for a condition.
+    pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        for name in [
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+        ] {
+            if request.headers().contains_key(name) {
+                return Err(S3Error::unbuilt_header(name));
+            }
+        }
+        let (bucket, key) = request.object()?;
+        Ok(Self { bucket, key })
+    }
+}
+
+/// What is said of a body that becomes an object or a part.
+pub(super) fn sized_body(request: &Request<'_>) -> Result<BodyDeclaration, S3Error> {
+    let headers = request.headers();
+    let body = BodyDeclaration::parse(request.route.operation, headers, request.verified)?;
+    let is_framed = headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    if !is_framed {
+        return Err(S3Error::new(Code::MissingContentLength));
+    }
+    match body.len() {
+        Some(len) if len > BODY_LIMIT => Err(S3Error::new(Code::EntityTooLarge)
+            .detail("ProposedSize", len.to_string())
+            .detail("MaxSizeAllowed", BODY_LIMIT.to_string())),
+        Some(_) | None => Ok(body),
+    }
+}

@@ -1,0 +1,161 @@
+//! `CompleteMultipartUpload`: the list of parts.
+
+use cairn_types::checksum::{Checksum, ChecksumAlgorithm};
+use cairn_types::etag::ETag;
+use cairn_types::namespace::data::CompletedPart;
+
+use crate::checksum;
+use crate::code::Code;
+use crate::error::S3Error;
+use crate::xml::reader::{Element, Malformed};
+
+const PART_LIMIT: usize = 10_000;
+/// A part has a number, an ETag and at most one of the checksums.
+const ELEMENT_LIMIT: usize = 1 + PART_LIMIT * 8;
+
+const UNBUILT: [&str; 5] = [
+    "ChecksumSHA512",
+    "ChecksumMD5",
+    "ChecksumXXHASH64",
+    "ChecksumXXHASH3",
+    "ChecksumXXHASH128",
+];
+
+/// Reads 1 to 10,000 parts in ascending order.
+pub(crate) fn parse_complete(document: &[u8]) -> Result<Vec<CompletedPart>, S3Error> {
+    let root = Element::parse(document, "CompleteMultipartUpload", ELEMENT_LIMIT)?;
+    let children = root.children(&["Part"])?;
+    if children.is_empty() || children.len() > PART_LIMIT {
+        return Err(Malformed.into());
+    }
+    let parts = children.iter().map(parse_part);
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    if !parts.is_sorted_by(|before, after| before.number < after.number) {
+        return Err(S3Error::new(Code::InvalidPartOrder));
+    }
+    Ok(parts)
+}
+
+fn parse_part(part: &Element) -> Result<CompletedPart, S3Error> {
+    let mut allowed = vec!["PartNumber", "ETag"];
+    allowed.extend(ChecksumAlgorithm::ALL.map(checksum::element_name));
+    allowed.extend(UNBUILT);
+    part.children(&allowed)?;
+    for name in UNBUILT {
+        if part.optional(name)?.is_some() {
+            return Err(S3Error::with_message(
+                Code::NotImplemented,
+                format!("The element {name} is not implemented"),
+            ));
+        }
+    }
+    let number = part.required("PartNumber")?.trim();
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Err(Malformed.into());
+    }
+    let number = match number.parse() {
+        Ok(number @ 1..=10_000) => number,
+        _ => {
+            return Err(S3Error::invalid_argument(
+                "partNumber",
+                number,
+                "PartNumber must be between 1 and 10000, inclusive",
+            ));
+        }
+    };
+    let etag = part.required("ETag")?.trim();
+    let etag = ETag::parse(etag).map_err(|_| {
+        S3Error::new(Code::InvalidPart)
+            .detail("PartNumber", number.to_string())
+            .detail("ETag", etag.chars().take(128).collect::<String>())
+    })?;
+    Ok(CompletedPart {
+        number,
+        etag,
+        checksum: parse_checksum(part)?,
+    })
+}
+
+fn parse_checksum(part: &Element) -> Result<Option<Checksum>, S3Error> {
+    let mut found = None;
+    for algorithm in ChecksumAlgorithm::ALL {
+        let Some(text) = part.optional(checksum::element_name(algorithm))? else {
+            continue;
+        };
+        let value = checksum::decode(algorithm, text.trim()).ok_or_else(|| {
+            S3Error::with_message(
+                Code::InvalidRequest,
+                format!("Value for {} is invalid.", checksum::element_name(algorithm)),
+            )
+        })?;
+        if found.replace(value).is_some() {
+            return Err(S3Error::with_message(
+                Code::InvalidRequest,
+                "Expecting a single checksum for each part.",
+            ));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MD5: &str = "0123456789abcdef0123456789abcdef";
+
+    fn parse(inner: &str) -> Result<Vec<CompletedPart>, Code> {
+        let document = format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>");
+        parse_complete(document.as_bytes()).map_err(|error| error.code())
+    }
+
+    fn part(number: &str, more: &str) -> String {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>&quot;{MD5}&quot;</ETag>{more}</Part>")
+    }
+
+    #[test]
+    fn parts_are_read_with_their_checksums() {
+        let document = format!(
+            "{}<Part><ETag>{MD5}</ETag><PartNumber>7</PartNumber></Part>",
+            part("1", "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>")
+        );
+        let parts = parse(&document).unwrap();
+        assert_eq!(parts.len(), 2);
+        assert_eq!((parts[0].number, parts[1].number), (1, 7));
+        assert_eq!(parts[0].etag, parts[1].etag);
+        assert_eq!(parts[0].checksum.as_ref().unwrap().value(), [0; 4]);
+        assert_eq!(parts[1].checksum, None);
+    }
+
+    #[test]
+    fn lists_that_cannot_be_are_refused() {
+        let all: String = (1..=10_000).map(|number| part(&number.to_string(), "")).collect();
+        assert_eq!(parse(&all).unwrap().len(), 10_000);
+        let crc = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>";
+        let sha = "<ChecksumSHA1>2jmj7l5rSw0yVb/vlWAYkK/YBwk=</ChecksumSHA1>";
+        for (inner, code) in [
+            (String::new(), Code::MalformedXML),
+            (format!("{all}{}", part("10000", "")), Code::MalformedXML),
+            (part("0", ""), Code::InvalidArgument),
+            (part("10001", ""), Code::InvalidArgument),
+            (part("-1", ""), Code::MalformedXML),
+            (part("99999999999999999999", ""), Code::InvalidArgument),
+            (part("x", ""), Code::MalformedXML),
+            (part("2", "") + &part("1", ""), Code::InvalidPartOrder),
+            (part("2", "") + &part("2", ""), Code::InvalidPartOrder),
+            (part("1", "<ETag>x</ETag>"), Code::MalformedXML),
+            (part("1", "<Other/>"), Code::MalformedXML),
+            (part("1", &format!("{crc}{sha}")), Code::InvalidRequest),
+            (part("1", "<ChecksumCRC32>A</ChecksumCRC32>"), Code::InvalidRequest),
+            (part("1", "<ChecksumSHA512>A</ChecksumSHA512>"), Code::NotImplemented),
+            ("<Part><PartNumber>1</PartNumber></Part>".to_owned(), Code::MalformedXML),
+            (
+                "<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>".to_owned(),
+                Code::InvalidPart,
+            ),
+        ] {
+            assert_eq!(parse(&inner), Err(code), "{inner:.80}");
+        }
+    }
+}
