@@ -1,0 +1,165 @@
+//! Giving back the space of cells that nobody needs any more.
+
+use std::collections::BTreeSet;
+
+use super::{Core, Outage};
+use crate::index::rows::{CellPlace, DoomedRow};
+use crate::record::{HEADER_LEN, Header, Kind, Seed, TABLE_LEN_MAX};
+
+/// Rows looked at in one round: one sync for each segment they touch.
+const ROUND_LEN: usize = 256;
+
+/// What file systems give back.
+const BLOCK_LEN: u64 = 4096;
+
+/// A run of records whose space is given back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Run {
+    segment: u32,
+    start: u64,
+    end: u64,
+}
+
+/// One round; how many attempts' cells were given back.
+///
+/// The order of effects: the cells are marked dead and their space given back; that is made durable; the rows go, and with
+/// them the need for a tombstone; segments in which nothing is left are removed. After a crash in between, the rows are
+/// still there, and the round is repeated: a place is touched only while it holds the very cell that the row names.
+pub(super) fn collect(core: &Core) -> Result<usize, Outage> {
+    core.check_service()?;
+    let space = core
+        .measure()
+        .map_err(|error| core.fail("measure the disk", &error))?;
+    core.count(space);
+    let rows = due(core)?;
+    if !rows.is_empty() {
+        let runs = runs(core, &rows).map_err(|error| core.fail("read a segment", &error))?;
+        give_back(core, &runs).map_err(|error| core.fail("give space back", &error))?;
+        core.ledger
+            .forget(&rows)
+            .map_err(|error| core.index_failed(&error))?;
+    }
+    for segment in core.ledger.empty_segments() {
+        core.disk
+            .remove_segment(segment)
+            .map_err(|error| core.fail("remove a segment", &error))?;
+        core.ledger
+            .forget_segment(segment)
+            .map_err(|error| core.index_failed(&error))?;
+    }
+    Ok(rows.len())
+}
+
+/// Rows whose grace is over and that no reader pins.
+fn due(core: &Core) -> Result<Vec<DoomedRow>, Outage> {
+    let until = core.now().saturating_sub(core.grace_ms());
+    let now = core.monotonic();
+    let mut limit = ROUND_LEN;
+    loop {
+        let mut rows = core
+            .ledger
+            .index()
+            .doomed(until, limit)
+            .map_err(|error| core.index_failed(&error))?;
+        let is_all = rows.len() < limit;
+        rows.retain(|row| !core.ledger.is_pinned(row.blob, now));
+        if is_all || !rows.is_empty() {
+            return Ok(rows);
+        }
+        // All of these are pinned: look behind them.
+        limit *= 4;
+    }
+}
+
+/// The cells of the rows that are really there, joined where they touch.
+fn runs(core: &Core, rows: &[DoomedRow]) -> std::io::Result<Vec<Run>> {
+    let missing: BTreeSet<u32> = {
+        let there: BTreeSet<u32> = core.disk.segments()?.into_iter().collect();
+        let named = rows.iter().flat_map(|row| &row.cells);
+        named
+            .map(|cell| cell.segment)
+            .filter(|segment| !there.contains(segment))
+            .collect()
+    };
+    let mut found = Vec::new();
+    for row in rows {
+        for (stripe, cell) in (0..).zip(&row.cells) {
+            if cell.data_len > 0
+                && !missing.contains(&cell.segment)
+                && holds(core, row, stripe, *cell)?
+            {
+                let start = u64::from(cell.offset);
+                found.push(Run {
+                    segment: cell.segment,
+                    start,
+                    end: start + cell.record_len(),
+                });
+            }
+        }
+    }
+    found.sort_by_key(|run| (run.segment, run.start));
+    let mut joined: Vec<Run> = Vec::new();
+    for run in found {
+        match joined.last_mut() {
+            Some(last) if last.segment == run.segment && last.end == run.start => {
+                last.end = run.end;
+            }
+            _ => joined.push(run),
+        }
+    }
+    for run in &mut joined {
+        // A dead neighbour is taken in, so that the blocks they share go too.
+        while let Some(header) = header_at(core, run.segment, run.end)?
+            && header.kind == Kind::Dead
+        {
+            run.end += header.record_len();
+        }
+    }
+    Ok(joined)
+}
+
+fn give_back(core: &Core, runs: &[Run]) -> std::io::Result<()> {
+    let mut touched = BTreeSet::new();
+    for run in runs {
+        let head = Header::dead(run.segment, run.end - run.start).encode(core.seed, &[]);
+        core.disk.write(run.segment, run.start, &[&head])?;
+        let hole_start = (run.start + 64).next_multiple_of(BLOCK_LEN);
+        let hole_end = run.end / BLOCK_LEN * BLOCK_LEN;
+        if hole_start < hole_end {
+            core.disk
+                .punch(run.segment, hole_start, hole_end - hole_start)?;
+        }
+        touched.insert(run.segment);
+    }
+    for segment in touched {
+        core.counts.syncs.inc();
+        core.disk.sync(segment)?;
+    }
+    Ok(())
+}
+
+/// Whether this very cell is at its place. After a crash something else may be.
+fn holds(core: &Core, row: &DoomedRow, stripe: u32, cell: CellPlace) -> std::io::Result<bool> {
+    let header = header_at(core, cell.segment, u64::from(cell.offset))?;
+    Ok(header.is_some_and(|header| {
+        header.kind.is_cell()
+            && header.blob == row.blob
+            && header.shard == row.shard
+            && header.stripe == stripe
+            && header.sequence == row.sequence
+            && header.data_len == cell.data_len
+    }))
+}
+
+fn header_at(core: &Core, segment: u32, offset: u64) -> std::io::Result<Option<Header>> {
+    let bytes = core
+        .disk
+        .read(segment, offset, HEADER_LEN + TABLE_LEN_MAX)?;
+    Ok(verified(core.seed, segment, &bytes))
+}
+
+fn verified(seed: Seed, segment: u32, bytes: &[u8]) -> Option<Header> {
+    let parsed = Header::parse(bytes)?;
+    let table = bytes.get(HEADER_LEN..HEADER_LEN + parsed.table_len())?;
+    parsed.verify(seed, segment, table)
+}
