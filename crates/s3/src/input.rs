@@ -18,9 +18,7 @@ mod request;
 
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
-pub use copy::{
-    CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput,
-};
+pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};
 pub(crate) use multipart::kind_name;

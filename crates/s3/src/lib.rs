@@ -14,6 +14,7 @@ pub mod error;
 pub mod input;
 pub mod list_token;
 pub mod operations;
+pub mod output;
 pub mod query;
 pub mod route;
 pub mod unbuilt;

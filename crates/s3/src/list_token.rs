@@ -72,7 +72,16 @@ mod tests {
         assert_eq!(decode(Some(&bucket), &token).unwrap(), "key");
         assert!(decode(Some(&other), &token).is_err());
         assert!(decode(None, &token).is_err());
-        for bad in ["", "x", "AAAA", "key", "a b", "🙂", &token[1..], &"A".repeat(1 << 20)] {
+        for bad in [
+            "",
+            "x",
+            "AAAA",
+            "key",
+            "a b",
+            "🙂",
+            &token[1..],
+            &"A".repeat(1 << 20),
+        ] {
             let error = decode(Some(&bucket), bad).unwrap_err();
             assert_eq!(error.code(), Code::InvalidArgument);
         }

@@ -21,9 +21,15 @@ enum When {
 
 /// A header, or with `*` at the end all headers that begin so.
 const HEADERS: &[(&str, When)] = &[
-    ("x-amz-acl", When::Unless(&["private", "bucket-owner-full-control"])),
+    (
+        "x-amz-acl",
+        When::Unless(&["private", "bucket-owner-full-control"]),
+    ),
     ("x-amz-bucket-namespace", When::Unless(&["global"])),
-    ("x-amz-bucket-object-lock-enabled", When::Unless(&["false", "False"])),
+    (
+        "x-amz-bucket-object-lock-enabled",
+        When::Unless(&["false", "False"]),
+    ),
     ("x-amz-checksum-md5", When::Present),
     ("x-amz-checksum-sha512", When::Present),
     ("x-amz-checksum-xxhash*", When::Present),
@@ -32,7 +38,10 @@ const HEADERS: &[(&str, When)] = &[
     ("x-amz-if-match-*", When::Present),
     ("x-amz-mfa", When::Present),
     ("x-amz-object-lock-*", When::Present),
-    ("x-amz-object-ownership", When::Unless(&["BucketOwnerEnforced"])),
+    (
+        "x-amz-object-ownership",
+        When::Unless(&["BucketOwnerEnforced"]),
+    ),
     ("x-amz-rename-source*", When::Present),
     ("x-amz-server-side-encryption*", When::Present),
     ("x-amz-storage-class", When::Unless(&["STANDARD", ""])),
@@ -205,7 +214,10 @@ mod tests {
             ("x-amz-checksum-crc32", "x"),
             ("x-amz-checksum-mode", "ENABLED"),
         ];
-        assert_eq!(verdict(&harmless, "/b/k?versionId=null&x-id=PutObject"), Ok(()));
+        assert_eq!(
+            verdict(&harmless, "/b/k?versionId=null&x-id=PutObject"),
+            Ok(())
+        );
     }
 
     #[test]

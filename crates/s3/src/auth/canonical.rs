@@ -18,8 +18,8 @@ pub(super) fn request(
     signed_headers: &[String],
     payload: &str,
 ) -> Result<Vec<u8>, S3Error> {
-    let path = uri::decode(parts.uri.path(), Plus::Literal)
-        .map_err(|_| S3Error::new(Code::InvalidURI))?;
+    let path =
+        uri::decode(parts.uri.path(), Plus::Literal).map_err(|_| S3Error::new(Code::InvalidURI))?;
     let mut text = Vec::with_capacity(1024);
     push_line(&mut text, parts.method.as_str().as_bytes());
     push_line(&mut text, uri::encode(&path, Slash::Keep).as_bytes());

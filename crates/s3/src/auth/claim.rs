@@ -56,14 +56,21 @@ pub(super) struct Scope {
 
 impl Scope {
     pub(super) fn text(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
+        format!(
+            "{}/{}/{}/aws4_request",
+            self.date, self.region, self.service
+        )
     }
 }
 
 impl Claim {
     /// The signature of a request, from exactly one place; `None` when there is none at all.
     pub(super) fn find(parts: &Parts, query: &Query) -> Result<Option<Self>, S3Error> {
-        let headers: Vec<_> = parts.headers.get_all(header::AUTHORIZATION).iter().collect();
+        let headers: Vec<_> = parts
+            .headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .collect();
         let in_query = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]
             .iter()
             .any(|name| query.contains(name));
@@ -106,8 +113,7 @@ impl Claim {
                 return Err(malformed_header("a component was found twice"));
             }
         }
-        let credential =
-            credential.ok_or_else(|| malformed_header("missing Credential"))?;
+        let credential = credential.ok_or_else(|| malformed_header("missing Credential"))?;
         let (access_key, scope) =
             parse_credential(credential).map_err(|message| malformed_header(&message))?;
         let signed_headers =
@@ -132,7 +138,10 @@ impl Claim {
     }
 
     fn from_query(parts: &Parts, query: &Query) -> Result<Self, S3Error> {
-        if PRESIGNED_PARAMETERS.iter().any(|name| query.count(name) != 1) {
+        if PRESIGNED_PARAMETERS
+            .iter()
+            .any(|name| query.count(name) != 1)
+        {
             return Err(malformed_query(
                 "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
                  X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters, each once.",
@@ -148,11 +157,16 @@ impl Claim {
                 ));
             }
         }
-        let (access_key, scope) = parse_credential(value("X-Amz-Credential")).map_err(|message| {
-            malformed_query(&format!("Error parsing the X-Amz-Credential parameter; {message}"))
-        })?;
+        let (access_key, scope) =
+            parse_credential(value("X-Amz-Credential")).map_err(|message| {
+                malformed_query(&format!(
+                    "Error parsing the X-Amz-Credential parameter; {message}"
+                ))
+            })?;
         let time = date::parse_amz_date(value("X-Amz-Date")).ok_or_else(|| {
-            malformed_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+            malformed_query(
+                "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+            )
         })?;
         let signature = parse_signature(value("X-Amz-Signature"));
         let payload = payload_header(parts)
@@ -199,12 +213,11 @@ impl Claim {
                     .detail("ServerTime", date::format_iso8601(now))
                     .detail("MaxAllowedSkewMilliseconds", SKEW_LIMIT_MS.to_string()))
             }
-            Place::Query { .. } if ahead > SKEW_LIMIT_MS => {
-                Err(
-                    S3Error::with_message(Code::AccessDenied, "Request is not valid yet")
-                        .detail("ServerTime", date::format_iso8601(now)),
-                )
-            }
+            Place::Query { .. } if ahead > SKEW_LIMIT_MS => Err(S3Error::with_message(
+                Code::AccessDenied,
+                "Request is not valid yet",
+            )
+            .detail("ServerTime", date::format_iso8601(now))),
             Place::Query { expires_secs } => {
                 let end = self.time.plus_millis(expires_secs * 1000);
                 if now <= end {

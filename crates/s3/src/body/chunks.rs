@@ -111,7 +111,8 @@ impl ChunkDecoder {
                 }
                 State::Data { left: 0 } => self.state = State::AfterData,
                 State::Data { left } => {
-                    let len = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
+                    let len =
+                        usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
                     self.state = State::Data {
                         left: left - len as u64,
                     };
@@ -229,8 +230,8 @@ fn parse_header(line: &[u8], signed: bool) -> Result<(u64, Option<[u8; 32]>), Ch
     let line = std::str::from_utf8(line).map_err(|_| ChunkError::Chunk)?;
     let mut fields = line.split(';');
     let digits = fields.next().unwrap_or_default();
-    let is_number = (1..=16).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number =
+        (1..=16).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_number {
         return Err(ChunkError::Chunk);
     }
@@ -342,7 +343,10 @@ mod tests {
     fn what_is_malformed_is_refused() {
         let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(1_000_000));
         let endless = "0".repeat(1_000_000);
-        let many = format!("0\r\n{}\r\n", (0..9).map(|n| format!("a{n}:b\r\n")).collect::<String>());
+        let many = format!(
+            "0\r\n{}\r\n",
+            (0..9).map(|n| format!("a{n}:b\r\n")).collect::<String>()
+        );
         let long_trailer = format!("0\r\na:{}\r\n\r\n", "b".repeat(600));
         for (body, error) in [
             ("\r\n", ChunkError::Chunk),
@@ -357,13 +361,21 @@ mod tests {
             ("0\r\n\r\nx", ChunkError::Excess),
             ("0\r\nno colon\r\n\r\n", ChunkError::Trailer),
             ("0\r\na:1\r\na:1\r\n\r\n", ChunkError::Trailer),
-            ("0\r\nx-amz-trailer-signature:00\r\n\r\n", ChunkError::Trailer),
+            (
+                "0\r\nx-amz-trailer-signature:00\r\n\r\n",
+                ChunkError::Trailer,
+            ),
             (&long, ChunkError::Chunk),
             (&endless, ChunkError::Chunk),
             (&many, ChunkError::Trailer),
             (&long_trailer, ChunkError::Trailer),
         ] {
-            assert_eq!(decode(body.as_bytes(), &[], false, true), Err(error), "{:.40}", body);
+            assert_eq!(
+                decode(body.as_bytes(), &[], false, true),
+                Err(error),
+                "{:.40}",
+                body
+            );
         }
         let unsigned = decode(b"5\r\nhello\r\n", &[], true, false);
         assert_eq!(unsigned, Err(ChunkError::Chunk));

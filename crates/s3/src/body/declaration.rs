@@ -153,7 +153,8 @@ fn declared_checksum(headers: &HeaderMap, form: PayloadForm) -> Result<DeclaredC
     for algorithm in ChecksumAlgorithm::ALL {
         for value in headers.get_all(checksum::header_name(algorithm)) {
             let value = value.to_str().unwrap_or_default();
-            let value = checksum::decode(algorithm, value).ok_or_else(|| invalid_value(algorithm))?;
+            let value =
+                checksum::decode(algorithm, value).ok_or_else(|| invalid_value(algorithm))?;
             if declared != DeclaredChecksum::None {
                 return Err(two_checksums());
             }

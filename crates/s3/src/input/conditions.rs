@@ -81,7 +81,10 @@ pub fn evaluate_read(
         if !tags.match_strongly(etag) {
             return Verdict::PreconditionFailed("If-Match");
         }
-    } else if conditions.if_unmodified_since.is_some_and(is_modified_after) {
+    } else if conditions
+        .if_unmodified_since
+        .is_some_and(is_modified_after)
+    {
         return Verdict::PreconditionFailed("If-Unmodified-Since");
     }
     let is_known = match (&conditions.if_none_match, conditions.if_modified_since) {
@@ -210,7 +213,10 @@ mod tests {
             (&[("if-match", &own)], Verdict::Proceed),
             (&[("if-match", &bare)], Verdict::Proceed),
             (&[("if-match", &list)], Verdict::Proceed),
-            (&[("if-match", "\"x\""), ("if-match", &own)], Verdict::Proceed),
+            (
+                &[("if-match", "\"x\""), ("if-match", &own)],
+                Verdict::Proceed,
+            ),
             (&[("if-match", "*")], Verdict::Proceed),
             (&[("if-match", &weak)], match_failed),
             (&[("if-match", "\"x\"")], match_failed),
@@ -223,10 +229,22 @@ mod tests {
             (&[("if-modified-since", "garbage")], Verdict::Proceed),
             (&[("if-unmodified-since", &before)], unmodified_failed),
             (&[("if-unmodified-since", &same)], Verdict::Proceed),
-            (&[("if-match", &own), ("if-unmodified-since", &before)], Verdict::Proceed),
-            (&[("if-none-match", "\"x\""), ("if-modified-since", &same)], Verdict::Proceed),
-            (&[("if-none-match", &own), ("if-modified-since", &before)], Verdict::NotModified),
-            (&[("if-match", "\"x\""), ("if-none-match", &own)], match_failed),
+            (
+                &[("if-match", &own), ("if-unmodified-since", &before)],
+                Verdict::Proceed,
+            ),
+            (
+                &[("if-none-match", "\"x\""), ("if-modified-since", &same)],
+                Verdict::Proceed,
+            ),
+            (
+                &[("if-none-match", &own), ("if-modified-since", &before)],
+                Verdict::NotModified,
+            ),
+            (
+                &[("if-match", "\"x\""), ("if-none-match", &own)],
+                match_failed,
+            ),
         ];
         for (pairs, expected) in cases {
             assert_eq!(verdict(pairs), *expected, "{pairs:?}");
@@ -238,8 +256,14 @@ mod tests {
         let own = format!("\"{}\"", etag());
         let condition = |pairs: &[(&'static str, &str)]| write_condition(&headers(pairs));
         assert_eq!(condition(&[]), Ok(WriteCondition::Always));
-        assert_eq!(condition(&[("if-none-match", "*")]), Ok(WriteCondition::IfAbsent));
-        assert_eq!(condition(&[("if-match", &own)]), Ok(WriteCondition::IfMatch(etag())));
+        assert_eq!(
+            condition(&[("if-none-match", "*")]),
+            Ok(WriteCondition::IfAbsent)
+        );
+        assert_eq!(
+            condition(&[("if-match", &own)]),
+            Ok(WriteCondition::IfMatch(etag()))
+        );
         let strange = WriteCondition::IfMatch(NO_OBJECTS_ETAG);
         assert_eq!(condition(&[("if-match", "\"ABCORZ\"")]), Ok(strange));
         for unbuilt in [
@@ -250,7 +274,11 @@ mod tests {
             &[("if-unmodified-since", "x")],
         ] {
             let error = condition(unbuilt).unwrap_err();
-            assert_eq!(error.code(), crate::code::Code::NotImplemented, "{unbuilt:?}");
+            assert_eq!(
+                error.code(),
+                crate::code::Code::NotImplemented,
+                "{unbuilt:?}"
+            );
         }
     }
 }

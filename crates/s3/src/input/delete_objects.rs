@@ -46,12 +46,13 @@ impl DeleteObjectsInput {
             ));
         }
         let document_read = parse_delete(document)?;
-        let entries = document_read.keys.into_iter().map(|text| {
-            match parse_key(&text) {
+        let entries = document_read
+            .keys
+            .into_iter()
+            .map(|text| match parse_key(&text) {
                 Ok(key) => DeleteEntry::Key(key),
                 Err(error) => DeleteEntry::Refused(text, error),
-            }
-        });
+            });
         Ok(Self {
             bucket: request.bucket()?,
             entries: entries.collect(),

@@ -246,10 +246,7 @@ pub(crate) const fn kind_name(kind: ChecksumKind) -> &'static str {
 }
 
 /// The checksum of the object: `<base64>`, or composite with the number of its parts, `<base64>-<parts>`.
-fn object_checksum(
-    request: &Request<'_>,
-    part_count: usize,
-) -> Result<Option<Checksum>, S3Error> {
+fn object_checksum(request: &Request<'_>, part_count: usize) -> Result<Option<Checksum>, S3Error> {
     let mut found = None;
     for algorithm in ChecksumAlgorithm::ALL {
         let name = checksum::header_name(algorithm);

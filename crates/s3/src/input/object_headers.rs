@@ -115,7 +115,10 @@ mod tests {
             ("x-amz-date", b"x"),
         ])
         .unwrap();
-        assert_eq!(kept.content_type.as_deref(), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            kept.content_type.as_deref(),
+            Some("text/plain; charset=utf-8")
+        );
         assert_eq!(kept.cache_control.as_deref(), Some("no-cache,private"));
         assert_eq!(kept.expires.as_deref(), Some("whenever"));
         assert_eq!(

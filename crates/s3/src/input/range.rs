@@ -137,9 +137,7 @@ mod tests {
     /// The bytes that a range means, one by one.
     fn brute_force(spec: RangeSpec, len: u64) -> Vec<u64> {
         let bytes = (0..len).filter(|byte| match spec {
-            RangeSpec::From(first, last) => {
-                *byte >= first && last.is_none_or(|last| *byte <= last)
-            }
+            RangeSpec::From(first, last) => *byte >= first && last.is_none_or(|last| *byte <= last),
             RangeSpec::Last(count) => byte + count >= len,
         });
         bytes.collect()

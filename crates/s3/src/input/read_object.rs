@@ -181,9 +181,8 @@ fn value(request: &Request<'_>, name: &'static str) -> Result<Option<HeaderValue
 
 /// The part of this number: of an object that was put whole, all of it is part 1.
 fn plan_part(number: u16, object: &ObjectVersion) -> Result<ReadPlan, S3Error> {
-    let not_satisfiable = || {
-        S3Error::new(Code::InvalidPartNumber).detail("PartNumberRequested", number.to_string())
-    };
+    let not_satisfiable =
+        || S3Error::new(Code::InvalidPartNumber).detail("PartNumberRequested", number.to_string());
     let Content::Parts { parts, .. } = &object.content else {
         if number != 1 {
             return Err(not_satisfiable().detail("ActualPartCount", "1"));

@@ -86,7 +86,10 @@ fn parse_checksum(part: &Element) -> Result<Option<Checksum>, S3Error> {
         let value = checksum::decode(algorithm, text.trim()).ok_or_else(|| {
             S3Error::with_message(
                 Code::InvalidRequest,
-                format!("Value for {} is invalid.", checksum::element_name(algorithm)),
+                format!(
+                    "Value for {} is invalid.",
+                    checksum::element_name(algorithm)
+                ),
             )
         })?;
         if found.replace(value).is_some() {
@@ -111,7 +114,9 @@ mod tests {
     }
 
     fn part(number: &str, more: &str) -> String {
-        format!("<Part><PartNumber>{number}</PartNumber><ETag>&quot;{MD5}&quot;</ETag>{more}</Part>")
+        format!(
+            "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{MD5}&quot;</ETag>{more}</Part>"
+        )
     }
 
     #[test]
@@ -130,7 +135,9 @@ mod tests {
 
     #[test]
     fn lists_that_cannot_be_are_refused() {
-        let all: String = (1..=10_000).map(|number| part(&number.to_string(), "")).collect();
+        let all: String = (1..=10_000)
+            .map(|number| part(&number.to_string(), ""))
+            .collect();
         assert_eq!(parse(&all).unwrap().len(), 10_000);
         let crc = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>";
         let sha = "<ChecksumSHA1>2jmj7l5rSw0yVb/vlWAYkK/YBwk=</ChecksumSHA1>";
@@ -147,9 +154,18 @@ mod tests {
             (part("1", "<ETag>x</ETag>"), Code::MalformedXML),
             (part("1", "<Other/>"), Code::MalformedXML),
             (part("1", &format!("{crc}{sha}")), Code::InvalidRequest),
-            (part("1", "<ChecksumCRC32>A</ChecksumCRC32>"), Code::InvalidRequest),
-            (part("1", "<ChecksumSHA512>A</ChecksumSHA512>"), Code::NotImplemented),
-            ("<Part><PartNumber>1</PartNumber></Part>".to_owned(), Code::MalformedXML),
+            (
+                part("1", "<ChecksumCRC32>A</ChecksumCRC32>"),
+                Code::InvalidRequest,
+            ),
+            (
+                part("1", "<ChecksumSHA512>A</ChecksumSHA512>"),
+                Code::NotImplemented,
+            ),
+            (
+                "<Part><PartNumber>1</PartNumber></Part>".to_owned(),
+                Code::MalformedXML,
+            ),
             (
                 "<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>".to_owned(),
                 Code::InvalidPart,

@@ -68,6 +68,11 @@ impl XmlWriter {
         }
     }
 
+    /// Text in the element that is open.
+    pub fn characters(&mut self, value: &str) {
+        push_escaped(&mut self.text, value);
+    }
+
     /// The document.
     pub fn finish(self) -> String {
         self.text

@@ -1,0 +1,90 @@
+//! What operations answer: one function or type per answer, with the elements in the order of S3.
+//!
+//! Heads come without the headers that every answer has (`x-amz-request-id`, `Date`, `Server`): those are the pipeline's.
+
+mod buckets;
+mod list_objects;
+mod multipart;
+mod object;
+
+use bytes::Bytes;
+use cairn_iam::Identity;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+pub use buckets::{
+    ListBucketsOutput, bucket_created, bucket_deleted, bucket_head, bucket_location,
+};
+pub use list_objects::{ListObjectsOutput, ListObjectsV2Output, ListUploadsOutput};
+pub use multipart::{
+    CompleteUploadOutput, ListPartsOutput, part_copied, part_stored, upload_aborted, upload_created,
+};
+pub use object::{
+    DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
+};
+
+use crate::uri::{self, Slash};
+use crate::xml::writer::XmlWriter;
+
+/// Whose something is, as answers name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The canonical id.
+    pub id: String,
+    /// The name for people.
+    pub display_name: String,
+}
+
+impl From<&Identity> for Owner {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            id: identity.id.to_string(),
+            display_name: identity.display_name.clone(),
+        }
+    }
+}
+
+impl Owner {
+    fn write(&self, xml: &mut XmlWriter, element: &str) {
+        xml.open(element);
+        xml.text("ID", &self.id);
+        xml.text("DisplayName", &self.display_name);
+        xml.close(element);
+    }
+}
+
+/// A 200 with a document.
+fn document(xml: XmlWriter) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(xml.finish()));
+    set_content_type(response.headers_mut());
+    response
+}
+
+/// An answer without a body.
+fn empty(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+fn set_content_type(headers: &mut HeaderMap) {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/xml"),
+    );
+}
+
+/// Sets a header to a text that came out of a header once, or is made of digits and letters.
+fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+        headers.insert(name, value);
+    }
+}
+
+/// A key or prefix in an answer: percent-encoded if the client asked for that.
+fn key_text(text: &str, encodes_url: bool) -> String {
+    if encodes_url {
+        uri::encode(text, Slash::Keep)
+    } else {
+        text.to_owned()
+    }
+}
