@@ -40,6 +40,9 @@ pub struct Index {
     db: DB,
 }
 
+/// Key and value.
+type Row = (Box<[u8]>, Box<[u8]>);
+
 /// Changes that are made together or not at all.
 #[derive(Default)]
 pub struct Batch(WriteBatch);
@@ -198,7 +201,7 @@ impl Index {
         &self,
         kind: u8,
         start: &[u8],
-    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>> + '_ {
+    ) -> impl Iterator<Item = Result<Row, rocksdb::Error>> + '_ {
         let mut read = ReadOptions::default();
         read.set_verify_checksums(true);
         read.set_iterate_upper_bound(vec![kind + 1]);

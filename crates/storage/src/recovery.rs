@@ -269,7 +269,7 @@ impl<'a> Recovery<'a> {
             let (disk, seed) = (self.disk, self.seed);
             let mut whole = Vec::new();
             let found = scan(disk, seed, span, |found| {
-                whole.extend(self.take(number, found))
+                whole.extend(self.take(number, found));
             })?;
             self.report.skipped_bytes += found.skipped_bytes + (len - found.end);
             if let Some(tail) = self.segments.get_mut(&number) {

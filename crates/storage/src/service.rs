@@ -166,7 +166,7 @@ impl proto::storage_server::Storage for StorageService {
                     return Ok(None);
                 };
                 let goes_on = (page.len() == PAGE_LEN).then_some(Some(last));
-                let shards = page.into_iter().map(summary).collect();
+                let shards = page.iter().map(summary).collect();
                 Ok(Some((proto::ListBlobsResponse { shards }, goes_on)))
             }
         });
@@ -252,7 +252,7 @@ fn read_answer(frames: CellFrames) -> proto::ReadShardResponse {
     }
 }
 
-fn summary(shard: Summary) -> proto::ShardSummary {
+fn summary(shard: &Summary) -> proto::ShardSummary {
     proto::ShardSummary {
         blob: from_u128(shard.blob.get()),
         shard: u32::from(shard.shard),

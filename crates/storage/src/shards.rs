@@ -40,7 +40,7 @@ const STRIPES_MAX: u32 = 16_384;
 const PINS_MAX: usize = 100_000;
 
 /// The longest lease of a pin; readers renew theirs.
-const LEASE_MAX: Duration = Duration::from_secs(600);
+const LEASE_MAX: Duration = Duration::from_mins(10);
 
 /// Reads that may fail before the disk is taken out of service.
 const READ_FAILURES_MAX: u64 = 16;

@@ -328,7 +328,7 @@ mod tests {
         let (_dir, disk) = disk();
         disk.create_segment(1).unwrap();
         let blocks = || fs::metadata(disk.path(1)).unwrap().blocks() * 512;
-        disk.write(1, 0, &[&[1; 100_000]]).unwrap();
+        disk.write(1, 0, &[&vec![1; 100_000]]).unwrap();
         disk.preallocate(1, 100_000, 1 << 20).unwrap();
         assert_eq!(disk.segment_len(1).unwrap(), 100_000);
         assert!(blocks() >= 1 << 20);

@@ -468,10 +468,10 @@ impl Writer {
 
     /// Takes hold of space for a record and for more to come; up to where.
     fn hold_space(&self, segment: u32, end: u64, len: u64, kind: Kind) -> Result<u64, WriteError> {
-        let spare = self.check_space(len, kind)?;
+        let takeable = self.check_space(len, kind)?;
         let wanted = (end / 8).clamp(STEP_LEN_MIN, STEP_LEN_MAX);
         let left = self.core.label.segment_len_bytes - end;
-        let step = wanted.min(spare).min(left).max(len);
+        let step = wanted.min(takeable).min(left).max(len);
         match self.core.disk.preallocate(segment, end, step) {
             Ok(()) => Ok(end + step),
             // A tombstone may still find room where a step does not.
@@ -491,11 +491,11 @@ impl Writer {
         } else {
             0
         };
-        let spare = space.available_bytes.saturating_sub(reserve);
-        if spare < len {
+        let takeable = space.available_bytes.saturating_sub(reserve);
+        if takeable < len {
             return Err(WriteError::Full);
         }
-        Ok(spare)
+        Ok(takeable)
     }
 
     fn full_or_failed(&self, step: &str, error: &std::io::Error) -> WriteError {
