@@ -5,6 +5,7 @@
 mod canonical;
 mod chunk_chain;
 mod claim;
+mod signer;
 mod signing_key;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::query::Query;
 
 pub(crate) use chunk_chain::ChunkChain;
 use claim::{Claim, Place};
+pub use signer::sign_request;
 use signing_key::{SigningKey, SigningKeys};
 
 /// How far a request's clock may be off.
@@ -178,6 +180,24 @@ impl Verified {
         self.payload
     }
 
+    /// A proven request with a body of this form, signed with a key of its own.
+    #[cfg(test)]
+    pub(crate) fn for_tests(payload: PayloadForm, caller: Caller) -> Self {
+        let scope = claim::Scope {
+            date: "20261122".to_owned(),
+            region: "us-east-1".to_owned(),
+            service: "s3".to_owned(),
+        };
+        let key = SigningKey::derive(&cairn_iam::SecretKey::new("secret"), &scope);
+        let date = "20261122T063800Z".to_owned();
+        let chunks = ChunkChain::new(key, date, scope.text(), [7; 32]);
+        Self {
+            caller,
+            payload,
+            chunks: payload.has_signed_chunks().then_some(chunks),
+        }
+    }
+
     /// What the first chunk's signature builds on, when chunks are signed.
     pub(crate) fn chunks(&self) -> Option<ChunkChain> {
         self.chunks.clone()
@@ -215,3 +235,6 @@ fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,6 @@ use sha2::{Digest, Sha256};
 ///
 /// Cost: about 20 GB/s a core for the CRCs on CPUs with carry-less multiplication, 1 to 2 GB/s for the SHAs on CPUs with
 /// their instructions. CPU-bound.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per body; a box would cost an allocation per request"
-)]
 #[derive(Debug, Clone)]
 pub enum Hasher {
     /// One of the three CRCs.

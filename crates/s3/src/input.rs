@@ -29,3 +29,6 @@ pub use put_object::{DeleteObjectInput, PutObjectInput};
 pub use range::{ByteRange, RangeSpec};
 pub use read_object::{ReadObjectInput, ReadPlan, ResponseOverrides};
 pub use request::{BucketInput, Request, check_expected_owner, check_expected_source_owner};
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ fn key_text(text: &str, encodes_url: bool) -> String {
         text.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

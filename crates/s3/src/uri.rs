@@ -43,7 +43,7 @@ pub(crate) fn decode(encoded: &str, plus: Plus) -> Result<String, DecodeError> {
 
 /// Encodes every byte but letters, digits, `-`, `.`, `_` and `~`, with upper-case digits.
 ///
-/// Source: AWS, "Create a signed AWS API request", UriEncode.
+/// Source: AWS, "Create a signed AWS API request", the function `UriEncode`.
 pub(crate) fn encode(text: &str, slash: Slash) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len());

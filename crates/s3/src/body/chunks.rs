@@ -343,10 +343,8 @@ mod tests {
     fn what_is_malformed_is_refused() {
         let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(1_000_000));
         let endless = "0".repeat(1_000_000);
-        let many = format!(
-            "0\r\n{}\r\n",
-            (0..9).map(|n| format!("a{n}:b\r\n")).collect::<String>()
-        );
+        let lines: Vec<String> = (0..9).map(|number| format!("a{number}:b\r\n")).collect();
+        let many = format!("0\r\n{}\r\n", lines.concat());
         let long_trailer = format!("0\r\na:{}\r\n\r\n", "b".repeat(600));
         for (body, error) in [
             ("\r\n", ChunkError::Chunk),
@@ -373,8 +371,7 @@ mod tests {
             assert_eq!(
                 decode(body.as_bytes(), &[], false, true),
                 Err(error),
-                "{:.40}",
-                body
+                "{body:.40}"
             );
         }
         let unsigned = decode(b"5\r\nhello\r\n", &[], true, false);

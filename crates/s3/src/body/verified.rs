@@ -331,11 +331,11 @@ impl Chunks {
         };
         match signature {
             Some(signature) => {
-                let lines: String = trailers
+                let lines: Vec<String> = trailers
                     .iter()
                     .map(|(name, value)| format!("{name}:{value}\n"))
                     .collect();
-                if chain.accept_trailers(&lines, signature) {
+                if chain.accept_trailers(&lines.concat(), signature) {
                     Ok(())
                 } else {
                     Err(BodyError::Signature)
@@ -380,3 +380,6 @@ impl From<BodyError> for S3Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

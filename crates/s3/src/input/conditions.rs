@@ -16,10 +16,10 @@ pub const NO_OBJECTS_ETAG: ETag = ETag::from_parts([0; 16], u16::MAX);
 /// What must hold of an object for it to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadConditions {
-    if_match: Option<Tags>,
-    if_none_match: Option<Tags>,
-    if_modified_since: Option<Timestamp>,
-    if_unmodified_since: Option<Timestamp>,
+    wanted: Option<Tags>,
+    known: Option<Tags>,
+    modified_since: Option<Timestamp>,
+    unmodified_since: Option<Timestamp>,
 }
 
 /// What conditions say of an object.
@@ -48,10 +48,10 @@ impl ReadConditions {
     /// `InvalidArgument` for a header that is not UTF-8.
     pub fn parse(headers: &HeaderMap) -> Result<Self, S3Error> {
         Ok(Self {
-            if_match: tags(headers, "if-match")?,
-            if_none_match: tags(headers, "if-none-match")?,
-            if_modified_since: time(headers, "if-modified-since")?,
-            if_unmodified_since: time(headers, "if-unmodified-since")?,
+            wanted: tags(headers, "if-match")?,
+            known: tags(headers, "if-none-match")?,
+            modified_since: time(headers, "if-modified-since")?,
+            unmodified_since: time(headers, "if-unmodified-since")?,
         })
     }
 
@@ -61,10 +61,10 @@ impl ReadConditions {
     /// `InvalidArgument` for a header that is not UTF-8.
     pub fn parse_copy(headers: &HeaderMap) -> Result<Self, S3Error> {
         Ok(Self {
-            if_match: tags(headers, "x-amz-copy-source-if-match")?,
-            if_none_match: tags(headers, "x-amz-copy-source-if-none-match")?,
-            if_modified_since: time(headers, "x-amz-copy-source-if-modified-since")?,
-            if_unmodified_since: time(headers, "x-amz-copy-source-if-unmodified-since")?,
+            wanted: tags(headers, "x-amz-copy-source-if-match")?,
+            known: tags(headers, "x-amz-copy-source-if-none-match")?,
+            modified_since: time(headers, "x-amz-copy-source-if-modified-since")?,
+            unmodified_since: time(headers, "x-amz-copy-source-if-unmodified-since")?,
         })
     }
 }
@@ -77,17 +77,14 @@ pub fn evaluate_read(
     last_modified: Timestamp,
 ) -> Verdict {
     let is_modified_after = |date: Timestamp| last_modified.as_secs() > date.as_secs();
-    if let Some(tags) = &conditions.if_match {
+    if let Some(tags) = &conditions.wanted {
         if !tags.match_strongly(etag) {
             return Verdict::PreconditionFailed("If-Match");
         }
-    } else if conditions
-        .if_unmodified_since
-        .is_some_and(is_modified_after)
-    {
+    } else if conditions.unmodified_since.is_some_and(is_modified_after) {
         return Verdict::PreconditionFailed("If-Unmodified-Since");
     }
-    let is_known = match (&conditions.if_none_match, conditions.if_modified_since) {
+    let is_known = match (&conditions.known, conditions.modified_since) {
         (Some(tags), _) => tags.match_weakly(etag),
         (None, Some(date)) => !is_modified_after(date),
         (None, None) => false,

@@ -45,10 +45,9 @@ impl RangeSpec {
     /// The bytes that it means of an object with `len` bytes, or `None` if it has none of them.
     pub const fn resolve(self, len: u64) -> Option<ByteRange> {
         let (start, end) = match self {
-            Self::From(first, None) => (first, len),
             // `last` is the last byte, so the end is one behind it; the largest number stays the largest.
             Self::From(first, Some(last)) if last < len => (first, last + 1),
-            Self::From(first, Some(_)) => (first, len),
+            Self::From(first, _) => (first, len),
             Self::Last(count) => (len.saturating_sub(count), len),
         };
         if start < end {

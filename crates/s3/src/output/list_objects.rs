@@ -70,9 +70,9 @@ impl ListObjectsOutput<'_> {
         if let Some(next) = self.next.filter(|_| !input.delimiter.is_empty()) {
             xml.text("NextMarker", &encode(next));
         }
-        xml.value("MaxKeys", input.limit);
+        xml.value("MaxKeys", &input.limit);
         write_form(&mut xml, &input.delimiter, input.encodes_url);
-        xml.value("IsTruncated", self.next.is_some());
+        xml.value("IsTruncated", &self.next.is_some());
         for object in self.objects {
             write_object(&mut xml, object, input.encodes_url, Some(&self.owner));
         }
@@ -103,10 +103,13 @@ impl ListObjectsV2Output<'_> {
         {
             xml.text("StartAfter", &encode(start_after));
         }
-        xml.value("KeyCount", self.objects.len() + self.common_prefixes.len());
-        xml.value("MaxKeys", input.limit);
+        xml.value(
+            "KeyCount",
+            &(self.objects.len() + self.common_prefixes.len()),
+        );
+        xml.value("MaxKeys", &input.limit);
         write_form(&mut xml, &input.delimiter, input.encodes_url);
-        xml.value("IsTruncated", self.next.is_some());
+        xml.value("IsTruncated", &self.next.is_some());
         let owner = Some(&self.owner).filter(|_| input.fetches_owner);
         for object in self.objects {
             write_object(&mut xml, object, input.encodes_url, owner);
@@ -133,8 +136,8 @@ impl ListUploadsOutput<'_> {
         }
         xml.text("Prefix", &encode(&input.prefix));
         write_form(&mut xml, &input.delimiter, input.encodes_url);
-        xml.value("MaxUploads", input.limit);
-        xml.value("IsTruncated", self.next.is_some());
+        xml.value("MaxUploads", &input.limit);
+        xml.value("IsTruncated", &self.next.is_some());
         for upload in self.uploads {
             write_upload(&mut xml, upload, input.encodes_url, &self.owner);
         }
@@ -172,7 +175,7 @@ fn write_object(
         xml.text("ChecksumAlgorithm", algorithm.name());
         xml.text("ChecksumType", kind_name(kind));
     }
-    xml.value("Size", object.len);
+    xml.value("Size", &object.len);
     if let Some(owner) = owner {
         owner.write(xml, "Owner");
     }
@@ -183,7 +186,7 @@ fn write_object(
 fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encodes_url: bool, owner: &Owner) {
     xml.open("Upload");
     xml.text("Key", &key_text(upload.key.as_str(), encodes_url));
-    xml.value("UploadId", upload.upload);
+    xml.value("UploadId", &upload.upload);
     owner.write(xml, "Initiator");
     owner.write(xml, "Owner");
     xml.text("StorageClass", "STANDARD");

@@ -52,7 +52,7 @@ pub fn upload_created(
     xml.open_root("InitiateMultipartUploadResult");
     xml.text("Bucket", target.bucket.as_str());
     xml.text("Key", target.key.as_str());
-    xml.value("UploadId", target.upload);
+    xml.value("UploadId", &target.upload);
     xml.close("InitiateMultipartUploadResult");
     let mut response = document(xml);
     if let Some((algorithm, kind)) = checksum {
@@ -135,19 +135,19 @@ impl ListPartsOutput<'_> {
         xml.text("Bucket", target.bucket.as_str());
         let key = key_text(target.key.as_str(), self.input.encodes_url);
         xml.text("Key", &key);
-        xml.value("UploadId", target.upload);
+        xml.value("UploadId", &target.upload);
         self.owner.write(&mut xml, "Initiator");
         self.owner.write(&mut xml, "Owner");
         xml.text("StorageClass", "STANDARD");
-        xml.value("PartNumberMarker", self.input.after);
+        xml.value("PartNumberMarker", &self.input.after);
         if let Some(last) = self.parts.last() {
-            xml.value("NextPartNumberMarker", last.number);
+            xml.value("NextPartNumberMarker", &last.number);
         }
-        xml.value("MaxParts", self.input.limit);
+        xml.value("MaxParts", &self.input.limit);
         if self.input.encodes_url {
             xml.text("EncodingType", "url");
         }
-        xml.value("IsTruncated", self.truncated);
+        xml.value("IsTruncated", &self.truncated);
         if let Some((algorithm, kind)) = self.info.checksum {
             xml.text("ChecksumAlgorithm", algorithm.name());
             xml.text("ChecksumType", kind_name(kind));
@@ -162,10 +162,10 @@ impl ListPartsOutput<'_> {
 
 fn write_part(xml: &mut XmlWriter, part: &ListedPart) {
     xml.open("Part");
-    xml.value("PartNumber", part.number);
+    xml.value("PartNumber", &part.number);
     xml.text("LastModified", &format_iso8601(part.last_modified));
     xml.text("ETag", &format!("\"{}\"", part.etag));
-    xml.value("Size", part.len);
+    xml.value("Size", &part.len);
     if let Some(checksum) = &part.checksum {
         write_part_checksum(xml, checksum);
     }

@@ -54,15 +54,12 @@ fn parse_part(part: &Element) -> Result<CompletedPart, S3Error> {
     if !is_number {
         return Err(Malformed.into());
     }
-    let number = match number.parse() {
-        Ok(number @ 1..=10_000) => number,
-        _ => {
-            return Err(S3Error::invalid_argument(
-                "partNumber",
-                number,
-                "PartNumber must be between 1 and 10000, inclusive",
-            ));
-        }
+    let Ok(number @ 1..=10_000) = number.parse() else {
+        return Err(S3Error::invalid_argument(
+            "partNumber",
+            number,
+            "PartNumber must be between 1 and 10000, inclusive",
+        ));
     };
     let etag = part.required("ETag")?.trim();
     let etag = ETag::parse(etag).map_err(|_| {

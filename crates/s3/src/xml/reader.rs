@@ -254,7 +254,7 @@ mod tests {
             &bottomless,
             &many,
         ] {
-            assert_eq!(parse(bad), Err(Malformed), "{:.60}", bad);
+            assert_eq!(parse(bad), Err(Malformed), "{bad:.60}");
         }
         assert_eq!(
             Element::parse(b"<Root>\xff</Root>", "Root", 9),

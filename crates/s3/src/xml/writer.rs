@@ -57,7 +57,7 @@ impl XmlWriter {
     }
 
     /// An element with something that shows itself: a number, an id.
-    pub fn value(&mut self, name: &str, value: impl ToString) {
+    pub fn value(&mut self, name: &str, value: &impl ToString) {
         self.text(name, &value.to_string());
     }
 
@@ -97,7 +97,8 @@ fn push_escaped(text: &mut String, value: &str) {
             '\r' => text.push_str("&#13;"),
             '\t' | '\n' => text.push(letter),
             control if u32::from(control) < 0x20 => {
-                text.push_str(&format!("&#x{:x};", u32::from(control)));
+                let reference = format!("&#x{:x};", u32::from(control));
+                text.push_str(&reference);
             }
             _ => text.push(letter),
         }
@@ -123,7 +124,7 @@ mod tests {
     fn a_document_has_the_declaration_and_the_namespace() {
         let mut xml = XmlWriter::document();
         xml.open_root("Root");
-        xml.value("Count", 7);
+        xml.value("Count", &7);
         xml.optional_text("Missing", None);
         xml.close("Root");
         assert_eq!(

@@ -1,0 +1,653 @@
+use super::*;
+use crate::auth::{Caller, Verified};
+use crate::body::{BodyDeclaration, PayloadForm};
+use crate::code::Code;
+use crate::error::S3Error;
+use crate::list_token;
+use crate::operations::Operation;
+use crate::route::{Addressing, Route};
+use cairn_iam::{AccessKey, CanonicalId, Identity};
+use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
+use cairn_types::etag::ETag;
+use cairn_types::id::{Order, UploadId, VersionId};
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::WriteCondition;
+use cairn_types::object::{Content, ObjectHeaders, ObjectVersion, PartSpan};
+use cairn_types::time::Timestamp;
+use http::request::Parts;
+use std::sync::Arc;
+
+const UPLOAD: &str = "000000000000000000000000000000aa";
+
+/// A routed, verified request to be read by an input.
+struct Made {
+    parts: Parts,
+    route: Route,
+    verified: Verified,
+}
+
+impl Made {
+    fn new(method: &str, target: &str, headers: &[(&str, &str)], caller: Caller) -> Self {
+        let mut request = http::Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let route = Addressing::default().route(&parts).unwrap();
+        let verified = Verified::for_tests(PayloadForm::Unsigned, caller);
+        Self {
+            parts,
+            route,
+            verified,
+        }
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            parts: &self.parts,
+            route: &self.route,
+            verified: &self.verified,
+        }
+    }
+}
+
+fn signed() -> Caller {
+    let identity = Identity {
+        id: CanonicalId::parse(&"a".repeat(64)).unwrap(),
+        display_name: "tester".to_owned(),
+        is_root: true,
+    };
+    Caller::Signed(AccessKey::parse("key").unwrap(), Arc::new(identity))
+}
+
+fn parse<T>(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    parse: impl Fn(&Request<'_>) -> Result<T, S3Error>,
+) -> Result<T, Code> {
+    let made = Made::new(method, target, headers, signed());
+    parse(&made.request()).map_err(|error| error.code())
+}
+
+fn object(len: u64, content: Content) -> ObjectVersion {
+    ObjectVersion {
+        key: ObjectKey::parse("key").unwrap(),
+        version: VersionId::new(Order::new(1), 2),
+        is_null: true,
+        last_modified: Timestamp::from_millis(784_111_777_000),
+        len,
+        etag: ETag::from_md5([1; 16]),
+        checksum: None,
+        headers: ObjectHeaders::default(),
+        content,
+    }
+}
+
+#[test]
+fn a_put_says_how_long_it_is() {
+    let put =
+        |headers: &[(&str, &str)]| parse("PUT", "/bucket/key", headers, PutObjectInput::parse);
+    let input = put(&[
+        ("content-length", "5"),
+        ("content-encoding", "aws-chunked"),
+        ("if-none-match", "*"),
+        ("x-amz-meta-a", "b"),
+    ])
+    .unwrap();
+    assert_eq!(input.bucket.as_str(), "bucket");
+    assert_eq!(input.key.as_str(), "key");
+    assert_eq!(input.body.len(), Some(5));
+    assert_eq!(input.headers.content_encoding, None);
+    assert_eq!(input.condition, WriteCondition::IfAbsent);
+    assert_eq!(
+        put(&[("content-length", "5368709120")]).unwrap().body.len(),
+        Some(5 << 30)
+    );
+    assert_eq!(
+        put(&[("transfer-encoding", "chunked")]).unwrap().body.len(),
+        None
+    );
+    for (headers, code) in [
+        (&[][..], Code::MissingContentLength),
+        (&[("content-length", "5368709121")], Code::EntityTooLarge),
+        (
+            &[("content-length", "5"), ("if-match", "*")],
+            Code::NotImplemented,
+        ),
+        (
+            &[("content-length", "5"), ("content-md5", "x")],
+            Code::InvalidDigest,
+        ),
+    ] {
+        assert_eq!(put(headers).unwrap_err(), code, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_thousand_metadata_headers_are_too_many() {
+    let made = Made::new("PUT", "/bucket/key", &[("content-length", "0")], signed());
+    let mut parts = made.parts;
+    for number in 0..1000 {
+        let name = format!("x-amz-meta-{number}");
+        let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+        parts.headers.insert(name, "value".parse().unwrap());
+    }
+    let made = Made { parts, ..made };
+    let error = PutObjectInput::parse(&made.request()).unwrap_err();
+    assert_eq!(error.code(), Code::MetadataTooLarge);
+}
+
+#[test]
+fn a_delete_takes_no_condition() {
+    let delete = |headers: &[(&str, &str)]| {
+        parse("DELETE", "/bucket/key", headers, DeleteObjectInput::parse)
+    };
+    assert!(delete(&[]).is_ok());
+    let conditional = delete(&[("if-match", "\"a\"")]);
+    assert_eq!(conditional.unwrap_err(), Code::NotImplemented);
+}
+
+#[test]
+fn a_read_is_planned_from_its_range_or_part() {
+    let spans = [10, 0, 5].iter().zip(1..);
+    let spans = spans.map(|(len, number)| PartSpan { number, len: *len });
+    let parts = object(
+        15,
+        Content::Parts {
+            upload: UploadId::new(1),
+            parts: spans.collect(),
+        },
+    );
+    let whole = object(15, Content::Extents(Vec::new()));
+    let empty = object(0, Content::Extents(Vec::new()));
+    let range = |start, len| ReadPlan::Range(ByteRange { start, len });
+    let part = |range| ReadPlan::Part {
+        range,
+        part_count: 3,
+    };
+    let tag = whole.etag.to_string();
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let cases: &[(
+        &ObjectVersion,
+        &str,
+        &[(&str, &str)],
+        Result<ReadPlan, Code>,
+    )] = &[
+        (&whole, "", &[], Ok(ReadPlan::Whole)),
+        (&whole, "", &[("range", "bytes=1-2")], Ok(range(1, 2))),
+        (&whole, "", &[("range", "bytes=1-99")], Ok(range(1, 14))),
+        (&whole, "", &[("range", "bytes=-99")], Ok(range(0, 15))),
+        (&whole, "", &[("range", "bytes=5-2")], Ok(ReadPlan::Whole)),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=0-1,4-5")],
+            Ok(ReadPlan::Whole),
+        ),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=15-")],
+            Err(Code::InvalidRange),
+        ),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=-0")],
+            Err(Code::InvalidRange),
+        ),
+        (
+            &empty,
+            "",
+            &[("range", "bytes=0-")],
+            Err(Code::InvalidRange),
+        ),
+        (&empty, "", &[], Ok(ReadPlan::Whole)),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=0-0"), ("if-range", &tag)],
+            Ok(range(0, 1)),
+        ),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=0-0"), ("if-range", date)],
+            Ok(range(0, 1)),
+        ),
+        (
+            &whole,
+            "",
+            &[("range", "bytes=0-0"), ("if-range", "\"x\"")],
+            Ok(ReadPlan::Whole),
+        ),
+        (
+            &whole,
+            "",
+            &[("if-none-match", &tag)],
+            Ok(ReadPlan::NotModified),
+        ),
+        (
+            &whole,
+            "",
+            &[("if-match", "x")],
+            Err(Code::PreconditionFailed),
+        ),
+        (&whole, "?partNumber=1", &[], Ok(range(0, 15))),
+        (&whole, "?partNumber=2", &[], Err(Code::InvalidPartNumber)),
+        (&empty, "?partNumber=1", &[], Ok(ReadPlan::Whole)),
+        (
+            &parts,
+            "?partNumber=1",
+            &[],
+            Ok(part(Some(ByteRange { start: 0, len: 10 }))),
+        ),
+        (&parts, "?partNumber=2", &[], Ok(part(None))),
+        (
+            &parts,
+            "?partNumber=3",
+            &[],
+            Ok(part(Some(ByteRange { start: 10, len: 5 }))),
+        ),
+        (&parts, "?partNumber=4", &[], Err(Code::InvalidPartNumber)),
+        (&parts, "?partNumber=0", &[], Err(Code::InvalidArgument)),
+        (&parts, "?partNumber=10001", &[], Err(Code::InvalidArgument)),
+        (&parts, "?partNumber=-1", &[], Err(Code::InvalidArgument)),
+        (
+            &parts,
+            "?partNumber=1",
+            &[("range", "bytes=0-0")],
+            Err(Code::InvalidRequest),
+        ),
+    ];
+    for (object, query, headers, expected) in cases {
+        let target = format!("/bucket/key{query}");
+        let plan = parse("GET", &target, headers, |request| {
+            ReadObjectInput::parse(request)?.plan(object)
+        });
+        assert_eq!(plan, *expected, "{query} {headers:?}");
+    }
+}
+
+#[test]
+fn only_signed_readers_choose_the_headers_of_the_answer() {
+    let target = "/bucket/key?response-content-type=text%2Fplain&response-cache-control=no-cache";
+    let input = parse("GET", target, &[], ReadObjectInput::parse).unwrap();
+    assert_eq!(input.overrides.content_type.unwrap(), "text/plain");
+    assert_eq!(input.overrides.cache_control.unwrap(), "no-cache");
+    let anonymous = Made::new("GET", target, &[], Caller::Anonymous);
+    let error = ReadObjectInput::parse(&anonymous.request()).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidRequest);
+    let split = "/bucket/key?response-content-type=a%0d%0aset-cookie:x";
+    let error = parse("GET", split, &[], ReadObjectInput::parse).unwrap_err();
+    assert_eq!(error, Code::InvalidArgument);
+}
+
+#[test]
+fn copy_sources_are_decoded_once_and_name_a_bucket_and_a_key() {
+    let copy = |source: &str| {
+        parse(
+            "PUT",
+            "/bucket/key",
+            &[("x-amz-copy-source", source)],
+            CopyObjectInput::parse,
+        )
+        .map(|input| {
+            (
+                input.source.bucket.to_string(),
+                input.source.key.to_string(),
+            )
+        })
+    };
+    for (source, key) in [
+        ("/other/a/b", "a/b"),
+        ("other/a%2Fb%3Fc", "a/b?c"),
+        ("other/a+b", "a+b"),
+        ("other/%252e%252e", "%2e%2e"),
+        ("other/../x", "../x"),
+        ("other%2Fa", "a"),
+        ("other/a?versionId=null", "a"),
+    ] {
+        assert_eq!(
+            copy(source),
+            Ok(("other".to_owned(), key.to_owned())),
+            "{source}"
+        );
+    }
+    for (source, code) in [
+        ("", Code::InvalidArgument),
+        ("other", Code::InvalidArgument),
+        ("/other/", Code::InvalidArgument),
+        ("other/a?x=y", Code::InvalidArgument),
+        ("other/a?versionId=", Code::InvalidArgument),
+        ("other/a?versionId=7", Code::NotImplemented),
+        ("other/%ff", Code::InvalidArgument),
+        ("other/%", Code::InvalidArgument),
+        ("O/a", Code::InvalidBucketName),
+        ("bucket/key", Code::InvalidRequest),
+    ] {
+        assert_eq!(copy(source), Err(code), "{source}");
+    }
+}
+
+#[test]
+fn a_copy_says_where_its_headers_come_from() {
+    let copy = |headers: &[(&str, &str)]| {
+        let source = [("x-amz-copy-source", "bucket/key"), ("content-type", "a/b")];
+        let headers = [&source[..], headers].concat();
+        parse("PUT", "/bucket/key", &headers, CopyObjectInput::parse)
+    };
+    let replaced = copy(&[("x-amz-metadata-directive", "REPLACE")]).unwrap();
+    match replaced.metadata {
+        MetadataDirective::Replace(headers) => {
+            assert_eq!(headers.content_type.as_deref(), Some("a/b"));
+        }
+        MetadataDirective::Copy => panic!("asked to replace"),
+    }
+    let hashed = copy(&[("x-amz-checksum-algorithm", "SHA256")]).unwrap();
+    assert_eq!(hashed.checksum, Some(ChecksumAlgorithm::Sha256));
+    assert_eq!(hashed.metadata, MetadataDirective::Copy);
+    let strange = copy(&[("x-amz-metadata-directive", "MERGE")]);
+    assert_eq!(strange.unwrap_err(), Code::InvalidArgument);
+}
+
+#[test]
+fn ranges_of_copies_are_exact() {
+    let target = format!("/bucket/key?partNumber=3&uploadId={UPLOAD}");
+    let copy = |range: &str| {
+        let headers = [
+            ("x-amz-copy-source", "other/k"),
+            ("x-amz-copy-source-range", range),
+        ];
+        parse("PUT", &target, &headers, UploadPartCopyInput::parse)
+            .map(|input| input.range.unwrap())
+    };
+    let range = copy("bytes=2-4").unwrap();
+    assert_eq!(range.resolve(5).unwrap(), ByteRange { start: 2, len: 3 });
+    assert_eq!(range.resolve(4).unwrap_err().code(), Code::InvalidArgument);
+    for bad in [
+        "bytes=2-",
+        "bytes=-2",
+        "bytes=4-2",
+        "2-4",
+        "bytes=0-99999999999999999999",
+        "x",
+    ] {
+        assert_eq!(copy(bad).unwrap_err(), Code::InvalidArgument, "{bad}");
+    }
+}
+
+#[test]
+fn parts_have_numbers_and_uploads_have_ids() {
+    let part = |query: &str| {
+        let target = format!("/bucket/key?{query}");
+        parse(
+            "PUT",
+            &target,
+            &[("content-length", "1")],
+            UploadPartInput::parse,
+        )
+    };
+    let input = part(&format!("partNumber=10000&uploadId={UPLOAD}")).unwrap();
+    assert_eq!(input.number, 10_000);
+    assert_eq!(input.target.upload, UploadId::new(0xaa));
+    for number in ["0", "10001", "-1", "1e9", "", "x"] {
+        let result = part(&format!("partNumber={number}&uploadId={UPLOAD}"));
+        assert_eq!(result.unwrap_err(), Code::InvalidArgument, "{number}");
+    }
+    for upload in ["", "x", "../../etc", &UPLOAD.to_uppercase()] {
+        let result = part(&format!("partNumber=1&uploadId={upload}"));
+        assert_eq!(result.unwrap_err(), Code::NoSuchUpload, "{upload}");
+    }
+}
+
+#[test]
+fn the_checksum_of_an_upload_is_of_a_kind_that_its_algorithm_has() {
+    let create = |headers: &[(&str, &str)]| {
+        parse(
+            "POST",
+            "/bucket/key?uploads",
+            headers,
+            CreateUploadInput::parse,
+        )
+        .map(|input| input.upload.checksum)
+    };
+    let (algorithm, kind) = ("x-amz-checksum-algorithm", "x-amz-checksum-type");
+    use ChecksumAlgorithm as A;
+    use ChecksumKind::{Composite, FullObject};
+    for (headers, expected) in [
+        (&[][..], Ok(None)),
+        (&[(algorithm, "CRC32")], Ok(Some((A::Crc32, Composite)))),
+        (
+            &[(algorithm, "crc32c"), (kind, "FULL_OBJECT")],
+            Ok(Some((A::Crc32c, FullObject))),
+        ),
+        (
+            &[(algorithm, "CRC64NVME")],
+            Ok(Some((A::Crc64Nvme, FullObject))),
+        ),
+        (
+            &[(algorithm, "SHA1"), (kind, "COMPOSITE")],
+            Ok(Some((A::Sha1, Composite))),
+        ),
+        (
+            &[(algorithm, "SHA256"), (kind, "FULL_OBJECT")],
+            Err(Code::InvalidRequest),
+        ),
+        (
+            &[(algorithm, "CRC64NVME"), (kind, "COMPOSITE")],
+            Err(Code::InvalidRequest),
+        ),
+        (&[(kind, "COMPOSITE")], Err(Code::InvalidRequest)),
+        (
+            &[(algorithm, "CRC32"), (kind, "HALF")],
+            Err(Code::InvalidRequest),
+        ),
+        (&[(algorithm, "CRC33")], Err(Code::InvalidRequest)),
+        (&[(algorithm, "XXHASH3")], Err(Code::NotImplemented)),
+    ] {
+        assert_eq!(create(headers), expected, "{headers:?}");
+    }
+}
+
+#[test]
+fn completion_takes_the_checksum_of_the_object_not_of_the_list() {
+    let document = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>",
+        "0".repeat(32)
+    );
+    let target = format!("/bucket/key?uploadId={UPLOAD}");
+    let complete = |headers: &[(&str, &str)]| {
+        let made = Made::new("POST", &target, headers, signed());
+        let body = BodyDeclaration::parse(
+            Operation::CompleteMultipartUpload,
+            &made.parts.headers,
+            &made.verified,
+        );
+        assert_eq!(body.unwrap().checksum_algorithm(), None);
+        CompleteUploadInput::parse(&made.request(), document.as_bytes())
+            .map_err(|error| error.code())
+    };
+    let plain = complete(&[("if-none-match", "*")]).unwrap();
+    assert_eq!(plain.condition, WriteCondition::IfAbsent);
+    assert_eq!((plain.parts.len(), plain.checksum), (1, None));
+    let full = complete(&[
+        ("x-amz-checksum-crc32", "AAAAAA=="),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+        ("x-amz-mp-object-size", "7"),
+    ])
+    .unwrap();
+    assert_eq!(full.checksum.unwrap().algorithm(), ChecksumAlgorithm::Crc32);
+    assert_eq!(full.checksum_kind, Some(ChecksumKind::FullObject));
+    assert_eq!(full.declared_len, Some(7));
+    assert!(complete(&[("x-amz-checksum-crc32", "AAAAAA==-1")]).is_ok());
+    for bad in [
+        ("x-amz-checksum-crc32", "AAAAAA==-2"),
+        ("x-amz-checksum-crc32", "bad"),
+        ("x-amz-mp-object-size", "-7"),
+        ("x-amz-checksum-type", "x"),
+    ] {
+        assert_eq!(
+            complete(&[bad]).unwrap_err(),
+            Code::InvalidRequest,
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn pages_have_a_length_within_limits() {
+    let list = |query: &str| {
+        let target = format!("/bucket?{query}");
+        parse("GET", &target, &[], ListObjectsInput::parse).map(|input| input.limit)
+    };
+    for (query, expected) in [
+        ("", Ok(1000)),
+        ("max-keys=", Ok(1000)),
+        ("max-keys=0", Ok(0)),
+        ("max-keys=7", Ok(7)),
+        ("max-keys=1001", Ok(1000)),
+        ("max-keys=2147483647", Ok(1000)),
+        ("max-keys=2147483648", Err(Code::InvalidArgument)),
+        ("max-keys=-1", Err(Code::InvalidArgument)),
+        ("max-keys=%2B1", Err(Code::InvalidArgument)),
+        ("max-keys=abc", Err(Code::InvalidArgument)),
+        ("encoding-type=gzip", Err(Code::InvalidArgument)),
+        ("list-type=3", Err(Code::InvalidArgument)),
+    ] {
+        assert_eq!(list(query), expected, "{query}");
+    }
+    let long = format!("prefix={}", "k".repeat(1025));
+    assert_eq!(list(&long), Err(Code::InvalidArgument));
+}
+
+#[test]
+fn a_listing_goes_on_where_its_token_says() {
+    let bucket = BucketName::parse("bucket").unwrap();
+    let token = list_token::encode(Some(&bucket), "k");
+    let list = |bucket: &str, query: &str| {
+        let target = format!("/{bucket}?list-type=2&{query}");
+        parse("GET", &target, &[], ListObjectsV2Input::parse)
+    };
+    let query =
+        format!("continuation-token={token}&start-after=a&fetch-owner=true&encoding-type=url");
+    let input = list("bucket", &query).unwrap();
+    assert_eq!(input.after, "k");
+    assert_eq!(input.start_after.as_deref(), Some("a"));
+    assert!(input.fetches_owner && input.encodes_url);
+    assert_eq!(list("bucket", "start-after=a").unwrap().after, "a");
+    for (bucket, query) in [
+        ("other", query.as_str()),
+        ("bucket", "continuation-token="),
+        ("bucket", "continuation-token=forged"),
+    ] {
+        assert_eq!(
+            list(bucket, query).unwrap_err(),
+            Code::InvalidArgument,
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn uploads_and_parts_are_listed_after_markers() {
+    let uploads = |query: &str| {
+        let target = format!("/bucket?uploads&{query}");
+        parse("GET", &target, &[], ListUploadsInput::parse)
+    };
+    let both = uploads(&format!("key-marker=k&upload-id-marker={UPLOAD}")).unwrap();
+    assert_eq!(both.upload_marker, Some(UploadId::new(0xaa)));
+    let lone = uploads("upload-id-marker=x").unwrap();
+    assert_eq!((lone.key_marker.as_str(), lone.upload_marker), ("", None));
+    let bad = uploads("key-marker=k&upload-id-marker=x");
+    assert_eq!(bad.unwrap_err(), Code::InvalidArgument);
+    let parts = |query: &str| {
+        let target = format!("/bucket/key?uploadId={UPLOAD}&{query}");
+        parse("GET", &target, &[], ListPartsInput::parse).map(|input| (input.after, input.limit))
+    };
+    assert_eq!(parts(""), Ok((0, 1000)));
+    assert_eq!(parts("part-number-marker=5&max-parts=2"), Ok((5, 2)));
+    assert_eq!(parts("part-number-marker=70000"), Ok((u16::MAX, 1000)));
+    assert_eq!(parts("part-number-marker=-1"), Err(Code::InvalidArgument));
+    assert_eq!(parts("max-parts=x"), Err(Code::InvalidArgument));
+}
+
+#[test]
+fn a_list_of_deletions_is_protected_and_its_keys_are_opaque() {
+    let delete = |headers: &[(&str, &str)], inner: &str| {
+        let made = Made::new("POST", "/bucket?delete", headers, signed());
+        let body = BodyDeclaration::parse(
+            Operation::DeleteObjects,
+            &made.parts.headers,
+            &made.verified,
+        )
+        .unwrap();
+        let document = format!("<Delete>{inner}</Delete>");
+        DeleteObjectsInput::parse(&made.request(), &body, document.as_bytes())
+            .map_err(|error| error.code())
+    };
+    let md5 = [("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")];
+    let crc = [("x-amz-checksum-crc32", "AAAAAA==")];
+    let long = "k".repeat(1025);
+    let inner = format!("<Object><Key>../a//b</Key></Object><Object><Key>{long}</Key></Object>");
+    let input = delete(&md5, &inner).unwrap();
+    let [DeleteEntry::Key(key), DeleteEntry::Refused(text, error)] = &input.entries[..] else {
+        panic!("{input:?}");
+    };
+    assert_eq!(key.as_str(), "../a//b");
+    assert_eq!((text, error.code()), (&long, Code::KeyTooLongError));
+    assert!(delete(&crc, &inner).is_ok());
+    assert_eq!(delete(&[], &inner).unwrap_err(), Code::InvalidRequest);
+    assert_eq!(delete(&md5, "").unwrap_err(), Code::MalformedXML);
+}
+
+#[test]
+fn buckets_are_listed_in_pages_and_made_with_a_location() {
+    let list = |query: &str| parse("GET", &format!("/?{query}"), &[], ListBucketsInput::parse);
+    let token = list_token::encode(None, "abc");
+    let input = list(&format!(
+        "max-buckets=5&prefix=a&continuation-token={token}"
+    ))
+    .unwrap();
+    assert_eq!(
+        (input.limit, input.prefix.as_str(), input.after.as_str()),
+        (5, "a", "abc")
+    );
+    assert_eq!(list("").unwrap().limit, 10_000);
+    for bad in [
+        "max-buckets=0",
+        "max-buckets=10001",
+        "max-buckets=x",
+        "continuation-token=x",
+    ] {
+        assert_eq!(list(bad).unwrap_err(), Code::InvalidArgument, "{bad}");
+    }
+    let made = Made::new("PUT", "/bucket", &[], signed());
+    let create = |document: &[u8]| CreateBucketInput::parse(&made.request(), document);
+    assert_eq!(create(b"").unwrap().location, None);
+    assert_eq!(create(b"junk").unwrap_err().code(), Code::MalformedXML);
+    assert_eq!(
+        BucketInput::parse(&made.request()).unwrap().bucket.as_str(),
+        "bucket"
+    );
+}
+
+#[test]
+fn an_expected_owner_is_the_owner() {
+    let made = Made::new(
+        "GET",
+        "/bucket/key",
+        &[
+            ("x-amz-expected-bucket-owner", "me"),
+            ("x-amz-source-expected-bucket-owner", "you"),
+        ],
+        signed(),
+    );
+    let headers = &made.parts.headers;
+    assert!(check_expected_owner(headers, "me").is_ok());
+    let error = check_expected_owner(headers, "you").unwrap_err();
+    assert_eq!(error.code(), Code::AccessDenied);
+    assert!(check_expected_source_owner(headers, "you").is_ok());
+    assert!(check_expected_source_owner(headers, "me").is_err());
+}
