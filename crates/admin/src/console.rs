@@ -1,0 +1,149 @@
+//! The console's listener: health, metrics, admin API.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cairn_runtime::{Metrics, Tasks};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::collect::Collector;
+
+/// Connections at the most: scrapers, probes, an operator.
+const MAX_CONNECTIONS: usize = 256;
+
+/// A connection on which no request arrives for so long is closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a probe is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Requests can be served.
+    Ready,
+    /// They cannot: why, as one word for machines.
+    NotReady(&'static str),
+}
+
+/// Asks whether the process is ready.
+pub type Probe = Arc<dyn Fn() -> Readiness + Send + Sync + 'static>;
+
+/// Checks the signature of an admin request; the error is the answer.
+pub type Authenticate =
+    Arc<dyn Fn(&http::request::Parts) -> Result<(), String> + Send + Sync + 'static>;
+
+/// What the console's address serves.
+pub struct Console {
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// What `/-/ready` asks.
+    pub probe: Probe,
+    /// Who may use the admin API.
+    pub authenticate: Authenticate,
+    /// Where the admin API looks.
+    pub collector: Collector,
+}
+
+impl Console {
+    /// Serves until `tasks` is stopped.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, tasks: Tasks) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let place = Arc::clone(&places)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "accept a console connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let console = Arc::clone(&self);
+            tasks.spawn("console connection", async move {
+                let service = service_fn(|request| {
+                    let console = Arc::clone(&console);
+                    async move { Ok::<_, Infallible>(console.answer(request).await) }
+                });
+                let served = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+                if let Err(error) = served {
+                    tracing::debug!(%error, "serve a console connection");
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (parts, _) = request.into_parts();
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        }
+        match parts.uri.path() {
+            "/-/live" => text(StatusCode::OK, "live\n"),
+            "/-/ready" => match (self.probe)() {
+                Readiness::Ready => text(StatusCode::OK, "ready\n"),
+                Readiness::NotReady(reason) => {
+                    text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"))
+                }
+            },
+            "/metrics" => with_type(
+                StatusCode::OK,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                self.metrics.render(),
+            ),
+            "/admin/v1/status" => self.status(&parts).await,
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "there is /-/live, /-/ready, /metrics and /admin/v1/status\n",
+            ),
+        }
+    }
+
+    async fn status(&self, parts: &http::request::Parts) -> Response<Full<Bytes>> {
+        if let Err(reason) = (self.authenticate)(parts) {
+            return text(StatusCode::FORBIDDEN, format!("{reason}\n"));
+        }
+        match self.collector.status().await {
+            Ok(status) => {
+                let json = serde_json::to_string_pretty(&status)
+                    .expect("a status has only strings for keys");
+                with_type(StatusCode::OK, "application/json", json + "\n")
+            }
+            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,97 @@
+//! The S3 role: from an HTTP request to object I/O and back.
+//!
+//! `listen` accepts connections, `pipeline` tells the story of every request, `ops` has one file per operation, `fault`
+//! chooses the S3 error for every error of the cluster. A gateway keeps nothing that a restart may lose: any gateway
+//! serves any request.
+
+mod body;
+mod copy_body;
+mod fault;
+pub mod listen;
+mod ops;
+mod pipeline;
+mod tag;
+mod upload_body;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_engine::Engine;
+use cairn_iam::{Credential, Identity};
+use cairn_runtime::metrics::{Counter, Gauge};
+use cairn_runtime::{Metrics, SharedClock};
+use cairn_s3::auth::Authenticator;
+use cairn_s3::route::Addressing;
+
+pub use body::{AnswerBody, StreamError};
+pub use fault::Fault;
+
+/// What a gateway is told.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Where buckets are said to be.
+    pub region: String,
+    /// Domains under which `bucket.domain` addresses a bucket.
+    pub domains: Vec<String>,
+    /// A body of which nothing arrives for so long is given up.
+    pub idle_timeout: Duration,
+    /// Who may sign, by access key.
+    pub credentials: HashMap<String, Credential>,
+    /// Who owns all buckets and objects, as long as there is one account.
+    pub owner: Arc<Identity>,
+}
+
+/// A gateway.
+pub struct Gateway {
+    engine: Engine,
+    authenticator: Authenticator,
+    addressing: Addressing,
+    config: GatewayConfig,
+    clock: SharedClock,
+    metrics: Metrics,
+    received_bytes: Counter,
+    sent_bytes: Counter,
+    connections: Gauge,
+}
+
+impl Gateway {
+    /// A gateway in front of `engine`.
+    pub fn new(
+        engine: Engine,
+        config: GatewayConfig,
+        clock: SharedClock,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            engine,
+            // Clients that never set a region sign for one of their own choice.
+            authenticator: Authenticator::new(config.region.clone(), true),
+            addressing: Addressing::new(config.domains.iter().cloned()),
+            received_bytes: metrics.counter("cairn_http_received_bytes_total", &[]),
+            sent_bytes: metrics.counter("cairn_http_sent_bytes_total", &[]),
+            connections: metrics.gauge("cairn_http_connections", &[]),
+            config,
+            clock,
+            metrics,
+        }
+    }
+
+    /// How many connections are open.
+    pub(crate) fn connections(&self) -> Gauge {
+        self.connections.clone()
+    }
+
+    /// What an access key stands for.
+    fn credential(&self, access_key: &str) -> Option<Credential> {
+        self.config.credentials.get(access_key).cloned()
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

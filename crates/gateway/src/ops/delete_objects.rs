@@ -1,0 +1,36 @@
+//! `DeleteObjects`.
+
+use cairn_s3::input::{DeleteEntry, DeleteObjectsInput};
+use cairn_s3::output::{DeleteObjectsOutput, DeletedEntry};
+use cairn_types::name::ObjectKey;
+use hyper::body::Incoming;
+
+use super::{Call, Done, reflecting};
+
+/// Deletes up to 1,000 objects in one commit, and tells for each line what became of it.
+pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
+    let declaration = call.declaration()?;
+    let document = call.document(body, declaration.clone()).await?;
+    let input = DeleteObjectsInput::parse(&call.request(), &declaration, &document)?;
+    let bucket = call.bucket(&input.bucket).await?;
+    let mut keys: Vec<ObjectKey> = Vec::new();
+    for entry in &input.entries {
+        if let DeleteEntry::Key(key) = entry {
+            keys.push(key.clone());
+        }
+    }
+    let index = if keys.is_empty() {
+        0
+    } else {
+        call.engine().delete(&bucket, &keys).await?.index
+    };
+    let entries = input.entries.into_iter().map(|entry| match entry {
+        DeleteEntry::Key(key) => DeletedEntry::Deleted(key.as_str().to_owned()),
+        DeleteEntry::Refused(text, error) => DeletedEntry::Failed(text, error),
+    });
+    let output = DeleteObjectsOutput {
+        quiet: input.quiet,
+        entries: entries.collect(),
+    };
+    Ok(reflecting(index, output.to_response()))
+}

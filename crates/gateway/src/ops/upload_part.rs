@@ -1,0 +1,47 @@
+//! `UploadPart`.
+
+use cairn_s3::body::BodyDeclaration;
+use cairn_s3::code::Code;
+use cairn_s3::error::S3Error;
+use cairn_s3::input::UploadPartInput;
+use cairn_s3::output::part_stored;
+use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
+use hyper::body::Incoming;
+
+use super::{Call, Done, known_len, reflecting};
+use crate::fault::Fault;
+
+/// Stores a part. The upload is looked up first, so that a part of none is refused before its body is read.
+pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
+    let input = UploadPartInput::parse(&call.request())?;
+    let len = known_len(&input.body)?;
+    let (bucket, upload) = call.upload_key(&input.target).await?;
+    let engine = call.engine();
+    let info = engine.uploads().info(&bucket, &upload).await?.value;
+    check_algorithm(info.checksum, &input.body)?;
+    let algorithm = info.checksum.map(|(algorithm, _)| algorithm);
+    let source = call.upload(body, input.body, algorithm);
+    let stored = engine
+        .put_part(&bucket, &upload, input.number, len, source)
+        .await?;
+    let answer = part_stored(&stored.value.etag, stored.value.checksum.as_ref());
+    Ok(reflecting(stored.index, answer))
+}
+
+/// A part has the checksum that its upload was begun with, or none of its own.
+fn check_algorithm(
+    expected: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    body: &BodyDeclaration,
+) -> Result<(), Fault> {
+    match (expected, body.checksum_algorithm()) {
+        (Some((expected, _)), Some(actual)) if expected != actual => {
+            let message = format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                expected.name().to_ascii_lowercase(),
+                actual.name().to_ascii_lowercase()
+            );
+            Err(S3Error::with_message(Code::InvalidRequest, message).into())
+        }
+        _ => Ok(()),
+    }
+}

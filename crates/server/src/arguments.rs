@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An S3-compatible object store.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve S3 from this machine's directories: all roles in one process.
+    Dev(DevArguments),
+    /// Exit with 0 when the local server is ready.
+    Healthcheck(ConsoleArguments),
+    /// Ask and steer a running cluster.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+}
+
+/// `cairn dev`
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    /// Directories to keep everything in, one disk each, made when missing [default: cairn-data]. The erasure profile
+    /// follows from their number: 1 → 1+0, 2 → 1+1, 3 → 2+1, 4-5 → 2+2, 6-11 → 4+2, 12 and more → 8+4.
+    #[arg(value_name = "DIR")]
+    pub(crate) directories: Vec<PathBuf>,
+    /// Where the S3 API listens [default: 127.0.0.1:9000]; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub(crate) address: Option<SocketAddr>,
+    /// Where health, metrics and the admin API listen [default: 127.0.0.1:9001].
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub(crate) console_address: Option<SocketAddr>,
+    /// A TOML file; the environment (`CAIRN_SECTION_KEY`) overrides it, the command line overrides both.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The erasure profile, such as 4+2, instead of the one that follows from the number of directories.
+    #[arg(long, value_name = "K+M")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Where a server's console is.
+#[derive(Debug, Args)]
+pub(crate) struct ConsoleArguments {
+    /// The server's console address [default: 127.0.0.1:9001].
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub(crate) console_address: Option<SocketAddr>,
+    /// The server's configuration file, to find its console address in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// `cairn admin`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Show nodes, disks, pools and groups, and what is wrong. Exits with 2 when something is.
+    ///
+    /// Signed with `CAIRN_ROOT_ACCESS_KEY` and `CAIRN_ROOT_SECRET_KEY`, which default to those of `cairn dev`.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        console: ConsoleArguments,
+    },
+}
+
+/// `127.0.0.1:9000`, `[::1]:9000`, or `:9000` for all interfaces.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let parsed = match text.strip_prefix(':') {
+        Some(port) => port
+            .parse()
+            .ok()
+            .map(|port: u16| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        None => text.parse().ok(),
+    };
+    parsed.ok_or_else(|| "an address is HOST:PORT with a numeric host, or :PORT".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_may_leave_out_the_host() {
+        assert_eq!(
+            parse_address(":9000"),
+            Ok(SocketAddr::from(([0, 0, 0, 0], 9000)))
+        );
+        assert_eq!(
+            parse_address("[::1]:1"),
+            Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 1)))
+        );
+        assert!(parse_address("9000").is_err());
+    }
+}

@@ -1,0 +1,279 @@
+//! How the roles are put together in one process: read it from top to bottom.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cairn_client::meta::DEFAULT_PATIENCE;
+use cairn_client::{Blobs, Buckets, MetaClient, Peers, ShardClient, TopologyCache};
+use cairn_engine::{Engine, Parts};
+use cairn_meta::{Meta, MetaConfig};
+use cairn_rpc::channel::in_process;
+use cairn_rpc::identity::Check;
+use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process, random};
+use cairn_storage::{Storage, StorageConfig};
+use cairn_types::cluster::{Disk, Location, StorageNode};
+use cairn_types::id::{ClusterId, DiskId, GroupId, NodeId, PoolId};
+use cairn_types::namespace::{Mutation, RootMutation};
+use cairn_workers::planning::ensure_pool;
+use cairn_workers::{Workers, WorkersConfig};
+use tonic::service::interceptor::InterceptedService;
+
+use crate::config::Config;
+use crate::directories::Directories;
+
+/// The one node of a process that is a cluster by itself.
+const NODE: NodeId = NodeId::new(1);
+
+/// Connections in memory to the storage role: one is driven by one task, hence by one core at a time.
+const STORAGE_CONNECTIONS: usize = 2;
+
+/// How long tasks may take to end.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// What every role is given.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+}
+
+/// All roles but the gateway, running and joined.
+pub(crate) struct Roles {
+    pub(crate) cluster: ClusterId,
+    pub(crate) meta: Arc<Meta>,
+    pub(crate) engine: Engine,
+    pub(crate) shards: ShardClient,
+    pub(crate) topology: TopologyCache,
+    pub(crate) blobs: Blobs,
+    storage: Storage,
+    tasks: Tasks,
+}
+
+impl Roles {
+    /// Brings everything up over `directories`; makes the cluster where nothing is there yet.
+    pub(crate) async fn start(
+        config: &Config,
+        directories: &Directories,
+        surroundings: &Surroundings,
+    ) -> Result<Self> {
+        let tasks = surroundings.tasks.child();
+        let (meta, cluster) = start_meta(config, directories, surroundings, &tasks).await?;
+        let meta_channel = serve_meta(&meta, cluster, surroundings, &tasks);
+        let client = MetaClient::new(
+            cluster,
+            vec![(NODE, meta_channel)],
+            Arc::clone(&surroundings.clock),
+            DEFAULT_PATIENCE,
+        );
+
+        let storage = open_storage(config, directories, cluster, surroundings, &tasks).await?;
+        let peers = serve_storage(&storage, cluster, surroundings, &tasks);
+        register(&client, &storage).await?;
+        let topology = TopologyCache::load(client.clone())
+            .await
+            .context("load the topology")?;
+        let pool = choose_pool(config, &client, &topology, &storage).await?;
+
+        topology.watch(&tasks);
+        let shards = ShardClient::new(peers, topology.clone(), Arc::clone(&surroundings.clock));
+        shards.watch(&tasks);
+        let parts = Parts {
+            buckets: Buckets::new(client.clone()),
+            shards: shards.clone(),
+            topology: topology.clone(),
+            cpu: CpuPool::new(cores())?,
+            clock: Arc::clone(&surroundings.clock),
+            tasks: tasks.clone(),
+            metrics: surroundings.metrics.clone(),
+        };
+        let engine = Engine::new(parts, engine_config(config, pool));
+        let blobs = Blobs::new(client);
+        start_workers(config, &blobs, &shards, &topology, surroundings, &tasks);
+        Ok(Self {
+            cluster,
+            meta,
+            engine,
+            shards,
+            topology,
+            blobs,
+            storage,
+            tasks,
+        })
+    }
+
+    /// Ends everything in the opposite order: whoever asks goes before whoever answers.
+    pub(crate) async fn stop(self) {
+        if !self.tasks.stop_and_join(END_LIMIT).await {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.storage.close().await;
+        self.meta.shutdown().await;
+    }
+}
+
+async fn start_meta(
+    config: &Config,
+    directories: &Directories,
+    surroundings: &Surroundings,
+    tasks: &Tasks,
+) -> Result<(Arc<Meta>, ClusterId)> {
+    let mut meta_config = MetaConfig::new(&directories.meta, NODE);
+    meta_config.data_groups = 1;
+    meta_config.snapshot_entries = config.meta.snapshot_entries;
+    let clock = Arc::clone(&surroundings.clock);
+    let meta = Meta::open(meta_config, clock, tasks, &surroundings.metrics).await?;
+    let cluster = meta
+        .cluster()
+        .unwrap_or_else(|| ClusterId::new(random::u128()));
+    let members = BTreeMap::from([(NODE, String::new())]);
+    // Safe to repeat: a start that was cut short in the middle of it is finished here.
+    meta.genesis(cluster, config.s3.region.clone(), members)
+        .await?;
+    Ok((Arc::new(meta), cluster))
+}
+
+fn serve_meta(
+    meta: &Meta,
+    cluster: ClusterId,
+    surroundings: &Surroundings,
+    tasks: &Tasks,
+) -> tonic::transport::Channel {
+    let (near, far) = in_process();
+    let (metadata, replication) = meta.services();
+    let router = cairn_rpc::server::builder(&surroundings.metrics)
+        .add_service(InterceptedService::new(metadata, Check::new(cluster)))
+        .add_service(InterceptedService::new(replication, Check::new(cluster)));
+    serve("meta service", tasks, router.serve_with_incoming(far));
+    near.channel()
+}
+
+async fn open_storage(
+    config: &Config,
+    directories: &Directories,
+    cluster: ClusterId,
+    surroundings: &Surroundings,
+    tasks: &Tasks,
+) -> Result<Storage> {
+    let mut storage_config = StorageConfig::new(directories.disks.clone());
+    storage_config.read_grace = Duration::from_millis(config.storage.read_grace_ms);
+    let clock = Arc::clone(&surroundings.clock);
+    let (tasks, metrics) = (tasks.clone(), surroundings.metrics.clone());
+    // It waits for disks, so it has a thread of its own; background work starts on this runtime.
+    let opening = tokio::task::spawn_blocking(move || {
+        Storage::open(&storage_config, NODE, cluster, clock, &tasks, &metrics)
+    });
+    Ok(opening.await.context("open the disks")??)
+}
+
+fn serve_storage(
+    storage: &Storage,
+    cluster: ClusterId,
+    surroundings: &Surroundings,
+    tasks: &Tasks,
+) -> Peers {
+    let (near, far) = in_process();
+    let router = cairn_rpc::server::builder(&surroundings.metrics).add_service(
+        InterceptedService::new(storage.service(), Check::new(cluster)),
+    );
+    serve("storage service", tasks, router.serve_with_incoming(far));
+    let channels = (0..STORAGE_CONNECTIONS).map(|_| near.channel()).collect();
+    Peers::new(cluster, [(NODE, channels)])
+}
+
+fn serve<F>(name: &'static str, tasks: &Tasks, server: F)
+where
+    F: Future<Output = Result<(), tonic::transport::Error>> + Send + 'static,
+{
+    tasks.spawn(name, async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, name, "a service of this process ended");
+        }
+    });
+}
+
+/// Tells the root group which disks there are.
+async fn register(client: &MetaClient, storage: &Storage) -> Result<()> {
+    let disks = storage.disks().into_iter().map(|disk| Disk {
+        id: disk.id,
+        node: NODE,
+        capacity_bytes: disk.capacity_bytes,
+    });
+    let register = RootMutation::RegisterStorage {
+        node: StorageNode {
+            id: NODE,
+            address: String::new(),
+            location: Location::default(),
+        },
+        disks: disks.collect(),
+    };
+    client
+        .mutate(GroupId::ROOT, Mutation::Root(register))
+        .await
+        .context("register the disks")?;
+    Ok(())
+}
+
+/// The pool that objects go to: of the profile that was asked for, or that fits the number of disks.
+async fn choose_pool(
+    config: &Config,
+    client: &MetaClient,
+    topology: &TopologyCache,
+    storage: &Storage,
+) -> Result<PoolId> {
+    let present: Vec<DiskId> = storage.disks().into_iter().map(|disk| disk.id).collect();
+    let profile = match config.profile()? {
+        Some(profile) => profile,
+        None => cairn_erasure::placement::default_profile(present.len(), 1),
+    };
+    ensure_pool(client, topology, profile, &present)
+        .await
+        .with_context(|| format!("find a place for objects at {profile}"))
+}
+
+fn engine_config(config: &Config, pool: PoolId) -> cairn_engine::Config {
+    const MIB: u64 = 1024 * 1024;
+    let budget_bytes = match config.engine.budget_bytes {
+        0 => process::memory_limit_bytes().map_or(512 * MIB, |limit| (limit / 4).min(512 * MIB)),
+        bytes => bytes,
+    };
+    cairn_engine::Config {
+        inline_len_max: usize::try_from(config.engine.inline_limit_bytes)
+            .expect("checked: at most 65,536"),
+        budget_bytes: budget_bytes.max(32 * MIB),
+        pool,
+        ..cairn_engine::Config::default()
+    }
+}
+
+fn start_workers(
+    config: &Config,
+    blobs: &Blobs,
+    shards: &ShardClient,
+    topology: &TopologyCache,
+    surroundings: &Surroundings,
+    tasks: &Tasks,
+) {
+    let section = &config.workers;
+    let workers_config = WorkersConfig {
+        reclaim_interval: Duration::from_millis(section.reclaim_interval_ms),
+        collect_interval: Duration::from_millis(section.collect_interval_ms),
+        collect_age: Duration::from_millis(section.collect_age_ms),
+    };
+    let workers = Workers::new(
+        blobs.clone(),
+        shards.clone(),
+        topology.clone(),
+        Arc::clone(&surroundings.clock),
+        surroundings.metrics.clone(),
+    );
+    workers.start(workers_config, tasks);
+}
+
+/// Threads for computing.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

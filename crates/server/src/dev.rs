@@ -1,0 +1,211 @@
+//! `cairn dev`: all roles in one process.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use cairn_admin::collect::Collector;
+use cairn_admin::{Console, Readiness};
+use cairn_gateway::{Gateway, GatewayConfig, listen};
+use cairn_iam::{CanonicalId, Credential, Identity, SecretKey};
+use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
+use cairn_s3::auth::Authenticator;
+use cairn_s3::query::Query;
+use cairn_types::id::ClusterId;
+use tokio::net::TcpListener;
+
+use crate::arguments::DevArguments;
+use crate::composition::{Roles, Surroundings};
+use crate::config::{Config, Environment, RootCredentials};
+use crate::directories::Directories;
+use crate::signals::stop_requested;
+
+/// Where everything is kept when nothing is said.
+const DEFAULT_DIRECTORY: &str = "cairn-data";
+
+/// How long requests in flight may take to end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
+    let environment = Environment::of_process();
+    let config = configure(arguments, &environment)?;
+    let credentials = environment.root_credentials()?;
+    trace::start(config.log.format.into(), &config.log.filter)?;
+    cairn_erasure::cpu_check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(serve(&config, &credentials))
+}
+
+/// The file, overridden by the environment, overridden by the command line.
+fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Config> {
+    let mut config = Config::load(arguments.config.as_deref(), environment)?;
+    if !arguments.directories.is_empty() {
+        config.dev.directories.clone_from(&arguments.directories);
+    }
+    if config.dev.directories.is_empty() {
+        config
+            .dev
+            .directories
+            .push(PathBuf::from(DEFAULT_DIRECTORY));
+    }
+    if let Some(address) = arguments.address {
+        config.s3.address = address;
+    }
+    if let Some(address) = arguments.console_address {
+        config.console.address = address;
+    }
+    if let Some(profile) = &arguments.profile {
+        config.dev.profile.clone_from(profile);
+    }
+    config.profile()?;
+    Ok(config)
+}
+
+async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
+    let stop = stop_requested();
+    // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
+    let s3_listener = bind(config.s3.address, "s3.address").await?;
+    let console_listener = bind(config.console.address, "console.address").await?;
+    let s3_address = s3_listener.local_addr()?;
+    let console_address = console_listener.local_addr()?;
+    let directories = Directories::prepare(&config.dev.directories)?;
+    let surroundings = Surroundings {
+        clock: SystemClock::shared(),
+        metrics: Metrics::new(),
+        tasks: Tasks::new(),
+    };
+    let roles = Roles::start(config, &directories, &surroundings).await?;
+
+    let frontend = Tasks::new();
+    let gateway = gateway(config, credentials, &roles, &surroundings);
+    let max_connections = config.s3.max_connections;
+    let serving = listen::serve(s3_listener, gateway, max_connections, frontend.clone());
+    frontend.spawn_until_done("s3 listener", serving);
+    let console = console(config, credentials, &roles, &surroundings);
+    let console_tasks = Tasks::new();
+    let serving = console.serve(console_listener, console_tasks.clone());
+    console_tasks.spawn("console listener", serving);
+    announce(s3_address, console_address, credentials);
+
+    let reason = tokio::select! {
+        signal = stop => Ok(signal.context("wait for signals")?),
+        failure = roles.meta.failed() => Err(failure),
+    };
+    if let Ok(signal) = reason {
+        tracing::info!(signal, "stopping");
+        if !frontend.stop_and_join(DRAIN_LIMIT).await {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
+    console_tasks.stop_and_join(Duration::from_secs(1)).await;
+    roles.stop().await;
+    match reason {
+        Ok(_) => Ok(()),
+        Err(failure) => bail!("the metadata cannot go on: {failure}"),
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: choose another address ({setting}), or end who uses it"
+        )
+    })
+}
+
+fn root_identity(cluster: ClusterId) -> Arc<Identity> {
+    let id = format!("{cluster}{cluster}");
+    Arc::new(Identity {
+        id: CanonicalId::parse(&id).expect("a cluster id has 32 hexadecimal digits"),
+        display_name: "root".to_owned(),
+        is_root: true,
+    })
+}
+
+fn root_credential(credentials: &RootCredentials, cluster: ClusterId) -> Credential {
+    Credential {
+        secret: SecretKey::new(credentials.secret_key.expose()),
+        identity: root_identity(cluster),
+    }
+}
+
+fn gateway(
+    config: &Config,
+    credentials: &RootCredentials,
+    roles: &Roles,
+    surroundings: &Surroundings,
+) -> Arc<Gateway> {
+    let credential = root_credential(credentials, roles.cluster);
+    let gateway_config = GatewayConfig {
+        region: config.s3.region.clone(),
+        domains: config.s3.domains.clone(),
+        idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
+        owner: Arc::clone(&credential.identity),
+        credentials: HashMap::from([(credentials.access_key.clone(), credential)]),
+    };
+    Arc::new(Gateway::new(
+        roles.engine.clone(),
+        gateway_config,
+        Arc::clone(&surroundings.clock),
+        surroundings.metrics.clone(),
+    ))
+}
+
+fn console(
+    config: &Config,
+    credentials: &RootCredentials,
+    roles: &Roles,
+    surroundings: &Surroundings,
+) -> Arc<Console> {
+    let authenticator = Authenticator::new(config.s3.region.clone(), true);
+    let credential = root_credential(credentials, roles.cluster);
+    let access_key = credentials.access_key.clone();
+    let clock = Arc::clone(&surroundings.clock);
+    let meta = Arc::clone(&roles.meta);
+    Arc::new(Console {
+        metrics: surroundings.metrics.clone(),
+        probe: Arc::new(move || {
+            if meta.is_ready() {
+                Readiness::Ready
+            } else {
+                Readiness::NotReady("no-metadata-leader")
+            }
+        }),
+        authenticate: Arc::new(move |parts| {
+            let query = Query::parse(parts.uri.query()).map_err(|error| error.to_string())?;
+            let look_up = |key: &str| (key == access_key).then(|| credential.clone());
+            let verified = authenticator
+                .verify(parts, &query, clock.now(), look_up)
+                .map_err(|error| error.to_string())?;
+            match verified.identity() {
+                Some(identity) if identity.is_root => Ok(()),
+                Some(_) | None => Err("AccessDenied: sign with the root key".to_owned()),
+            }
+        }),
+        collector: Collector::new(
+            roles.topology.clone(),
+            roles.blobs.clone(),
+            roles.shards.clone(),
+        ),
+    })
+}
+
+/// Says on stdout that requests are served, and where.
+fn announce(s3: SocketAddr, console: SocketAddr, credentials: &RootCredentials) {
+    if credentials.are_default {
+        tracing::warn!(
+            "using the well-known keys cairnadmin/cairnadmin: anybody who reaches this address may do anything; \
+             set CAIRN_ROOT_ACCESS_KEY and CAIRN_ROOT_SECRET_KEY"
+        );
+    }
+    println!("API: http://{s3}");
+    println!("Console: http://{console}");
+    println!("Ready.");
+}
