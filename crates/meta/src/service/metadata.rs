@@ -1,0 +1,197 @@
+//! Mutations and queries from gateways, workers and operators.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_rpc::proto::meta;
+use cairn_rpc::proto::meta::meta_server::Meta;
+use cairn_rpc::status::{not_leader, refused, unknown};
+use cairn_types::id::{GroupId, NodeId};
+use cairn_types::namespace::{DataQuery, MutationRequest, Query, Refusal, Reply, RootQuery, View};
+use cairn_types::outcome::Outcome;
+use tonic::{Request, Response, Status};
+
+use crate::group::{Group, GroupStatus, ProposeError, ReadError};
+use crate::node::Node;
+use crate::state::Tables;
+
+/// The deadline of a request that came without one. tonic holds those that came with one.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Answers the metadata service on whatever runtime calls it.
+#[derive(Clone)]
+pub struct MetadataService {
+    node: Arc<Node>,
+}
+
+impl MetadataService {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    fn group(&self, group: u32) -> Result<Arc<Group>, Status> {
+        let group = u16::try_from(group).ok();
+        group
+            .and_then(|group| self.node.group(group))
+            .ok_or_else(|| Status::unavailable("no such group runs on this node"))
+    }
+}
+
+#[tonic::async_trait]
+impl Meta for MetadataService {
+    async fn mutate(
+        &self,
+        request: Request<meta::MutateRequest>,
+    ) -> Result<Response<meta::MutateResponse>, Status> {
+        let message = request.into_inner();
+        let group = self.group(message.group).map_err(refused)?;
+        let request = message
+            .request
+            .ok_or_else(|| refused(Status::invalid_argument("request is missing")))?;
+        let request = MutationRequest::try_from(request)
+            .map_err(|error| refused(Status::invalid_argument(error.to_string())))?;
+        // Before the clock is read and bits are drawn; it is decided again when the command is proposed.
+        if !group.is_leader() {
+            return Err(not_leader(group.leader()));
+        }
+        let command = self.node.command(request);
+        let proposed = tokio::time::timeout(TIMEOUT, group.propose(&command)).await;
+        let proposed =
+            proposed.map_err(|_| unknown(Status::deadline_exceeded("not committed in time")))?;
+        let (index, result) = proposed.map_err(|error| not_proposed(&error))?;
+        Ok(Response::new(meta::MutateResponse {
+            index,
+            result: Some(mutate_result(&result)),
+        }))
+    }
+
+    async fn query(
+        &self,
+        request: Request<meta::QueryRequest>,
+    ) -> Result<Response<meta::QueryResponse>, Status> {
+        let message = request.into_inner();
+        let group = self.group(message.group)?;
+        let query = message
+            .query
+            .ok_or_else(|| Status::invalid_argument("query is missing"))?;
+        let query =
+            Query::try_from(query).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let ready = tokio::time::timeout(TIMEOUT, group.read_barrier()).await;
+        ready
+            .map_err(|_| Status::deadline_exceeded("the read was not confirmed in time"))?
+            .map_err(|error| not_read(&error))?;
+        let tables = Arc::clone(group.tables());
+        let id = group.id();
+        let (index, result) = if is_long(&query) {
+            let pool = self.node.pool();
+            pool.run(move || read(&tables, id, &query)).await?
+        } else {
+            read(&tables, id, &query)?
+        };
+        Ok(Response::new(meta::QueryResponse {
+            index,
+            result: Some(query_result(&result)),
+        }))
+    }
+
+    async fn status(
+        &self,
+        _request: Request<meta::StatusRequest>,
+    ) -> Result<Response<meta::StatusResponse>, Status> {
+        let groups = self.node.groups();
+        let statuses = groups.iter().map(|group| group.status());
+        let statuses: Vec<GroupStatus> = statuses
+            .collect::<Result<_, _>>()
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let cluster = self.node.cluster();
+        Ok(Response::new(meta::StatusResponse {
+            node: self.node.id().get(),
+            cluster: cluster
+                .map(|cluster| cairn_rpc::bytes::from_u128(cluster.get()))
+                .unwrap_or_default(),
+            groups: statuses.iter().map(group_status).collect(),
+        }))
+    }
+}
+
+type Answered = (u64, Result<View, Refusal>);
+
+/// Reads the tables as they are now. The index is the last one that they certainly have.
+fn read(tables: &Tables, group: GroupId, query: &Query) -> Result<Answered, Status> {
+    let index = tables.applied_index();
+    let result = cairn_catalog::query(&tables.freeze(), group, query).map_err(|error| {
+        tracing::error!(group = group.get(), error = ?error, "read the tables");
+        Status::data_loss("the tables of this node cannot be read")
+    })?;
+    Ok((index, result))
+}
+
+/// Whether a query reads more than a few rows: then it does not run on an async thread.
+fn is_long(query: &Query) -> bool {
+    match query {
+        Query::Root(query) => match query {
+            RootQuery::Topology { .. } | RootQuery::Buckets { .. } => true,
+            RootQuery::Bucket { .. } | RootQuery::BucketById { .. } | RootQuery::Cluster => false,
+        },
+        Query::Data(query) => match query {
+            DataQuery::ListObjects(_)
+            | DataQuery::Parts { .. }
+            | DataQuery::Uploads(_)
+            | DataQuery::PartContents { .. }
+            | DataQuery::FreedBlobs { .. } => true,
+            DataQuery::Object { .. }
+            | DataQuery::ObjectHead { .. }
+            | DataQuery::Upload { .. }
+            | DataQuery::Counters { .. }
+            | DataQuery::Status => false,
+        },
+    }
+}
+
+fn not_proposed(error: &ProposeError) -> Status {
+    if let ProposeError::NotLeader(leader) = error {
+        return not_leader(*leader);
+    }
+    let status = Status::unavailable(error.to_string());
+    match error.outcome() {
+        Outcome::Refused => refused(status),
+        Outcome::Unknown => unknown(status),
+    }
+}
+
+fn not_read(error: &ReadError) -> Status {
+    match error {
+        ReadError::NotLeader(leader) => not_leader(*leader),
+        ReadError::NoQuorum | ReadError::Stopped(_) => Status::unavailable(error.to_string()),
+    }
+}
+
+fn mutate_result(result: &Result<Reply, Refusal>) -> meta::mutate_response::Result {
+    match result {
+        Ok(reply) => meta::mutate_response::Result::Reply(reply.into()),
+        Err(refusal) => meta::mutate_response::Result::Refusal(refusal.into()),
+    }
+}
+
+fn query_result(result: &Result<View, Refusal>) -> meta::query_response::Result {
+    match result {
+        Ok(view) => meta::query_response::Result::View(view.into()),
+        Err(refusal) => meta::query_response::Result::Refusal(refusal.into()),
+    }
+}
+
+fn group_status(status: &GroupStatus) -> meta::GroupStatus {
+    meta::GroupStatus {
+        group: u32::from(status.group.get()),
+        state: status.state.to_owned(),
+        leader: status.leader.map_or(0, NodeId::get),
+        term: status.term,
+        last_log_index: status.last_log_index,
+        applied_index: status.applied_index,
+        snapshot_index: status.snapshot_index,
+        purged_index: status.purged_index,
+        voters: status.voters.iter().map(|node| node.get()).collect(),
+        learners: status.learners.iter().map(|node| node.get()).collect(),
+        state_hash: cairn_rpc::bytes::from_u128(status.state_hash),
+    }
+}

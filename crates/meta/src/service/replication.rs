@@ -1,0 +1,212 @@
+//! Raft from other nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cairn_rpc::identity::Check;
+use cairn_rpc::proto::raft;
+use cairn_rpc::proto::raft::raft_server::Raft;
+use openraft::raft::TransferLeaderError;
+use tonic::service::Interceptor;
+use tonic::{Extensions, Request, Response, Status, Streaming};
+
+use super::messages::{self, MessageError, SnapshotHeader, Stored};
+use super::peers::TRANSFER;
+use crate::consensus::{GroupRaft, Snapshot, TypeConfig, Vote};
+use crate::group::Group;
+use crate::node::Node;
+use crate::state::{SnapshotData, StageError, Staging};
+
+/// How long the next piece of a snapshot may take: its sender reads ahead.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Answers the Raft of other nodes of the same cluster.
+#[derive(Clone)]
+pub struct RaftService {
+    node: Arc<Node>,
+}
+
+impl RaftService {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    /// Takes a request apart, if it is from this node's cluster.
+    fn admit<T>(&self, request: Request<T>) -> Result<(bool, T), Status> {
+        let cluster = self
+            .node
+            .cluster()
+            .ok_or_else(|| Status::unavailable("this node is of no cluster yet"))?;
+        let (metadata, _, message) = request.into_parts();
+        let is_transfer = metadata.contains_key(TRANSFER);
+        Check::new(cluster).call(Request::from_parts(metadata, Extensions::default(), ()))?;
+        Ok((is_transfer, message))
+    }
+
+    fn group(&self, group: u16) -> Result<Arc<Group>, Status> {
+        self.node
+            .group(group)
+            .ok_or_else(|| Status::not_found("no such group on this node"))
+    }
+
+    fn raft(&self, group: u16) -> Result<GroupRaft, Status> {
+        Ok(self.group(group)?.raft().clone())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn malformed(error: MessageError) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+fn stopped<E: std::fmt::Display>(error: E) -> Status {
+    Status::internal(format!("raft: {error}"))
+}
+
+#[tonic::async_trait]
+impl Raft for RaftService {
+    async fn append_entries(
+        &self,
+        request: Request<raft::AppendEntriesRequest>,
+    ) -> Result<Response<raft::AppendEntriesResponse>, Status> {
+        let (_, request) = self.admit(request)?;
+        let (group, request) = messages::read_append_request(request).map_err(malformed)?;
+        let response = self.raft(group)?.append_entries(request).await;
+        let response = response.map_err(stopped)?;
+        Ok(Response::new(messages::append_response(&response)))
+    }
+
+    async fn vote(
+        &self,
+        request: Request<raft::VoteRequest>,
+    ) -> Result<Response<raft::VoteResponse>, Status> {
+        let (is_transfer, request) = self.admit(request)?;
+        let (group, request) =
+            messages::read_vote_request(request, is_transfer).map_err(malformed)?;
+        let response = self.raft(group)?.vote(request).await.map_err(stopped)?;
+        Ok(Response::new(messages::vote_response(&response)))
+    }
+
+    async fn pre_vote(
+        &self,
+        request: Request<raft::VoteRequest>,
+    ) -> Result<Response<raft::VoteResponse>, Status> {
+        let (is_transfer, request) = self.admit(request)?;
+        let (group, request) =
+            messages::read_vote_request(request, is_transfer).map_err(malformed)?;
+        let response = self.raft(group)?.pre_vote(request).await.map_err(stopped)?;
+        Ok(Response::new(messages::vote_response(&response)))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<raft::SnapshotPiece>>,
+    ) -> Result<Response<raft::SnapshotResponse>, Status> {
+        let (_, mut pieces) = self.admit(request)?;
+        let first = next_piece(&mut pieces).await?;
+        let raft::snapshot_piece::Piece::Header(header) = first else {
+            return Err(Status::invalid_argument(
+                "a snapshot begins with its header",
+            ));
+        };
+        let header = SnapshotHeader::from_proto(header).map_err(malformed)?;
+        let group = self.group(header.group)?;
+        // Before its rows are taken: a deposed leader is told so at once.
+        let vote = group.vote();
+        if vote > header.vote {
+            return Ok(Response::new(snapshot_response(vote)));
+        }
+        let _turn = group
+            .begin_staging()
+            .ok_or_else(|| Status::resource_exhausted("a snapshot is being received"))?;
+        let staging = self.stage(&group, &header, &mut pieces).await?;
+        let snapshot = Snapshot {
+            meta: header.meta,
+            snapshot: SnapshotData::Staged(staging),
+        };
+        let installed = group.raft().install_full_snapshot(header.vote, snapshot);
+        let response = installed.await.map_err(stopped)?;
+        Ok(Response::new(snapshot_response(response.vote)))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<raft::TransferLeaderRequest>,
+    ) -> Result<Response<raft::TransferLeaderResponse>, Status> {
+        let (_, request) = self.admit(request)?;
+        let (group, request) = messages::read_transfer_request(request).map_err(malformed)?;
+        let raft = self.raft(group)?;
+        match raft
+            .handle_transfer_leader(request)
+            .await
+            .map_err(stopped)?
+        {
+            Ok(()) => Ok(Response::new(raft::TransferLeaderResponse {})),
+            Err(refusal) => Err(transfer_refused(&refusal)),
+        }
+    }
+}
+
+impl RaftService {
+    /// Receives the rows of a snapshot into a generation of their own.
+    async fn stage(
+        &self,
+        group: &Group,
+        header: &SnapshotHeader,
+        pieces: &mut Streaming<raft::SnapshotPiece>,
+    ) -> Result<Staging, Status> {
+        let pool = self.node.pool();
+        let tables = Arc::clone(group.tables());
+        let begun = pool.run(move || Staging::begin(tables)).await;
+        let mut staging = begun.map_err(|error| not_staged(&error))?;
+        loop {
+            match next_piece(pieces).await? {
+                raft::snapshot_piece::Piece::Rows(rows) => {
+                    let added = pool.run(move || add(staging, rows)).await;
+                    staging = added.map_err(|error| not_staged(&error))?;
+                }
+                raft::snapshot_piece::Piece::End(end) => {
+                    let rows_hash = messages::read_hash(&end.rows_hash).map_err(malformed)?;
+                    staging
+                        .check(end.row_count, rows_hash, header.state_hash)
+                        .map_err(|error| not_staged(&error))?;
+                    return Ok(staging);
+                }
+                raft::snapshot_piece::Piece::Header(_) => {
+                    return Err(Status::invalid_argument("a second header"));
+                }
+            }
+        }
+    }
+}
+
+fn add(mut staging: Staging, rows: Bytes) -> Result<Staging, StageError> {
+    staging.add(rows)?;
+    Ok(staging)
+}
+
+fn not_staged(error: &StageError) -> Status {
+    Status::internal(error.to_string())
+}
+
+async fn next_piece(
+    pieces: &mut Streaming<raft::SnapshotPiece>,
+) -> Result<raft::snapshot_piece::Piece, Status> {
+    let message = tokio::time::timeout(PIECE_TIMEOUT, pieces.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the next piece of a snapshot does not come"))??;
+    message
+        .and_then(|message| message.piece)
+        .ok_or_else(|| Status::invalid_argument("the snapshot ended early"))
+}
+
+fn snapshot_response(vote: Vote) -> raft::SnapshotResponse {
+    raft::SnapshotResponse {
+        vote: Some(vote.to_proto()),
+    }
+}
+
+fn transfer_refused(refusal: &TransferLeaderError<TypeConfig>) -> Status {
+    Status::aborted(refusal.to_string())
+}

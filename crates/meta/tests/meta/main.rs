@@ -1,0 +1,6 @@
+//! Metadata nodes as their callers see them: over gRPC, in one process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod cluster;
+mod harness;
+mod single;
