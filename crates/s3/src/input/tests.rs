@@ -148,126 +148,90 @@ fn a_delete_takes_no_condition() {
     assert_eq!(conditional.unwrap_err(), Code::NotImplemented);
 }
 
+/// What is planned to be sent of an object, for a request with this query and these headers.
+fn plan(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Result<ReadPlan, Code> {
+    let target = format!("/bucket/key{query}");
+    parse("GET", &target, headers, |request| {
+        ReadObjectInput::parse(request)?.plan(object)
+    })
+}
+
 #[test]
-fn a_read_is_planned_from_its_range_or_part() {
+fn a_read_is_planned_from_its_range() {
+    let range = |start, len| Ok(ReadPlan::Range(ByteRange { start, len }));
+    let whole = Ok(ReadPlan::Whole);
+    let object_of = |len| object(len, Content::Extents(Vec::new()));
+    for (len, text, expected) in [
+        (15, "bytes=1-2", range(1, 2)),
+        (15, "bytes=1-99", range(1, 14)),
+        (15, "bytes=-99", range(0, 15)),
+        (15, "bytes=5-2", whole),
+        (15, "bytes=0-1,4-5", whole),
+        (15, "bytes=15-", Err(Code::InvalidRange)),
+        (15, "bytes=-0", Err(Code::InvalidRange)),
+        (0, "bytes=0-", Err(Code::InvalidRange)),
+    ] {
+        let plan = plan(&object_of(len), "", &[("range", text)]);
+        assert_eq!(plan, expected, "{text}");
+    }
+    assert_eq!(plan(&object_of(15), "", &[]), whole);
+    assert_eq!(plan(&object_of(0), "", &[]), whole);
+}
+
+#[test]
+fn a_read_is_planned_only_if_its_conditions_hold() {
+    let object = object(15, Content::Extents(Vec::new()));
+    let first = Ok(ReadPlan::Range(ByteRange { start: 0, len: 1 }));
+    let tag = object.etag.to_string();
+    for (condition, expected) in [
+        (("if-range", tag.as_str()), first),
+        (("if-range", "Sun, 06 Nov 1994 08:49:37 GMT"), first),
+        (("if-range", "\"x\""), Ok(ReadPlan::Whole)),
+        (("if-none-match", tag.as_str()), Ok(ReadPlan::NotModified)),
+        (("if-match", "x"), Err(Code::PreconditionFailed)),
+    ] {
+        let plan = plan(&object, "", &[("range", "bytes=0-0"), condition]);
+        assert_eq!(plan, expected, "{condition:?}");
+    }
+}
+
+#[test]
+fn a_read_is_planned_from_its_part() {
+    let range = |start, len| ByteRange { start, len };
     let spans = [10, 0, 5].iter().zip(1..);
     let spans = spans.map(|(len, number)| PartSpan { number, len: *len });
-    let parts = object(
-        15,
-        Content::Parts {
-            upload: UploadId::new(1),
-            parts: spans.collect(),
-        },
-    );
-    let whole = object(15, Content::Extents(Vec::new()));
-    let empty = object(0, Content::Extents(Vec::new()));
-    let range = |start, len| ReadPlan::Range(ByteRange { start, len });
-    let part = |range| ReadPlan::Part {
-        range,
-        part_count: 3,
+    let content = Content::Parts {
+        upload: UploadId::new(1),
+        parts: spans.collect(),
     };
-    let tag = whole.etag.to_string();
-    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-    let cases: &[(
-        &ObjectVersion,
-        &str,
-        &[(&str, &str)],
-        Result<ReadPlan, Code>,
-    )] = &[
-        (&whole, "", &[], Ok(ReadPlan::Whole)),
-        (&whole, "", &[("range", "bytes=1-2")], Ok(range(1, 2))),
-        (&whole, "", &[("range", "bytes=1-99")], Ok(range(1, 14))),
-        (&whole, "", &[("range", "bytes=-99")], Ok(range(0, 15))),
-        (&whole, "", &[("range", "bytes=5-2")], Ok(ReadPlan::Whole)),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=0-1,4-5")],
-            Ok(ReadPlan::Whole),
-        ),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=15-")],
-            Err(Code::InvalidRange),
-        ),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=-0")],
-            Err(Code::InvalidRange),
-        ),
-        (
-            &empty,
-            "",
-            &[("range", "bytes=0-")],
-            Err(Code::InvalidRange),
-        ),
-        (&empty, "", &[], Ok(ReadPlan::Whole)),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=0-0"), ("if-range", &tag)],
-            Ok(range(0, 1)),
-        ),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=0-0"), ("if-range", date)],
-            Ok(range(0, 1)),
-        ),
-        (
-            &whole,
-            "",
-            &[("range", "bytes=0-0"), ("if-range", "\"x\"")],
-            Ok(ReadPlan::Whole),
-        ),
-        (
-            &whole,
-            "",
-            &[("if-none-match", &tag)],
-            Ok(ReadPlan::NotModified),
-        ),
-        (
-            &whole,
-            "",
-            &[("if-match", "x")],
-            Err(Code::PreconditionFailed),
-        ),
-        (&whole, "?partNumber=1", &[], Ok(range(0, 15))),
-        (&whole, "?partNumber=2", &[], Err(Code::InvalidPartNumber)),
-        (&empty, "?partNumber=1", &[], Ok(ReadPlan::Whole)),
-        (
-            &parts,
-            "?partNumber=1",
-            &[],
-            Ok(part(Some(ByteRange { start: 0, len: 10 }))),
-        ),
-        (&parts, "?partNumber=2", &[], Ok(part(None))),
-        (
-            &parts,
-            "?partNumber=3",
-            &[],
-            Ok(part(Some(ByteRange { start: 10, len: 5 }))),
-        ),
-        (&parts, "?partNumber=4", &[], Err(Code::InvalidPartNumber)),
-        (&parts, "?partNumber=0", &[], Err(Code::InvalidArgument)),
-        (&parts, "?partNumber=10001", &[], Err(Code::InvalidArgument)),
-        (&parts, "?partNumber=-1", &[], Err(Code::InvalidArgument)),
-        (
-            &parts,
-            "?partNumber=1",
-            &[("range", "bytes=0-0")],
-            Err(Code::InvalidRequest),
-        ),
-    ];
-    for (object, query, headers, expected) in cases {
-        let target = format!("/bucket/key{query}");
-        let plan = parse("GET", &target, headers, |request| {
-            ReadObjectInput::parse(request)?.plan(object)
-        });
-        assert_eq!(plan, *expected, "{query} {headers:?}");
+    let parts = object(15, content);
+    let part = |range| {
+        Ok(ReadPlan::Part {
+            range,
+            part_count: 3,
+        })
+    };
+    for (number, expected) in [
+        ("1", part(Some(range(0, 10)))),
+        ("2", part(None)),
+        ("3", part(Some(range(10, 5)))),
+        ("4", Err(Code::InvalidPartNumber)),
+        ("0", Err(Code::InvalidArgument)),
+        ("10001", Err(Code::InvalidArgument)),
+        ("-1", Err(Code::InvalidArgument)),
+    ] {
+        let query = format!("?partNumber={number}");
+        assert_eq!(plan(&parts, &query, &[]), expected, "{number}");
     }
+    let both = plan(&parts, "?partNumber=1", &[("range", "bytes=0-0")]);
+    assert_eq!(both, Err(Code::InvalidRequest));
+    let whole = object(15, Content::Extents(Vec::new()));
+    let first = plan(&whole, "?partNumber=1", &[]);
+    assert_eq!(first, Ok(ReadPlan::Range(range(0, 15))));
+    let second = plan(&whole, "?partNumber=2", &[]);
+    assert_eq!(second, Err(Code::InvalidPartNumber));
+    let empty = object(0, Content::Extents(Vec::new()));
+    assert_eq!(plan(&empty, "?partNumber=1", &[]), Ok(ReadPlan::Whole));
 }
 
 #[test]
@@ -414,22 +378,26 @@ fn the_checksum_of_an_upload_is_of_a_kind_that_its_algorithm_has() {
         .map(|input| input.upload.checksum)
     };
     let (algorithm, kind) = ("x-amz-checksum-algorithm", "x-amz-checksum-type");
-    use ChecksumAlgorithm as A;
-    use ChecksumKind::{Composite, FullObject};
     for (headers, expected) in [
         (&[][..], Ok(None)),
-        (&[(algorithm, "CRC32")], Ok(Some((A::Crc32, Composite)))),
+        (
+            &[(algorithm, "CRC32")],
+            Ok(Some((ChecksumAlgorithm::Crc32, ChecksumKind::Composite))),
+        ),
         (
             &[(algorithm, "crc32c"), (kind, "FULL_OBJECT")],
-            Ok(Some((A::Crc32c, FullObject))),
+            Ok(Some((ChecksumAlgorithm::Crc32c, ChecksumKind::FullObject))),
         ),
         (
             &[(algorithm, "CRC64NVME")],
-            Ok(Some((A::Crc64Nvme, FullObject))),
+            Ok(Some((
+                ChecksumAlgorithm::Crc64Nvme,
+                ChecksumKind::FullObject,
+            ))),
         ),
         (
             &[(algorithm, "SHA1"), (kind, "COMPOSITE")],
-            Ok(Some((A::Sha1, Composite))),
+            Ok(Some((ChecksumAlgorithm::Sha1, ChecksumKind::Composite))),
         ),
         (
             &[(algorithm, "SHA256"), (kind, "FULL_OBJECT")],

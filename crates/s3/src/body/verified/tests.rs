@@ -159,118 +159,123 @@ async fn declared_checksums_are_verified_and_missing_ones_computed() {
     );
 }
 
+type Pairs = &'static [(&'static str, &'static str)];
+
+const PLAIN: PayloadForm = PayloadForm::Unsigned;
+const CHUNKED: PayloadForm = PayloadForm::UnsignedChunksWithTrailer;
+
+/// Heads that contradict themselves or ask for what is not built.
+const BAD_DECLARATIONS: &[(PayloadForm, Pairs, Code)] = &[
+    (PLAIN, &[("content-length", "-5")], Code::InvalidArgument),
+    (PLAIN, &[("content-length", "+5")], Code::InvalidArgument),
+    (PLAIN, &[("content-length", "")], Code::InvalidArgument),
+    (
+        PLAIN,
+        &[("content-length", "99999999999999999999")],
+        Code::InvalidArgument,
+    ),
+    (PLAIN, &[("content-md5", "")], Code::InvalidDigest),
+    (PLAIN, &[("content-md5", "YWJj")], Code::InvalidDigest),
+    (PLAIN, &[("content-md5", "not base64")], Code::InvalidDigest),
+    (
+        PLAIN,
+        &[("x-amz-checksum-crc32", "bad")],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+            ("x-amz-checksum-crc32c", "AAAAAA=="),
+        ],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+        ],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[("x-amz-checksum-sha512", "x")],
+        Code::NotImplemented,
+    ),
+    (
+        PLAIN,
+        &[("x-amz-sdk-checksum-algorithm", "CRC32")],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[("x-amz-sdk-checksum-algorithm", "SHA512")],
+        Code::NotImplemented,
+    ),
+    (
+        PLAIN,
+        &[("x-amz-sdk-checksum-algorithm", "CRC33")],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[
+            ("x-amz-sdk-checksum-algorithm", "SHA1"),
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+        ],
+        Code::InvalidRequest,
+    ),
+    (
+        PLAIN,
+        &[("x-amz-trailer", "x-amz-checksum-crc32")],
+        Code::InvalidRequest,
+    ),
+    (
+        CHUNKED,
+        &[("content-length", "9")],
+        Code::MissingContentLength,
+    ),
+    (
+        CHUNKED,
+        &[("x-amz-decoded-content-length", "x")],
+        Code::InvalidArgument,
+    ),
+    (
+        CHUNKED,
+        &[
+            ("x-amz-decoded-content-length", "1"),
+            ("x-amz-trailer", "x-amz-meta-a"),
+        ],
+        Code::InvalidRequest,
+    ),
+    (
+        CHUNKED,
+        &[
+            ("x-amz-decoded-content-length", "1"),
+            ("x-amz-trailer", "x-amz-checksum-crc32,x-amz-checksum-sha1"),
+        ],
+        Code::InvalidRequest,
+    ),
+    (
+        CHUNKED,
+        &[
+            ("x-amz-decoded-content-length", "1"),
+            ("x-amz-trailer", "x-amz-checksum-crc32"),
+            ("x-amz-checksum-sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk="),
+        ],
+        Code::InvalidRequest,
+    ),
+];
+
 #[test]
 fn declarations_that_cannot_be_are_refused_before_the_body() {
-    let chunked = PayloadForm::UnsignedChunksWithTrailer;
-    let plain = PayloadForm::Unsigned;
-    let cases: &[(PayloadForm, &[(&'static str, &str)], Code)] = &[
-        (plain, &[("content-length", "-5")], Code::InvalidArgument),
-        (plain, &[("content-length", "+5")], Code::InvalidArgument),
-        (plain, &[("content-length", "")], Code::InvalidArgument),
-        (
-            plain,
-            &[("content-length", "99999999999999999999")],
-            Code::InvalidArgument,
-        ),
-        (plain, &[("content-md5", "")], Code::InvalidDigest),
-        (plain, &[("content-md5", "YWJj")], Code::InvalidDigest),
-        (plain, &[("content-md5", "not base64")], Code::InvalidDigest),
-        (
-            plain,
-            &[("x-amz-checksum-crc32", "bad")],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[
-                ("x-amz-checksum-crc32", "AAAAAA=="),
-                ("x-amz-checksum-crc32c", "AAAAAA=="),
-            ],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[
-                ("x-amz-checksum-crc32", "AAAAAA=="),
-                ("x-amz-checksum-crc32", "AAAAAA=="),
-            ],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[("x-amz-checksum-sha512", "x")],
-            Code::NotImplemented,
-        ),
-        (
-            plain,
-            &[("x-amz-sdk-checksum-algorithm", "CRC32")],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[("x-amz-sdk-checksum-algorithm", "SHA512")],
-            Code::NotImplemented,
-        ),
-        (
-            plain,
-            &[("x-amz-sdk-checksum-algorithm", "CRC33")],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[
-                ("x-amz-sdk-checksum-algorithm", "SHA1"),
-                ("x-amz-checksum-crc32", "AAAAAA=="),
-            ],
-            Code::InvalidRequest,
-        ),
-        (
-            plain,
-            &[("x-amz-trailer", "x-amz-checksum-crc32")],
-            Code::InvalidRequest,
-        ),
-        (
-            chunked,
-            &[("content-length", "9")],
-            Code::MissingContentLength,
-        ),
-        (
-            chunked,
-            &[("x-amz-decoded-content-length", "x")],
-            Code::InvalidArgument,
-        ),
-        (
-            chunked,
-            &[
-                ("x-amz-decoded-content-length", "1"),
-                ("x-amz-trailer", "x-amz-meta-a"),
-            ],
-            Code::InvalidRequest,
-        ),
-        (
-            chunked,
-            &[
-                ("x-amz-decoded-content-length", "1"),
-                ("x-amz-trailer", "x-amz-checksum-crc32,x-amz-checksum-sha1"),
-            ],
-            Code::InvalidRequest,
-        ),
-        (
-            chunked,
-            &[
-                ("x-amz-decoded-content-length", "1"),
-                ("x-amz-trailer", "x-amz-checksum-crc32"),
-                ("x-amz-checksum-sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk="),
-            ],
-            Code::InvalidRequest,
-        ),
-    ];
-    for (form, pairs, code) in cases {
+    for (form, pairs, code) in BAD_DECLARATIONS {
         let error = declare(*form, pairs).map(|_| ()).unwrap_err();
         assert_eq!(error.code(), *code, "{pairs:?}");
     }
     let digest = [("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")];
-    let (declaration, _) = declare(plain, &digest).unwrap();
+    let (declaration, _) = declare(PLAIN, &digest).unwrap();
     assert_eq!(
         hex::encode(declaration.md5().unwrap()),
         "5d41402abc4b2a76b9719d911017c592"
