@@ -3,7 +3,7 @@
 //! Whatever ends a write before its commit (an error, a client that went away, a caller that dropped the future) drops the
 //! write's `Begun`, and that queues its blobs here. They are condemned by a commit in their group, which skips what is
 //! referred to; only then are their shards removed. So an unknown outcome of a commit is never taken for a failure, and a
-//! commit that is still on its way is refused when it comes.
+//! commit that is still on its way is refused when it comes: the group remembers the condemned until its horizon passes them.
 
 use std::time::Duration;
 
@@ -29,9 +29,6 @@ const TRIES: u32 = 8;
 struct Abandoned {
     group: GroupId,
     blobs: Vec<(BlobId, Vec<DiskId>)>,
-    /// Whether a commit may still come. Then the blobs stay condemned until the group's horizon has passed them; otherwise
-    /// they are forgotten when their shards are gone.
-    commit_may_come: bool,
 }
 
 /// The way for abandoned blobs to those who clear them away.
@@ -47,7 +44,6 @@ pub(crate) struct Begun {
     queue: Queue,
     group: GroupId,
     blobs: Vec<(BlobId, Vec<DiskId>)>,
-    commit_may_come: bool,
 }
 
 impl Queue {
@@ -57,7 +53,6 @@ impl Queue {
             queue: self.clone(),
             group,
             blobs: Vec::new(),
-            commit_may_come: false,
         }
     }
 }
@@ -71,16 +66,6 @@ impl Begun {
     /// A blob is begun: to be called before anything is sent to its disks.
     pub(crate) fn begin(&mut self, blob: BlobId, disks: Vec<DiskId>) {
         self.blobs.push((blob, disks));
-    }
-
-    /// From now on the blobs may be referred to: to be called before the commit is sent.
-    pub(crate) fn committing(&mut self) {
-        self.commit_may_come = true;
-    }
-
-    /// The commit was certainly refused.
-    pub(crate) fn refused(&mut self) {
-        self.commit_may_come = false;
     }
 
     /// The blobs are referred to.
@@ -100,7 +85,6 @@ impl Drop for Begun {
         let abandoned = Abandoned {
             group: self.group,
             blobs,
-            commit_may_come: self.commit_may_come,
         };
         if self.queue.sender.try_send(abandoned).is_err() {
             tracing::warn!(
@@ -183,11 +167,5 @@ async fn try_clear(
     if let Some(error) = failed.first() {
         return Err(error.to_string());
     }
-    if abandoned.commit_may_come {
-        return Ok(());
-    }
-    blobs
-        .forget(abandoned.group, &condemned)
-        .await
-        .map_err(|error| error.to_string())
+    Ok(())
 }

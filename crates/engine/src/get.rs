@@ -55,6 +55,7 @@ enum Asked {
     Stripe {
         answer: oneshot::Receiver<Result<Vec<Bytes>, ReadError>>,
         len: usize,
+        waits_for_memory: bool,
     },
 }
 
@@ -152,7 +153,7 @@ impl Download {
         };
         match front {
             Asked::Here(bytes) => self.ready.push_back(bytes.clone()),
-            Asked::Stripe { answer, len } => {
+            Asked::Stripe { answer, len, .. } => {
                 let pieces = answer.await.map_err(|_| ReadError::Stopping)??;
                 self.asked_bytes -= *len;
                 self.ready.extend(pieces);
@@ -162,22 +163,21 @@ impl Download {
         Ok(())
     }
 
-    /// Asks for stripes until the window is full, or there is no memory for more than one.
+    /// Asks for stripes until the window is full. Only the first one waits for memory, and while it does nothing is taken for
+    /// those behind it: what they held would be missing for it.
     fn ask_ahead(&mut self) {
         let window = match self.use_of {
             Use::Client => self.shared.config.read_ahead_bytes,
             Use::Copy => 0,
         };
-        while self.asked.is_empty() || self.asked_bytes < window {
+        while self.asked.is_empty() || (self.asked_bytes < window && !self.waits_for_memory()) {
             let Some(job) = self.plan.peek() else { return };
             let memory = match (&job, self.use_of) {
                 (Job::Here(_), _) | (_, Use::Copy) => Memory::Free,
-                (Job::Stripe(_), Use::Client) if self.asked.is_empty() => {
-                    Memory::Wait(self.patience())
-                }
                 (Job::Stripe(stripe), Use::Client) => {
                     match self.shared.budget.try_take(stripe.len()) {
                         Some(held) => Memory::Held(held),
+                        None if self.asked.is_empty() => Memory::Wait(self.patience()),
                         None => return,
                     }
                 }
@@ -190,6 +190,19 @@ impl Download {
             };
             self.asked.push_back(asked);
         }
+    }
+
+    fn waits_for_memory(&self) -> bool {
+        let front = self.asked.front();
+        front.is_some_and(|front| {
+            matches!(
+                front,
+                Asked::Stripe {
+                    waits_for_memory: true,
+                    ..
+                }
+            )
+        })
     }
 
     fn patience(&self) -> Duration {
@@ -205,6 +218,7 @@ impl Download {
         let (mut told, answer) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         let len = job.len();
+        let waits_for_memory = matches!(memory, Memory::Wait(_));
         self.asked_bytes += len;
         self.shared.tasks.spawn("read stripe", async move {
             let answer = tokio::select! {
@@ -214,7 +228,11 @@ impl Download {
             // Nobody waits: then the download was dropped.
             let _ = told.send(answer);
         });
-        Asked::Stripe { answer, len }
+        Asked::Stripe {
+            answer,
+            len,
+            waits_for_memory,
+        }
     }
 }
 

@@ -127,8 +127,8 @@ mod tests {
         }
     }
 
-    /// Groups of 2+1 over these disks.
-    fn layout(groups: &[[u128; 3]]) -> Layout {
+    /// Groups of 2+2 over these disks.
+    fn layout(groups: &[[u128; 4]]) -> Layout {
         let placement_groups = (1..)
             .zip(groups)
             .map(|(id, members)| PlacementGroup {
@@ -147,14 +147,14 @@ mod tests {
             pools: vec![Pool {
                 id: PoolId::new(1),
                 name: String::new(),
-                profile: Profile::new(2, 1).unwrap(),
+                profile: Profile::new(2, 2).unwrap(),
                 cell_len: 1 << 20,
             }],
             placement_groups,
         })
     }
 
-    fn chosen(groups: &[[u128; 3]], known: &Known, draws: [usize; 2]) -> (u32, Vec<bool>) {
+    fn chosen(groups: &[[u128; 4]], known: &Known, draws: [usize; 2]) -> (u32, Vec<bool>) {
         let mut draws = draws.into_iter();
         let place = choose(&layout(groups), PoolId::new(1), known, |_| {
             draws.next().unwrap()
@@ -169,36 +169,38 @@ mod tests {
             away: vec![1],
             room: HashMap::new(),
         };
-        let groups = [[1, 2, 3], [4, 5, 6], [3, 1, 2]];
-        assert_eq!(chosen(&groups, &known, [0, 0]), (2, vec![false; 3]));
+        let groups = [[1, 2, 3, 4], [5, 6, 7, 8], [3, 1, 2, 4]];
+        assert_eq!(chosen(&groups, &known, [0, 0]), (2, vec![false; 4]));
     }
 
     #[test]
     fn away_disks_of_the_best_group_are_not_written_to() {
         let known = Known {
-            away: vec![1, 4, 5],
+            away: vec![1, 5, 6],
             room: HashMap::new(),
         };
-        let groups = [[4, 5, 6], [1, 2, 3]];
-        assert_eq!(
-            chosen(&groups, &known, [0, 0]),
-            (2, vec![true, false, false])
-        );
+        let groups = [[5, 6, 7, 8], [1, 2, 3, 4]];
+        let away = vec![true, false, false, false];
+        assert_eq!(chosen(&groups, &known, [0, 0]), (2, away));
         let hopeless = Known {
-            away: vec![1, 2, 4, 5],
+            away: vec![1, 2, 5, 6],
             room: HashMap::new(),
         };
-        // 2+1 has no quorum without its third disk, so what is known of the others is not trusted.
-        assert_eq!(chosen(&groups, &hopeless, [0, 1]).1, vec![false; 3]);
+        // Two live disks are no quorum of 2+2, so what is known of the others is not trusted.
+        assert_eq!(chosen(&groups, &hopeless, [0, 1]).1, vec![false; 4]);
     }
 
     #[test]
     fn of_two_groups_the_one_with_more_room_is_taken() {
+        let room = [(1, 100), (2, 50), (3, 100), (4, 100)];
         let known = Known {
             away: Vec::new(),
-            room: HashMap::from([(1, 100), (2, 50), (3, 100), (4, 60), (5, 60), (6, 60)]),
+            room: room
+                .into_iter()
+                .chain((5..9).map(|disk| (disk, 60)))
+                .collect(),
         };
-        let groups = [[1, 2, 3], [4, 5, 6]];
+        let groups = [[1, 2, 3, 4], [5, 6, 7, 8]];
         assert_eq!(chosen(&groups, &known, [0, 1]).0, 2);
         assert_eq!(chosen(&groups, &known, [1, 0]).0, 2);
         assert_eq!(chosen(&groups, &known, [0, 0]).0, 1);

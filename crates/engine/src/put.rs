@@ -13,7 +13,6 @@ use cairn_types::id::GroupId;
 use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, NewObject, NewPart, ObjectHeaders};
-use cairn_types::outcome::Outcome;
 use cairn_types::time::Timestamp;
 
 use crate::abandoned::Begun;
@@ -59,7 +58,7 @@ impl Engine {
         source: S,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
-        let mut stored = self.store(target.group(), len, source).await?;
+        let stored = self.store(target.group(), len, source).await?;
         let object = NewObject {
             len,
             etag: stored.etag,
@@ -68,7 +67,6 @@ impl Engine {
             content: stored.content,
         };
         let objects = &self.shared.objects;
-        stored.begun.committing();
         let answer = objects
             .put(&target.bucket, &target.key, &object, condition)
             .await;
@@ -88,7 +86,7 @@ impl Engine {
         source: S,
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
-        let mut stored = self.store(group, len, source).await?;
+        let stored = self.store(group, len, source).await?;
         let part = NewPart {
             len,
             etag: stored.etag,
@@ -96,7 +94,6 @@ impl Engine {
             content: stored.content,
         };
         let uploads = &self.shared.uploads;
-        stored.begun.committing();
         let answer = uploads.put_part(bucket, upload, number, &part).await;
         let committed = settle(answer, stored.begun)?;
         Ok(Indexed {
@@ -188,18 +185,9 @@ fn check<E: std::error::Error + Send + Sync + 'static>(
 /// Ends a write by what the metadata said. The blobs of what is not known to be committed are condemned, which decides it.
 fn settle<T, E: std::error::Error + Send + Sync + 'static>(
     answer: Result<T, MutateError>,
-    mut begun: Begun,
+    begun: Begun,
 ) -> Result<T, PutError<E>> {
-    match answer {
-        Ok(value) => {
-            begun.committed();
-            Ok(value)
-        }
-        Err(error) => {
-            if error.outcome() == Outcome::Refused {
-                begun.refused();
-            }
-            Err(PutError::Commit(error))
-        }
-    }
+    let value = answer.map_err(PutError::Commit)?;
+    begun.committed();
+    Ok(value)
 }
