@@ -272,7 +272,8 @@ impl Mark {
         match self {
             Self::Parameter(name) => query.contains(name),
             Self::Value(name, value) => query.get(name) == Some(value),
-            Self::Header(name) => headers.contains_key(name),
+            // A presigned request may carry its headers in the query.
+            Self::Header(name) => headers.contains_key(name) || query.contains(name),
         }
     }
 

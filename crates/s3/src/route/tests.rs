@@ -145,6 +145,11 @@ fn what_a_parameter_asks_for_is_never_passed_over() {
     for (method, target, operation) in [
         ("GET", "/bucket/k?partNumber=1", Operation::GetObject),
         (
+            "PUT",
+            "/bucket/k?x-amz-copy-source=a%2Fb",
+            Operation::CopyObject,
+        ),
+        (
             "GET",
             "/bucket?list-type=2&prefix=a",
             Operation::ListObjectsV2,
