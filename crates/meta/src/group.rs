@@ -1,6 +1,6 @@
 //! One Raft group as this node runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,14 +147,7 @@ impl Group {
     ) -> Result<(u64, Result<Reply, Refusal>), ProposeError> {
         let proposal = Proposal(encode_command(command));
         let written = self.raft.client_write(proposal).await;
-        let response = written.map_err(|error| match error {
-            RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-                ProposeError::NotLeader(leader_of(&forward))
-            }
-            RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => ProposeError::Discarded,
-            RaftError::APIError(error) => ProposeError::Stopped(error.to_string()),
-            RaftError::Fatal(fatal) => ProposeError::Stopped(fatal.to_string()),
-        })?;
+        let response = written.map_err(not_written)?;
         match response.data {
             Answer::Applied(result) => Ok((response.log_id.index, result)),
             Answer::Nothing => Err(ProposeError::Stopped("a command had no answer".to_owned())),
@@ -248,6 +241,30 @@ impl Group {
             .is_ok()
     }
 
+    /// Makes `members` the voters. New ones are brought up to date first, and then all change at once; who is not among them
+    /// any more is let go.
+    pub(crate) async fn change_members(
+        &self,
+        members: &BTreeMap<NodeId, String>,
+    ) -> Result<(), ProposeError> {
+        let known = self
+            .raft
+            .metrics()
+            .borrow_watched()
+            .membership_config
+            .clone();
+        for (node, address) in members {
+            if known.membership().get_node(&node.get()).is_none() {
+                let member = BasicNode::new(address);
+                let added = self.raft.add_learner(node.get(), member, true).await;
+                added.map_err(not_written)?;
+            }
+        }
+        let voters: BTreeSet<u64> = members.keys().map(|node| node.get()).collect();
+        let changed = self.raft.change_membership(voters, false).await;
+        changed.map(drop).map_err(not_written)
+    }
+
     /// Hands leadership, if this node has it, to the voter that is closest behind; waits for it up to `limit`.
     pub(crate) async fn hand_over(&self, limit: Duration) {
         let me = *self.raft.node_id();
@@ -278,6 +295,17 @@ impl Group {
                 "leadership was not taken over in time"
             );
         }
+    }
+}
+
+fn not_written(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ProposeError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
+            ProposeError::NotLeader(leader_of(&forward))
+        }
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => ProposeError::Discarded,
+        RaftError::APIError(error) => ProposeError::Stopped(error.to_string()),
+        RaftError::Fatal(fatal) => ProposeError::Stopped(fatal.to_string()),
     }
 }
 

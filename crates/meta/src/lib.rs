@@ -27,6 +27,6 @@ pub use database::DatabaseError;
 pub use failure::Failure;
 pub use group::GroupStatus;
 pub use label::LabelError;
-pub use meta::{GenesisError, Meta};
+pub use meta::{GenesisError, MembershipError, Meta};
 pub use open::OpenError;
 pub use service::{MetadataService, RaftService};

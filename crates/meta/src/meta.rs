@@ -76,6 +76,16 @@ pub enum GenesisError {
     Stopped(String),
 }
 
+/// The members of a group could not be changed.
+#[derive(Debug, thiserror::Error)]
+#[error("change the members of group {group}: {reason}")]
+pub struct MembershipError {
+    /// The group.
+    pub group: GroupId,
+    /// Why, on one line.
+    pub reason: String,
+}
+
 impl Meta {
     /// Opens the node's directory and starts its groups; they find their leaders in the background.
     ///
@@ -150,6 +160,30 @@ impl Meta {
     /// `Conflict` where anything of another cluster is.
     pub async fn join(&self, cluster: ClusterId) -> Result<(), GenesisError> {
         self.label_for(cluster).await.map(drop)
+    }
+
+    /// Makes `members` the voters of every group that this node leads, and gives the groups that it does not lead: those are to
+    /// be asked of their leaders. New members must have joined; it waits until they are up to date. A member that lost its
+    /// log comes back as a new one, with an id that was never used.
+    ///
+    /// # Errors
+    /// That of the first group that could not change; repeating it goes on there.
+    pub async fn change_members(
+        &self,
+        members: BTreeMap<NodeId, String>,
+    ) -> Result<Vec<GroupId>, MembershipError> {
+        let mut led_elsewhere = Vec::new();
+        for group in self.node.groups() {
+            match group.change_members(&members).await {
+                Ok(()) => {}
+                Err(ProposeError::NotLeader(_)) => led_elsewhere.push(group.id()),
+                Err(error @ (ProposeError::Discarded | ProposeError::Stopped(_))) => {
+                    let (group, reason) = (group.id(), error.to_string());
+                    return Err(MembershipError { group, reason });
+                }
+            }
+        }
+        Ok(led_elsewhere)
     }
 
     /// The label of this node in `cluster`: the one it has, or a new one if nothing is here yet.

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_meta::{Meta, MetaConfig, OpenError};
+use cairn_meta::{DatabaseError, Meta, MetaConfig, OpenError};
 use cairn_rpc::proto::meta;
 use cairn_rpc::proto::meta::meta_client::MetaClient;
 use cairn_rpc::server;
-use cairn_runtime::{Metrics, SystemClock, Tasks};
+use cairn_runtime::{Metrics, SharedClock, SystemClock, Tasks};
 use cairn_types::etag::ETag;
 use cairn_types::id::{BucketId, ClusterId, NodeId, RequestId};
 use cairn_types::name::{BucketName, ObjectKey};
@@ -23,6 +23,7 @@ use cairn_types::object::{Content, NewObject, ObjectHeaders};
 use cairn_types::time::Timestamp;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -70,16 +71,16 @@ impl Net {
     }
 }
 
-/// A node with its services on a server of its own.
+/// A node with its services, on a runtime of its own as it would be in a process of its own.
 pub(crate) struct Running {
     pub(crate) id: u64,
-    pub(crate) meta: Meta,
+    pub(crate) meta: Arc<Meta>,
     pub(crate) metrics: Metrics,
-    tasks: Tasks,
     net: Net,
+    runtime: Option<Runtime>,
 }
 
-/// Small and quick: two groups, and elections that do not take long.
+/// Small and quick: two groups.
 pub(crate) fn config(dir: &Path, id: u64) -> MetaConfig {
     MetaConfig {
         data_groups: 1,
@@ -92,8 +93,20 @@ impl Running {
         let id = config.node.get();
         let peers = net.clone();
         config.dial = Arc::new(move |node, _| Ok(peers.channel(node.get())));
-        let (tasks, metrics) = (Tasks::new(), Metrics::new());
-        let meta = Meta::open(config, SystemClock::shared(), &tasks, &metrics).await?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (tasks, metrics) = (Tasks::on(runtime.handle().clone()), Metrics::new());
+        let opened = Meta::open(config, SystemClock::shared(), &tasks, &metrics).await;
+        let meta = match opened {
+            Ok(meta) => Arc::new(meta),
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         let (metadata, raft) = meta.services();
         let router = server::builder(&metrics)
             .add_service(metadata)
@@ -106,9 +119,27 @@ impl Running {
             id,
             meta,
             metrics,
-            tasks,
             net: net.clone(),
+            runtime: Some(runtime),
         })
+    }
+
+    /// Starts it again where it was killed: its directory is free a moment later.
+    pub(crate) async fn restart(config: MetaConfig, net: &Net) -> Self {
+        let starting = async {
+            loop {
+                match Self::start(config.clone(), net).await {
+                    Err(OpenError::Database(DatabaseError::Locked { .. })) => {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    started => break started.unwrap(),
+                }
+            }
+        };
+        let limit = Duration::from_secs(20);
+        tokio::time::timeout(limit, starting)
+            .await
+            .expect("the directory is free")
     }
 
     pub(crate) fn client(&self) -> MetaClient<Channel> {
@@ -122,15 +153,20 @@ impl Running {
     /// As an operator stops it.
     pub(crate) async fn stop(self) {
         self.meta.shutdown().await;
-        self.net.remove(self.id);
-        assert!(self.tasks.stop_and_join(Duration::from_secs(10)).await);
     }
 
     /// As a crash of the process ends it: nothing is handed over, and nothing is written that was not.
     pub(crate) fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
         self.net.remove(self.id);
-        drop(self.meta);
-        self.tasks.stop();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -254,6 +290,80 @@ pub(crate) async fn get(
         Err(Refusal::NoSuchKey) => None,
         other => panic!("unexpected {other:?}"),
     })
+}
+
+/// A client that finds the leader, and tries again what certainly did not happen.
+#[derive(Clone)]
+pub(crate) struct Seeker {
+    clients: Vec<(u64, MetaClient<Channel>)>,
+}
+
+impl Seeker {
+    pub(crate) fn new(net: &Net, nodes: &[u64]) -> Self {
+        let client = |node: &u64| (*node, MetaClient::new(net.channel(*node)));
+        Self {
+            clients: nodes.iter().map(client).collect(),
+        }
+    }
+
+    /// Puts until somebody says that it is done; the same request each time, so that it is done once.
+    pub(crate) async fn put(&mut self, name: &str, content: &str) {
+        let request = put_request(name, content);
+        self.ask(async |client| mutate(client, DATA, &request).await)
+            .await
+            .1
+            .expect("the bucket is open");
+    }
+
+    pub(crate) async fn get(&mut self, name: &str) -> Option<String> {
+        self.ask(async |client| get(client, name).await).await
+    }
+
+    pub(crate) async fn open_bucket(&mut self) {
+        let request = data(DataMutation::OpenBucket {
+            bucket: BUCKET,
+            name: BucketName::parse("bucket").unwrap(),
+        });
+        let (_, result) = self
+            .ask(async |client| mutate(client, DATA, &request).await)
+            .await;
+        result.unwrap();
+    }
+
+    /// Asks one node after the other, each with a second to answer, for 30 seconds at most.
+    async fn ask<T>(
+        &mut self,
+        call: impl AsyncFn(&mut MetaClient<Channel>) -> Result<T, Status>,
+    ) -> T {
+        let asking = async {
+            loop {
+                for (_, client) in &mut self.clients {
+                    let limit = Duration::from_secs(1);
+                    if let Ok(Ok(answer)) = tokio::time::timeout(limit, call(client)).await {
+                        return answer;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let limit = Duration::from_secs(30);
+        tokio::time::timeout(limit, asking)
+            .await
+            .expect("somebody leads")
+    }
+}
+
+/// Measures how long something takes.
+pub(crate) struct Stopwatch(SharedClock);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(SystemClock::shared())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.monotonic()
+    }
 }
 
 /// Waits for a condition, for 20 seconds at most.

@@ -1,5 +1,9 @@
 //! Metadata nodes as their callers see them: over gRPC, in one process.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails there"
+)]
 
 mod cluster;
 mod harness;

@@ -1,6 +1,6 @@
 //! One node alone: what a laptop runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cairn_meta::{DatabaseError, GenesisError, OpenError};
 use cairn_rpc::status::{leader, outcome};
@@ -9,7 +9,8 @@ use cairn_types::namespace::{DataReply, Query, Refusal, Reply, RootQuery, RootVi
 use cairn_types::outcome::Outcome;
 
 use crate::harness::{
-    CLUSTER, DATA, Net, Running, config, get, members, mutate, now, put, put_request, query, single,
+    CLUSTER, DATA, Net, Running, Stopwatch, config, get, members, mutate, now, put, put_request,
+    query, single,
 };
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn a_request_that_is_tried_again_is_applied_once() {
 #[tokio::test]
 async fn genesis_is_quick_and_happens_once() {
     let dir = tempfile::tempdir().unwrap();
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let node = Running::start(config(dir.path(), 1), &Net::default())
         .await
         .unwrap();
@@ -156,7 +157,7 @@ async fn many_mutations_at_once_share_syncs() {
     let node = single(dir.path()).await;
     let before = node.count("cairn_raft_log_syncs_total");
     let watermarks = node.count("cairn_watermark_syncs_total");
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let clients = (0..64).map(|n| {
         let mut client = node.client();
         async move {
