@@ -4,6 +4,7 @@ use cairn_client::{MutateError, QueryError};
 use cairn_engine::{PutError, ReadError};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
+use cairn_s3::route::Route;
 use cairn_types::namespace::Refusal;
 use cairn_types::outcome::Outcome;
 
@@ -37,6 +38,28 @@ impl Fault {
             outcome: Outcome::Unknown,
             cause: Some(cause.to_string()),
         }
+    }
+
+    /// The same fault, naming what of the request is missing, as S3 does.
+    #[must_use]
+    pub fn naming(mut self, route: &Route) -> Self {
+        if !self.error.details().is_empty() {
+            return self;
+        }
+        let named = match self.error.code() {
+            Code::NoSuchBucket | Code::BucketNotEmpty => {
+                let bucket = route.target.bucket();
+                bucket.map(|bucket| ("BucketName", bucket.as_str()))
+            }
+            Code::NoSuchKey => route.target.key().map(|key| ("Key", key.as_str())),
+            Code::NoSuchUpload => route.query.get("uploadId").map(|id| ("UploadId", id)),
+            _ => None,
+        };
+        if let Some((name, value)) = named {
+            let value: String = value.chars().take(1024).collect();
+            self.error = self.error.detail(name, value);
+        }
+        self
     }
 
     /// A server with too much to do. The request certainly had no effect.

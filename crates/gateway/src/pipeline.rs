@@ -6,8 +6,10 @@
 use std::net::SocketAddr;
 
 use cairn_iam::{Decision, decide};
+use cairn_s3::auth::Verified;
 use cairn_s3::code::Code;
 use cairn_s3::error::{ErrorContext, S3Error};
+use cairn_s3::query::Query;
 use cairn_s3::unbuilt;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
@@ -72,14 +74,20 @@ impl Gateway {
         body: Incoming,
         label: &mut &'static str,
     ) -> Result<Response<AnswerBody>, Fault> {
-        let route = self.addressing.route(parts)?;
+        let route = match self.addressing.route(parts) {
+            Ok(route) => route,
+            // Whoever cannot prove who they are is told that, and nothing about what they asked for.
+            Err(error) => {
+                if let Ok(query) = Query::parse(parts.uri.query()) {
+                    self.verify(parts, &query)?;
+                }
+                return Err(error.into());
+            }
+        };
         let row = route.operation.row();
         *label = row.name;
         tracing::Span::current().record("operation", display(row.name));
-        let now = self.clock.now();
-        let verified = self
-            .authenticator
-            .verify(parts, &route.query, now, |key| self.credential(key))?;
+        let verified = self.verify(parts, &route.query)?;
         match decide(verified.identity(), row.action, route.target.resource()) {
             Decision::Allow => {}
             Decision::Deny => return Err(Code::AccessDenied.into()),
@@ -96,7 +104,14 @@ impl Gateway {
             route: &route,
             verified: &verified,
         };
-        ops::dispatch(call, body).await
+        let done = ops::dispatch(call, body).await;
+        done.map_err(|fault| fault.naming(&route))
+    }
+
+    fn verify(&self, parts: &Parts, query: &Query) -> Result<Verified, S3Error> {
+        let now = self.clock.now();
+        self.authenticator
+            .verify(parts, query, now, |key| self.credential(key))
     }
 
     fn count(&self, operation: &'static str, answer: &Response<AnswerBody>) {

@@ -2,8 +2,6 @@
 
 use cairn_client::QueryError;
 use cairn_client::uploads::Completion;
-use cairn_s3::code::Code;
-use cairn_s3::error::S3Error;
 use cairn_s3::input::CompleteUploadInput;
 use cairn_s3::output::CompleteUploadOutput;
 use cairn_types::namespace::Refusal;
@@ -11,7 +9,6 @@ use http::header;
 use hyper::body::Incoming;
 
 use super::{Call, Done, reflecting};
-use crate::fault::Fault;
 
 /// Makes the parts one object. Nothing is copied: one commit.
 pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
@@ -36,10 +33,7 @@ pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
         checksum: input.checksum,
         declared_len: input.declared_len,
     };
-    let committed = uploads
-        .complete(&bucket, &upload, completion)
-        .await
-        .map_err(|error| explain(error.into(), &input.target.upload.to_string()))?;
+    let committed = uploads.complete(&bucket, &upload, completion).await?;
     let output = CompleteUploadOutput {
         location: &location(call),
         bucket: &input.target.bucket,
@@ -47,16 +41,6 @@ pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
         committed: &committed.value,
     };
     Ok(reflecting(committed.index, output.to_response()))
-}
-
-/// Names the upload where it is what is missing.
-fn explain(fault: Fault, upload: &str) -> Fault {
-    if fault.error.code() == Code::NoSuchUpload {
-        return S3Error::new(Code::NoSuchUpload)
-            .detail("UploadId", upload)
-            .into();
-    }
-    fault
 }
 
 /// The URL of the object, as the client addressed it.

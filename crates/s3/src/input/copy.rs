@@ -1,6 +1,7 @@
 //! `CopyObject` and `UploadPartCopy`.
 
 use cairn_types::checksum::ChecksumAlgorithm;
+use cairn_types::id::VersionId;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::object::ObjectHeaders;
@@ -89,7 +90,7 @@ impl CopySource {
         match query.split_once('=') {
             None if query.is_empty() => {}
             Some(("versionId", "null")) => {}
-            Some(("versionId", version)) if !version.is_empty() => {
+            Some(("versionId", version)) if VersionId::parse(version).is_ok() => {
                 return Err(S3Error::unbuilt_parameter("versionId"));
             }
             _ => return Err(invalid()),

@@ -18,6 +18,9 @@ use crate::code::Code;
 use crate::error::S3Error;
 use crate::xml::complete_upload::parse_complete;
 
+/// An id that no upload has: ids are random. It stands for a text that is no id.
+const NO_UPLOAD: UploadId = UploadId::new(0);
+
 /// The input of `CreateMultipartUpload`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateUploadInput {
@@ -103,14 +106,12 @@ impl UploadInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `NoSuchUpload` for an id that no upload can have.
+    /// `InvalidURI` when the request names no object.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let (bucket, key) = request.object()?;
         let text = request.query().get("uploadId").unwrap_or_default();
-        let upload = UploadId::parse(text).map_err(|_| {
-            let text: String = text.chars().take(256).collect();
-            S3Error::new(Code::NoSuchUpload).detail("UploadId", text)
-        })?;
+        // A text that is no id is no upload's: that is decided where the bucket is known.
+        let upload = UploadId::parse(text).unwrap_or(NO_UPLOAD);
         Ok(Self {
             bucket,
             key,

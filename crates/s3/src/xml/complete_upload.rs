@@ -7,6 +7,7 @@ use cairn_types::namespace::data::CompletedPart;
 use crate::checksum;
 use crate::code::Code;
 use crate::error::S3Error;
+use crate::input::NO_OBJECTS_ETAG;
 use crate::xml::reader::{Element, Malformed};
 
 const PART_LIMIT: usize = 10_000;
@@ -62,11 +63,8 @@ fn parse_part(part: &Element) -> Result<CompletedPart, S3Error> {
         ));
     };
     let etag = part.required("ETag")?.trim();
-    let etag = ETag::parse(etag).map_err(|_| {
-        S3Error::new(Code::InvalidPart)
-            .detail("PartNumber", number.to_string())
-            .detail("ETag", etag.chars().take(128).collect::<String>())
-    })?;
+    // A text that is no ETag is no part's: that is decided where the upload is known.
+    let etag = ETag::parse(etag).unwrap_or(NO_OBJECTS_ETAG);
     Ok(CompletedPart {
         number,
         etag,
