@@ -132,7 +132,9 @@ fn a_length_together_with_chunked_coding_is_refused() {
             .concat(),
         );
         let answer = wire.read_answer("PUT").unwrap();
-        assert_eq!(answer.status, 400, "{coding}: {}", answer.text());
+        // As two lengths, or as a body whose length is not known beforehand.
+        let is_refused = matches!(answer.status, 400 | 501);
+        assert!(is_refused, "{coding}: {}", answer.text());
         // What follows on such a connection may be anybody's: it is not served.
         assert!(wire.read_answer("PUT").is_err(), "{coding}");
         let head = endpoint.exchange(Request::key("HEAD", bucket.name(), "smuggled"));
@@ -173,7 +175,11 @@ fn an_answer_is_complete_and_the_connection_goes_on_after_a_refused_body() {
     let bad = bad.with("x-amz-date", "20200101T000000Z");
     let mut wire = endpoint.connect();
     let answer = wire.exchange(&bad);
-    assert_eq!(answer.status, 403);
+    // The date is not that of the credential's scope.
+    assert_eq!(
+        answer.verdict(),
+        (400, "AuthorizationHeaderMalformed".to_owned())
+    );
     let closing = answer.header("connection") == Some("close");
     let next = endpoint.sign(Request::new("GET", format!("/{}", bucket.name())));
     if closing {

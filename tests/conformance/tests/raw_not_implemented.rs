@@ -68,6 +68,39 @@ fn not_implemented() -> (u16, String) {
     (501, "NotImplemented".to_owned())
 }
 
+/// Sub-resources that S3 has no operation to remove.
+const WITHOUT_DELETE: [&str; 12] = [
+    "accelerate",
+    "acl",
+    "legal-hold",
+    "logging",
+    "notification",
+    "object-lock",
+    "policyStatus",
+    "requestPayment",
+    "retention",
+    "torrent",
+    "versioning",
+    "versions",
+];
+
+/// Sub-resources that S3 has no operation to set.
+const WITHOUT_PUT: [&str; 2] = ["policyStatus", "torrent"];
+
+/// What S3 has and this store has not is not implemented; what S3 has not either is not allowed.
+fn refused(method: &str, resource: &str) -> (u16, String) {
+    let is_of_s3 = match method {
+        "DELETE" => !WITHOUT_DELETE.contains(&resource),
+        "PUT" => !WITHOUT_PUT.contains(&resource),
+        _ => true,
+    };
+    if is_of_s3 {
+        not_implemented()
+    } else {
+        (405, "MethodNotAllowed".to_owned())
+    }
+}
+
 fn bucket_with_key() -> Bucket {
     let bucket = Bucket::create_blocking();
     let put = Request::key("PUT", bucket.name(), "key").body("body");
@@ -158,12 +191,16 @@ fn sub_resources_of_buckets_are_refused_and_the_bucket_stays() {
         for method in ["GET", "DELETE"] {
             let answer =
                 endpoint().exchange(Request::new(method, path.clone()).query(resource, ""));
-            assert_eq!(answer.verdict(), not_implemented(), "{method} ?{resource}");
+            assert_eq!(
+                answer.verdict(),
+                refused(method, resource),
+                "{method} ?{resource}"
+            );
         }
         let put = Request::new("PUT", path.clone()).query(resource, "");
         assert_eq!(
             verdict_before_body(put),
-            not_implemented(),
+            refused("PUT", resource),
             "PUT ?{resource}"
         );
     }
@@ -179,12 +216,16 @@ fn sub_resources_of_objects_are_refused_and_the_object_stays() {
         for method in ["GET", "DELETE"] {
             let request = Request::key(method, bucket.name(), "key").query(resource, "");
             let answer = endpoint().exchange(request);
-            assert_eq!(answer.verdict(), not_implemented(), "{method} ?{resource}");
+            assert_eq!(
+                answer.verdict(),
+                refused(method, resource),
+                "{method} ?{resource}"
+            );
         }
         let put = Request::key("PUT", bucket.name(), "key").query(resource, "");
         assert_eq!(
             verdict_before_body(put),
-            not_implemented(),
+            refused("PUT", resource),
             "PUT ?{resource}"
         );
     }

@@ -1,1 +1,20 @@
-//! Tests.
+//! Process tests of `cairn dev`: it is killed, damaged, starved, misconfigured and used by ordinary tools, from outside.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests see the server from outside: real clocks and their own environment"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics where the server is wrong, also in its helpers"
+)]
+
+mod bad_start;
+mod client_tools;
+mod crash;
+mod damage;
+mod fixture;
+mod ledger;
+mod reclaim;
+mod shutdown;

@@ -1,0 +1,105 @@
+//! `SIGTERM` ends the server in order: what it has begun it finishes.
+
+use std::time::{Duration, Instant};
+
+use cairn_dev_tests::body::Pattern;
+use cairn_dev_tests::request::Request;
+use cairn_dev_tests::server::Server;
+use cairn_dev_tests::wait;
+use cairn_dev_tests::wire::Wire;
+
+use crate::fixture::{BUCKET, MIB, runtime, six_disks};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn an_idle_server_ends_at_once_and_cleanly() {
+    let (_scratch, options) = six_disks("idle-end");
+    let server = Server::start(&options);
+    // A connection that asks nothing holds nobody up.
+    let _idle = Wire::connect(options.s3);
+    let begun = Instant::now();
+    assert_eq!(server.terminate(SOON).code(), Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    let again = Server::start(&options);
+    assert_eq!(again.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_put_in_flight_is_finished_and_kept() {
+    let (_scratch, options) = six_disks("put-end");
+    let server = Server::start(&options);
+    let runtime = runtime();
+    let created = runtime
+        .block_on(server.client().create_bucket(BUCKET))
+        .unwrap();
+    assert_eq!(created.status, 200);
+    let pattern = Pattern::of("key", 0, 8 * MIB);
+    let put = Request::key("PUT", BUCKET, "key").body(pattern.bytes());
+    let put = put.signed(&server.signer(), &options.s3.to_string());
+    let mut wire = Wire::connect(options.s3);
+    wire.send(&put.head());
+    wire.send(&put.body[..put.body.len() / 2]);
+
+    server.request_end();
+    let noticed = wait::until(SOON, || !server.is_ready());
+    assert!(noticed, "still ready after the signal");
+    wire.send(&put.body[put.body.len() / 2..]);
+    let answer = wire.read_answer("PUT").unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    drop(wire);
+    assert_eq!(server.wait(SOON).code(), Some(0));
+
+    let server = Server::start(&options);
+    let get = runtime
+        .block_on(server.client().get(BUCKET, "key"))
+        .unwrap();
+    assert_eq!(get.status, 200);
+    assert_eq!(pattern.check(0, &get.body), Ok(()));
+    assert_eq!(get.body.len() as u64, pattern.len_bytes());
+}
+
+#[test]
+fn a_get_in_flight_is_finished() {
+    let (_scratch, options) = six_disks("get-end");
+    let server = Server::start(&options);
+    let (runtime, client) = (runtime(), server.client());
+    let created = runtime.block_on(client.create_bucket(BUCKET)).unwrap();
+    assert_eq!(created.status, 200);
+    let pattern = Pattern::of("key", 0, 32 * MIB);
+    let put = runtime
+        .block_on(client.put(BUCKET, "key", pattern.bytes()))
+        .unwrap();
+    assert_eq!(put.status, 200);
+    let get = Request::key("GET", BUCKET, "key");
+    let get = get.signed(&server.signer(), &options.s3.to_string());
+    let mut wire = Wire::connect(options.s3);
+    wire.send(&get.head());
+    let head = wire.read_head().unwrap();
+    server.request_end();
+    assert!(
+        wait::until(SOON, || !server.is_ready()),
+        "still ready after the signal"
+    );
+    let body = wire.read_rest("GET", head).unwrap().body;
+    assert_eq!(body.len() as u64, pattern.len_bytes());
+    assert_eq!(pattern.check(0, &body), Ok(()));
+    drop(wire);
+    assert_eq!(server.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn a_client_that_never_finishes_does_not_keep_the_server() {
+    let (_scratch, options) = six_disks("stalled-end");
+    let server = Server::start(&options);
+    let put = Request::key("PUT", BUCKET, "key").body(vec![0; 1_000]);
+    let put = put.signed(&server.signer(), &options.s3.to_string());
+    let mut wire = Wire::connect(options.s3);
+    wire.send(&put.head());
+    // Its 1,000 bytes never come. How long the server waits for them is its own; not for ever.
+    assert_eq!(server.terminate(Duration::from_mins(1)).code(), Some(0));
+}
