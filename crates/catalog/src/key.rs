@@ -138,6 +138,51 @@ pub(crate) fn parse_request_expiry(
     Ok(Some((until, id)))
 }
 
+/// Which row a key leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AnyKey {
+    Group,
+    StateHash,
+    Request(RequestId),
+    RequestExpiry(Timestamp, RequestId),
+    Data(data::DataKey),
+    Root(root::RootKey),
+    /// A key of whoever keeps the rows.
+    Foreign,
+}
+
+impl AnyKey {
+    /// Reads any key.
+    pub(crate) fn parse(key: &[u8]) -> Result<Self, StoreError> {
+        if let Some(key) = data::DataKey::parse(key)? {
+            return Ok(Self::Data(key));
+        }
+        if let Some(key) = root::RootKey::parse(key)? {
+            return Ok(Self::Root(key));
+        }
+        let table = key.first().copied().unwrap_or_default();
+        let rest = key.get(1..).unwrap_or_default();
+        let mut fields = Fields { table, rest };
+        let parsed = match table {
+            GROUP => Self::Group,
+            STATE_HASH => Self::StateHash,
+            REQUESTS => {
+                let id = fields.take().map(u128::from_be_bytes)?;
+                Self::Request(RequestId::new(id))
+            }
+            REQUEST_EXPIRY => {
+                let until = fields.take().map(u64::from_be_bytes)?;
+                let id = fields.take().map(u128::from_be_bytes)?;
+                Self::RequestExpiry(Timestamp::from_millis(until), RequestId::new(id))
+            }
+            FIRST_FREE_TAG.. => return Ok(Self::Foreign),
+            _ => return Err(fields.error()),
+        };
+        fields.end()?;
+        Ok(parsed)
+    }
+}
+
 /// The fields of a key, read from front to back.
 pub(crate) struct Fields<'a> {
     table: u8,

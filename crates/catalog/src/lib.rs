@@ -8,8 +8,10 @@
 //! - `record` says what each row holds, and how it is stored.
 //! - `apply` has a file for each subject that commands change.
 //! - `query` has a file for each subject that queries read.
+//! - `audit` counts everything again.
 
 mod apply;
+mod audit;
 mod failure;
 mod hash;
 mod key;
@@ -18,6 +20,7 @@ mod record;
 mod store;
 
 pub use apply::{APPLY_VERSION, Applied, ApplyError, apply, has_chores};
+pub use audit::{Contradiction, audit};
 pub use hash::{group_clock, state_hash};
 pub use key::FIRST_FREE_TAG;
 pub use query::query;

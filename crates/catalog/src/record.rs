@@ -11,6 +11,9 @@ pub(crate) mod group;
 pub(crate) mod object;
 pub(crate) mod upload;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
@@ -101,32 +104,4 @@ pub(crate) fn scan<S: Store, R: Record>(
         cursor.next()?;
     }
     Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::object::KeyRow;
-
-    #[test]
-    fn an_unknown_form_is_an_error_that_says_so() {
-        for (bytes, said) in [
-            (&b""[..], "KeyRecord.form is not set"),
-            (
-                b"\0",
-                "KeyRecord.form breaks a rule: forms are counted from 1",
-            ),
-            (
-                b"\x02",
-                "written by a newer release: KeyRecord of form 2, this release knows 1",
-            ),
-        ] {
-            let Err(StoreError::Record { kind, source }) =
-                decode::<KeyRow>(Bytes::copy_from_slice(bytes))
-            else {
-                panic!("{bytes:?} decodes");
-            };
-            assert_eq!((kind, source.to_string().as_str()), ("KeyRecord", said));
-        }
-    }
 }

@@ -20,12 +20,15 @@ pub(super) fn is_too_old(clock: Timestamp, minted: Timestamp) -> bool {
     clock.millis_since(minted) > REMEMBERED_MS
 }
 
-/// What the request came to when it was here before.
+/// What the request came to when it was here before. Once it may be forgotten it is not found, whether or not it was: so no
+/// answer depends on which chores were done when.
 pub(super) fn find<S: Store>(
     change: &Change<'_, S>,
     id: RequestId,
 ) -> Result<Option<Result<Reply, Refusal>>, StoreError> {
+    let clock = change.clock();
     let row = change.get(&key::request(id))?;
+    let row = row.filter(|row| row.remembered_until >= clock);
     Ok(row.map(|row| row.result))
 }
 

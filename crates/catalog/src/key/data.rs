@@ -114,9 +114,9 @@ pub(crate) fn parse_upload_entry(key: &[u8]) -> Result<(UploadKey, Timestamp), S
     let mut fields = Fields::of(UPLOAD_ENTRIES, key).ok_or(StoreError::Key {
         table: UPLOAD_ENTRIES,
     })?;
-    let bucket = BucketId::new(u64::from_be_bytes(fields.take()?));
+    let bucket = take_bucket(&mut fields)?;
     let key = take_object_key(&mut fields)?;
-    let initiated = Timestamp::from_millis(u64::from_be_bytes(fields.take()?));
+    let initiated = take_time(&mut fields)?;
     let upload = UploadId::new(u128::from_be_bytes(fields.take()?));
     fields.end()?;
     let upload = UploadKey {
@@ -160,15 +160,9 @@ pub(crate) fn parse_doomed_upload(key: &[u8]) -> Result<Option<UploadKey>, Store
     let Some(mut fields) = Fields::of(DOOMED_UPLOADS, key) else {
         return Ok(None);
     };
-    let bucket = BucketId::new(u64::from_be_bytes(fields.take()?));
-    let key = take_object_key(&mut fields)?;
-    let upload = UploadId::new(u128::from_be_bytes(fields.take()?));
+    let upload = take_upload(&mut fields)?;
     fields.end()?;
-    Ok(Some(UploadKey {
-        bucket,
-        key,
-        upload,
-    }))
+    Ok(Some(upload))
 }
 
 pub(crate) fn collection() -> RowKey<CollectionRow> {
@@ -217,6 +211,65 @@ pub(crate) fn degraded(blob: BlobId) -> RowKey<DegradedRow> {
     RowKey::new(bytes)
 }
 
+/// Which row a key of these tables leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DataKey {
+    Bucket(BucketId),
+    Range(BucketId, String),
+    Current(BucketId, ObjectKey),
+    Key(BucketId, ObjectKey),
+    Version(BucketId, ObjectKey, Order),
+    Upload(UploadKey),
+    UploadEntry(UploadKey, Timestamp),
+    Part(UploadKey, u16),
+    DoomedUpload(UploadKey),
+    Collection,
+    Blob(BlobId),
+    Freed(Timestamp, BlobId),
+    Condemned(Timestamp, BlobId),
+    Degraded(BlobId),
+}
+
+impl DataKey {
+    /// Reads any key; `None` if it is of none of these tables.
+    pub(crate) fn parse(key: &[u8]) -> Result<Option<Self>, StoreError> {
+        let Some((&table, rest)) = key.split_first() else {
+            return Ok(None);
+        };
+        let mut fields = Fields { table, rest };
+        let parsed = match table {
+            BUCKETS => Self::Bucket(take_bucket(&mut fields)?),
+            RANGES => Self::Range(take_bucket(&mut fields)?, fields.take_text()?),
+            CURRENT => Self::Current(take_bucket(&mut fields)?, take_object_key(&mut fields)?),
+            KEYS => Self::Key(take_bucket(&mut fields)?, take_object_key(&mut fields)?),
+            VERSIONS => {
+                let bucket = take_bucket(&mut fields)?;
+                let key = take_object_key(&mut fields)?;
+                let order = Order::new(!u64::from_be_bytes(fields.take()?));
+                Self::Version(bucket, key, order)
+            }
+            UPLOADS => Self::Upload(take_upload(&mut fields)?),
+            UPLOAD_ENTRIES => {
+                let (upload, initiated) = parse_upload_entry(key)?;
+                return Ok(Some(Self::UploadEntry(upload, initiated)));
+            }
+            PARTS => {
+                let upload = take_upload(&mut fields)?;
+                Self::Part(upload, u16::from_be_bytes(fields.take()?))
+            }
+            DOOMED_UPLOADS => Self::DoomedUpload(take_upload(&mut fields)?),
+            COLLECTION => Self::Collection,
+            BLOBS => Self::Blob(take_blob(&mut fields)?),
+            FREED => Self::Freed(take_time(&mut fields)?, take_blob(&mut fields)?),
+            CONDEMNED => Self::Condemned(take_time(&mut fields)?, take_blob(&mut fields)?),
+            DEGRADED => Self::Degraded(take_blob(&mut fields)?),
+            _ => return Ok(None),
+        };
+        fields.end()?;
+        Ok(Some(parsed))
+    }
+}
+
 fn timed_blob(table: u8, time: Timestamp, blob: BlobId) -> Vec<u8> {
     let mut bytes = vec![table];
     bytes.extend(time.as_millis().to_be_bytes());
@@ -228,10 +281,34 @@ fn parse_timed_blob(table: u8, key: &[u8]) -> Result<Option<(Timestamp, BlobId)>
     let Some(mut fields) = Fields::of(table, key) else {
         return Ok(None);
     };
-    let time = Timestamp::from_millis(u64::from_be_bytes(fields.take()?));
-    let blob = BlobId::from_bits(u128::from_be_bytes(fields.take()?));
+    let time = take_time(&mut fields)?;
+    let blob = take_blob(&mut fields)?;
     fields.end()?;
     Ok(Some((time, blob)))
+}
+
+fn take_bucket(fields: &mut Fields<'_>) -> Result<BucketId, StoreError> {
+    fields.take().map(u64::from_be_bytes).map(BucketId::new)
+}
+
+fn take_time(fields: &mut Fields<'_>) -> Result<Timestamp, StoreError> {
+    let millis = fields.take().map(u64::from_be_bytes)?;
+    Ok(Timestamp::from_millis(millis))
+}
+
+fn take_blob(fields: &mut Fields<'_>) -> Result<BlobId, StoreError> {
+    fields
+        .take()
+        .map(u128::from_be_bytes)
+        .map(BlobId::from_bits)
+}
+
+fn take_upload(fields: &mut Fields<'_>) -> Result<UploadKey, StoreError> {
+    Ok(UploadKey {
+        bucket: take_bucket(fields)?,
+        key: take_object_key(fields)?,
+        upload: fields.take().map(u128::from_be_bytes).map(UploadId::new)?,
+    })
 }
 
 fn take_object_key(fields: &mut Fields<'_>) -> Result<ObjectKey, StoreError> {

@@ -109,3 +109,46 @@ pub(crate) fn parse_shard(key: &[u8]) -> Result<String, StoreError> {
     fields.end()?;
     Ok(start)
 }
+
+/// Which row a key of these tables leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RootKey {
+    Cluster,
+    Node(NodeId),
+    Disk(DiskId),
+    Pool(PoolId),
+    PlacementGroup(PlacementGroupId),
+    Directory(String),
+    BucketName(BucketId),
+    Shard(BucketId, String),
+}
+
+impl RootKey {
+    /// Reads any key; `None` if it is of none of these tables.
+    pub(crate) fn parse(key: &[u8]) -> Result<Option<Self>, StoreError> {
+        let Some((&table, rest)) = key.split_first() else {
+            return Ok(None);
+        };
+        let mut fields = Fields { table, rest };
+        let parsed = match table {
+            CLUSTER => Self::Cluster,
+            NODES => Self::Node(fields.take().map(u64::from_be_bytes).map(NodeId::new)?),
+            DISKS => Self::Disk(fields.take().map(u128::from_be_bytes).map(DiskId::new)?),
+            POOLS => Self::Pool(fields.take().map(u32::from_be_bytes).map(PoolId::new)?),
+            PLACEMENT_GROUPS => {
+                let id = fields.take().map(u32::from_be_bytes)?;
+                Self::PlacementGroup(PlacementGroupId::new(id))
+            }
+            DIRECTORY => return Ok(Some(Self::Directory(fields.take_rest()?))),
+            BUCKET_NAMES => Self::BucketName(take_bucket(&mut fields)?),
+            SHARDS => Self::Shard(take_bucket(&mut fields)?, fields.take_text()?),
+            _ => return Ok(None),
+        };
+        fields.end()?;
+        Ok(Some(parsed))
+    }
+}
+
+fn take_bucket(fields: &mut Fields<'_>) -> Result<BucketId, StoreError> {
+    fields.take().map(u64::from_be_bytes).map(BucketId::new)
+}

@@ -1,0 +1,66 @@
+//! Rules of the tables of the root group.
+
+use super::Row;
+use crate::key;
+use crate::key::root::RootKey;
+use crate::record::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
+use crate::store::{Store, StoreError};
+
+pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result<(), StoreError> {
+    let cluster: Option<ClusterRow> = row.get(&key::root::cluster())?;
+    row.require(cluster.is_some(), "there is no cluster");
+    match key {
+        RootKey::Cluster => {
+            row.decode::<ClusterRow>()?;
+        }
+        RootKey::Node(id) => {
+            let node: NodeRow = row.decode()?;
+            row.require(node.0.id == *id, "a row is under another's id");
+        }
+        RootKey::Disk(id) => {
+            let disk: DiskRow = row.decode()?;
+            row.require(disk.0.id == *id, "a row is under another's id");
+            let node = key::root::node(disk.0.node);
+            row.marked(&node, "a disk is in no node")?;
+        }
+        RootKey::Pool(id) => {
+            let pool: PoolRow = row.decode()?;
+            row.require(pool.0.id == *id, "a row is under another's id");
+        }
+        RootKey::PlacementGroup(id) => {
+            let group: PlacementGroupRow = row.decode()?;
+            row.require(group.0.id == *id, "a row is under another's id");
+            let is_counted = cluster.is_some_and(|cluster| *id <= cluster.last_placement_group);
+            row.require(is_counted, "an id was never given");
+            let pool = key::root::pool(group.0.pool);
+            row.marked(&pool, "a placement group is in no pool")?;
+            for disk in &group.0.members {
+                let disk = key::root::disk(*disk);
+                row.marked(&disk, "a placement group has a disk that is not there")?;
+            }
+        }
+        RootKey::Directory(name) => {
+            let entry: DirectoryRow = row.decode()?;
+            let there = row.get(&key::root::bucket_name(entry.bucket))?;
+            let leads_back = there.is_some_and(|there| there.name.as_str() == name);
+            row.require(leads_back, "a name does not lead to its bucket and back");
+            let is_counted = cluster.is_some_and(|cluster| entry.bucket <= cluster.last_bucket);
+            row.require(is_counted, "an id was never given");
+            let first = key::root::shard(entry.bucket, "");
+            row.marked(&first, "a bucket has no first range")?;
+        }
+        RootKey::BucketName(bucket) => {
+            let name = row.decode::<BucketNameRow>()?.name;
+            let there = row.get(&key::root::directory(name.as_str()))?;
+            let leads_back = there.is_some_and(|there| there.bucket == *bucket);
+            row.require(leads_back, "a bucket does not lead to its name and back");
+        }
+        RootKey::Shard(bucket, _) => {
+            row.decode::<ShardRow>()?;
+            let name = key::root::bucket_name(*bucket);
+            row.marked(&name, "a range is of no bucket")?;
+        }
+    }
+    Ok(())
+}

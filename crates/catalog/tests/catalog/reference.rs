@@ -1,0 +1,608 @@
+//! The namespace once more, as plainly as it can be said: whole maps, recounted each time, nothing incremental.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cairn_types::checksum::{Checksum, ChecksumKind, ObjectChecksum};
+use cairn_types::etag::ETag;
+use cairn_types::id::{BlobId, BucketId, GroupId, Order, RequestId, UploadId, VersionId};
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::{
+    Committed, CompletedPart, Counters, FreedBlob, ListObjects, ListUploads, ListedObject,
+    ListedUpload, UploadKey, WriteCondition, extents,
+};
+use cairn_types::namespace::{Command, DataMutation, DataReply, DataView, Mutation, Refusal};
+use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, PartSpan};
+use cairn_types::time::Timestamp;
+use md5::{Digest, Md5};
+
+use crate::bodies;
+use crate::group::{Outcome, malformed};
+
+const TEN_MINUTES_MS: u64 = 600_000;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) version: VersionId,
+    pub(crate) at: Timestamp,
+    pub(crate) new: NewObject,
+    /// Of a completed upload, by number.
+    pub(crate) parts: BTreeMap<u16, NewPart>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) initiated: Timestamp,
+    pub(crate) new: NewUpload,
+    pub(crate) parts: BTreeMap<u16, (NewPart, Timestamp)>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bucket {
+    is_fenced: bool,
+    order: u64,
+    pub(crate) objects: BTreeMap<ObjectKey, Object>,
+    pub(crate) uploads: BTreeMap<(ObjectKey, UploadId), Upload>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    pub(crate) clock: Timestamp,
+    pub(crate) horizon: Timestamp,
+    pub(crate) buckets: BTreeMap<BucketId, Bucket>,
+    freed: BTreeMap<BlobId, Timestamp>,
+    pub(crate) condemned: BTreeSet<BlobId>,
+    answered: BTreeMap<RequestId, (Timestamp, Outcome)>,
+}
+
+impl Model {
+    pub(crate) fn apply(&mut self, group: GroupId, command: &Command) -> Outcome {
+        self.clock = self.clock.max(command.proposed);
+        let Mutation::Data(mutation) = &command.request.mutation else {
+            panic!("the model is of a data group");
+        };
+        if *mutation == DataMutation::ExpireRequests {
+            return Ok(DataReply::Done);
+        }
+        if let Some((until, outcome)) = self.answered.get(&command.request.request)
+            && *until >= self.clock
+        {
+            return outcome.clone();
+        }
+        let minted = command.request.minted;
+        if self.clock.millis_since(minted) > TEN_MINUTES_MS {
+            return Err(Refusal::RequestTooOld);
+        }
+        let mut next = self.clone();
+        let outcome = next.mutate(group, mutation, command.random);
+        if outcome.is_ok() {
+            let held = next.held();
+            for blob in self.held().into_keys() {
+                if !held.contains_key(&blob) {
+                    next.freed.insert(blob, next.clock);
+                }
+            }
+            *self = next;
+        }
+        let until = self.clock.max(minted).plus_millis(TEN_MINUTES_MS);
+        let answer = (until, outcome.clone());
+        self.answered.insert(command.request.request, answer);
+        outcome
+    }
+
+    /// Every blob that something refers to.
+    pub(crate) fn held(&self) -> BTreeMap<BlobId, Extent> {
+        let buckets = self.buckets.values();
+        let of_objects = buckets.clone().flat_map(|bucket| bucket.objects.values());
+        let of_parts = of_objects
+            .clone()
+            .flat_map(|object| object.parts.values().map(|part| &part.content));
+        let uploads = buckets.flat_map(|bucket| bucket.uploads.values());
+        let of_uploads = uploads
+            .flat_map(|upload| upload.parts.values())
+            .map(|(part, _)| &part.content);
+        of_objects
+            .map(|object| &object.new.content)
+            .chain(of_parts)
+            .chain(of_uploads)
+            .flat_map(extents)
+            .map(|extent| (extent.blob, extent.clone()))
+            .collect()
+    }
+
+    pub(crate) fn freed(&self) -> Vec<FreedBlob> {
+        let rows = self.freed.iter();
+        let mut freed: Vec<_> = rows
+            .map(|(&blob, &freed)| FreedBlob { blob, freed })
+            .collect();
+        freed.sort_by_key(|row| (row.freed, row.blob));
+        freed
+    }
+
+    pub(crate) fn counters(&self, bucket: BucketId) -> Option<Counters> {
+        let bucket = self.buckets.get(&bucket)?;
+        let objects = || bucket.objects.values();
+        let parts = || {
+            let uploads = bucket.uploads.values();
+            uploads.flat_map(|upload| upload.parts.values())
+        };
+        let bytes = objects().map(|object| object.new.len).sum();
+        Some(Counters {
+            objects: objects().count() as u64,
+            bytes,
+            versions: objects().count() as u64,
+            version_bytes: bytes,
+            uploads: bucket.uploads.len() as u64,
+            parts: parts().count() as u64,
+            part_bytes: parts().map(|(part, _)| part.len).sum(),
+        })
+    }
+
+    fn mutate(&mut self, group: GroupId, mutation: &DataMutation, random: u128) -> Outcome {
+        match mutation {
+            DataMutation::OpenBucket { bucket, .. } => {
+                self.buckets.entry(*bucket).or_default();
+                Ok(DataReply::Done)
+            }
+            DataMutation::FenceBucket { bucket } => match self.buckets.get_mut(bucket) {
+                Some(bucket) if !bucket.objects.is_empty() => Err(Refusal::BucketNotEmpty),
+                Some(bucket) => {
+                    bucket.is_fenced = true;
+                    Ok(DataReply::Done)
+                }
+                None => Ok(DataReply::Done),
+            },
+            DataMutation::UnfenceBucket { bucket } => {
+                self.bucket(*bucket)?.is_fenced = false;
+                Ok(DataReply::Done)
+            }
+            DataMutation::DrainBucket { bucket, limit } => self.drain(*bucket, *limit),
+            DataMutation::DeleteObjects { bucket, keys } => {
+                let objects = &mut self.bucket(*bucket)?.objects;
+                let found = keys.iter().map(|key| objects.remove(key).is_some());
+                Ok(DataReply::Deleted(found.collect()))
+            }
+            DataMutation::CondemnBlobs { blobs } => self.condemn(group, blobs),
+            DataMutation::RaiseHorizon { horizon } if *horizon > self.clock => Err(malformed()),
+            DataMutation::RaiseHorizon { horizon } => {
+                let horizon = self.horizon.max(*horizon);
+                self.horizon = horizon;
+                self.condemned
+                    .retain(|blob| blob.time_ms() >= horizon.as_millis());
+                Ok(DataReply::Done)
+            }
+            DataMutation::ForgetBlobs { blobs } => {
+                for blob in blobs {
+                    self.freed.remove(blob);
+                }
+                Ok(DataReply::Done)
+            }
+            mutation => self.write(group, mutation, random),
+        }
+    }
+
+    fn write(&mut self, group: GroupId, mutation: &DataMutation, random: u128) -> Outcome {
+        match mutation {
+            DataMutation::PutObject {
+                bucket,
+                key,
+                object,
+                condition,
+            } => self.put(group, random, (*bucket, key), object, condition),
+            DataMutation::CreateUpload {
+                bucket,
+                key,
+                upload,
+            } => {
+                let initiated = self.clock;
+                let id = UploadId::new(random);
+                let row = Upload {
+                    initiated,
+                    new: upload.clone(),
+                    parts: BTreeMap::new(),
+                };
+                let uploads = &mut self.writable(*bucket)?.uploads;
+                uploads.insert((key.clone(), id), row);
+                Ok(DataReply::UploadCreated {
+                    upload: id,
+                    initiated,
+                })
+            }
+            DataMutation::PutPart {
+                upload,
+                number,
+                part,
+            } => self.put_part(group, upload, *number, part),
+            DataMutation::CompleteUpload {
+                upload,
+                parts,
+                condition,
+                checksum,
+                declared_len,
+            } => {
+                let declared = (checksum.as_ref(), *declared_len);
+                self.complete(random, upload, parts, condition, declared)
+            }
+            DataMutation::AbortUpload { upload } => {
+                let uploads = &mut self.bucket(upload.bucket)?.uploads;
+                match uploads.remove(&(upload.key.clone(), upload.upload)) {
+                    Some(_) => Ok(DataReply::Done),
+                    None => Err(Refusal::NoSuchUpload),
+                }
+            }
+            other => panic!("{other:?} was to be done before"),
+        }
+    }
+
+    fn bucket(&mut self, bucket: BucketId) -> Result<&mut Bucket, Refusal> {
+        self.buckets.get_mut(&bucket).ok_or(Refusal::NoSuchBucket)
+    }
+
+    fn writable(&mut self, bucket: BucketId) -> Result<&mut Bucket, Refusal> {
+        match self.bucket(bucket)? {
+            bucket if bucket.is_fenced => Err(Refusal::NoSuchBucket),
+            bucket => Ok(bucket),
+        }
+    }
+
+    fn drain(&mut self, bucket: BucketId, limit: u32) -> Outcome {
+        let Some(row) = self.buckets.get_mut(&bucket) else {
+            return Ok(DataReply::Drained { more: false });
+        };
+        if !row.is_fenced {
+            return Err(malformed());
+        }
+        for _ in 0..limit {
+            let uploads = row.uploads.iter();
+            let first = uploads
+                .min_by_key(|((key, id), upload)| (key.clone(), upload.initiated, *id))
+                .map(|(name, _)| name.clone());
+            let Some(name) = first else { break };
+            let upload = row.uploads.get_mut(&name).expect("it was just found");
+            if upload.parts.pop_first().is_none() {
+                row.uploads.remove(&name);
+            }
+        }
+        let more = !row.uploads.is_empty();
+        if !more {
+            self.buckets.remove(&bucket);
+        }
+        Ok(DataReply::Drained { more })
+    }
+
+    fn check_blobs(&self, group: GroupId, content: &Content) -> Result<(), Refusal> {
+        let held = self.held();
+        let mut seen = BTreeSet::new();
+        for extent in extents(content) {
+            let blob = extent.blob;
+            if blob.group() != group || !seen.insert(blob) {
+                return Err(malformed());
+            }
+            let is_forbidden = blob.time_ms() < self.horizon.as_millis()
+                || self.freed.contains_key(&blob)
+                || self.condemned.contains(&blob);
+            if is_forbidden {
+                return Err(Refusal::BlobCondemned { blob });
+            }
+            if held.contains_key(&blob) {
+                return Err(malformed());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_condition(
+        &self,
+        (bucket, key): (BucketId, &ObjectKey),
+        condition: &WriteCondition,
+    ) -> Result<(), Refusal> {
+        let bucket = self.buckets.get(&bucket).ok_or(Refusal::NoSuchBucket)?;
+        match (condition, bucket.objects.get(key)) {
+            (WriteCondition::IfMatch(_), None) => Err(Refusal::NoSuchKey),
+            (WriteCondition::IfAbsent, Some(_)) => Err(Refusal::PreconditionFailed),
+            (WriteCondition::IfMatch(etag), Some(object)) if *etag != object.new.etag => {
+                Err(Refusal::PreconditionFailed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn put(
+        &mut self,
+        group: GroupId,
+        random: u128,
+        (bucket, key): (BucketId, &ObjectKey),
+        new: &NewObject,
+        condition: &WriteCondition,
+    ) -> Outcome {
+        self.writable(bucket)?;
+        self.check_condition((bucket, key), condition)?;
+        self.check_blobs(group, &new.content)?;
+        self.commit(random, (bucket, key), new.clone(), BTreeMap::new())
+    }
+
+    fn commit(
+        &mut self,
+        random: u128,
+        (bucket, key): (BucketId, &ObjectKey),
+        new: NewObject,
+        parts: BTreeMap<u16, NewPart>,
+    ) -> Outcome {
+        let at = self.clock;
+        let bucket = self.bucket(bucket)?;
+        bucket.order += 1;
+        let random = u64::try_from(random >> 64).expect("64 bits");
+        let object = Object {
+            version: VersionId::new(Order::new(bucket.order), random),
+            at,
+            new,
+            parts,
+        };
+        let reply = committed(&object);
+        bucket.objects.insert(key.clone(), object);
+        Ok(reply)
+    }
+
+    fn put_part(
+        &mut self,
+        group: GroupId,
+        upload: &UploadKey,
+        number: u16,
+        part: &NewPart,
+    ) -> Outcome {
+        let last_modified = self.clock;
+        let name = (upload.key.clone(), upload.upload);
+        let bucket = self.writable(upload.bucket)?;
+        let open = bucket.uploads.get(&name).ok_or(Refusal::NoSuchUpload)?;
+        let wanted = open.new.checksum.map(|(algorithm, _)| algorithm);
+        let given = part.checksum.as_ref().map(|sum| sum.checksum.algorithm());
+        if wanted.is_some() && wanted != given {
+            return Err(Refusal::ChecksumKindMismatch);
+        }
+        self.check_blobs(group, &part.content)?;
+        let uploads = &mut self.bucket(upload.bucket)?.uploads;
+        let open = uploads.get_mut(&name).ok_or(Refusal::NoSuchUpload)?;
+        open.parts.insert(number, (part.clone(), last_modified));
+        Ok(DataReply::PartCommitted { last_modified })
+    }
+
+    fn complete(
+        &mut self,
+        random: u128,
+        upload: &UploadKey,
+        list: &[CompletedPart],
+        condition: &WriteCondition,
+        (declared, declared_len): (Option<&Checksum>, Option<u64>),
+    ) -> Outcome {
+        let name = (upload.key.clone(), upload.upload);
+        let bucket = self.writable(upload.bucket)?;
+        let Some(open) = bucket.uploads.get(&name).cloned() else {
+            return bucket.completed(upload, list).ok_or(Refusal::NoSuchUpload);
+        };
+        if !list.is_sorted_by_key(|part| part.number) {
+            return Err(Refusal::InvalidPartOrder);
+        }
+        self.check_condition((upload.bucket, &upload.key), condition)?;
+        let mut parts = BTreeMap::new();
+        for wanted in list {
+            let number = wanted.number;
+            let there = open.parts.get(&number).map(|(part, _)| part);
+            let checksum = |part: &NewPart| part.checksum.clone().map(|sum| sum.checksum);
+            match there {
+                Some(part)
+                    if part.etag == wanted.etag
+                        && (wanted.checksum.is_none() || wanted.checksum == checksum(part)) =>
+                {
+                    parts.insert(number, part.clone());
+                }
+                _ => return Err(Refusal::InvalidPart { number }),
+            }
+        }
+        let but_last = parts.iter().rev().skip(1);
+        if let Some((&number, part)) = but_last.filter(|(_, part)| part.len < 5 << 20).last() {
+            let len = part.len;
+            return Err(Refusal::PartTooSmall { number, len });
+        }
+        let len = parts.values().map(|part| part.len).sum();
+        if declared_len.is_some_and(|declared| declared != len) {
+            return Err(malformed());
+        }
+        let checksum = open.new.checksum.map(|(algorithm, kind)| {
+            let bodies: Vec<_> = parts.values().map(bodies::of_part).collect();
+            let checksum = match kind {
+                ChecksumKind::FullObject => bodies::checksum(algorithm, &bodies),
+                ChecksumKind::Composite => bodies::checksum_of_checksums(algorithm, &bodies),
+            };
+            ObjectChecksum { checksum, kind }
+        });
+        match (declared, &checksum) {
+            (None, _) => {}
+            (Some(declared), Some(whole)) if *declared == whole.checksum => {}
+            (Some(declared), Some(whole)) if declared.algorithm() == whole.checksum.algorithm() => {
+                return Err(Refusal::ChecksumMismatch);
+            }
+            _ => return Err(Refusal::ChecksumKindMismatch),
+        }
+        let spans = parts.iter();
+        let spans = spans.map(|(&number, part)| PartSpan {
+            number,
+            len: part.len,
+        });
+        let new = NewObject {
+            len,
+            etag: etag_of_parts(list),
+            checksum,
+            headers: open.new.headers,
+            content: Content::Parts {
+                upload: upload.upload,
+                parts: spans.collect(),
+            },
+        };
+        self.bucket(upload.bucket)?.uploads.remove(&name);
+        self.commit(random, (upload.bucket, &upload.key), new, parts)
+    }
+
+    fn condemn(&mut self, group: GroupId, blobs: &[BlobId]) -> Outcome {
+        let held = self.held();
+        let mut answer = Vec::new();
+        for &blob in blobs {
+            if blob.group() != group {
+                return Err(malformed());
+            }
+            if held.contains_key(&blob) {
+                continue;
+            }
+            answer.push(blob);
+            let is_passed = blob.time_ms() < self.horizon.as_millis();
+            if !is_passed && !self.freed.contains_key(&blob) {
+                self.condemned.insert(blob);
+            }
+        }
+        Ok(DataReply::Condemned(answer))
+    }
+
+    /// A page of objects, by looking at all of them.
+    pub(crate) fn list_objects(&self, query: &ListObjects) -> Option<DataView> {
+        let bucket = self.buckets.get(&query.bucket)?;
+        let mut entries: BTreeMap<String, Option<ListedObject>> = BTreeMap::new();
+        for (key, object) in &bucket.objects {
+            match line(key, &query.prefix, &query.delimiter) {
+                Line::None => {}
+                Line::Key => {
+                    let row = listed_object(key, object);
+                    entries.insert(key.as_str().to_owned(), Some(row));
+                }
+                Line::CommonPrefix(prefix) => {
+                    entries.insert(prefix, None);
+                }
+            }
+        }
+        entries.retain(|entry, _| entry.as_str() > query.after.as_str());
+        let limit = usize::try_from(query.limit).expect("a small number");
+        let more = limit > 0 && entries.len() > limit;
+        let page: Vec<_> = entries.into_iter().take(limit).collect();
+        let next = page.last().map(|(entry, _)| entry.clone());
+        let objects = page.iter().filter_map(|(_, row)| row.clone()).collect();
+        let prefixes = page.iter().filter(|(_, row)| row.is_none());
+        Some(DataView::Objects {
+            objects,
+            common_prefixes: prefixes.map(|(entry, _)| entry.clone()).collect(),
+            next: next.filter(|_| more),
+        })
+    }
+
+    /// A page of uploads, by looking at all of them.
+    pub(crate) fn list_uploads(&self, query: &ListUploads) -> Option<DataView> {
+        let bucket = self.buckets.get(&query.bucket)?;
+        let mut entries = BTreeMap::new();
+        for ((key, id), upload) in &bucket.uploads {
+            match line(key, &query.prefix, &query.delimiter) {
+                Line::None => {}
+                Line::Key => {
+                    let name = (key.as_str().to_owned(), upload.initiated, id.get());
+                    entries.insert(name, Some(listed_upload(key, *id, upload)));
+                }
+                Line::CommonPrefix(prefix) => {
+                    entries.insert((prefix, Timestamp::default(), 0), None);
+                }
+            }
+        }
+        let marker = ObjectKey::parse(&query.after_key)
+            .ok()
+            .zip(query.after_upload);
+        let after = marker.map(|(key, id)| {
+            let upload = bucket.uploads.get(&(key, id));
+            upload.map(|upload| (upload.initiated, id.get()))
+        });
+        entries.retain(|(entry, initiated, id), row| {
+            let is_same_key = row.is_some() && *entry == query.after_key;
+            match after {
+                Some(Some(after)) if is_same_key => (*initiated, *id) > after,
+                Some(None) if is_same_key => true,
+                _ => entry.as_str() > query.after_key.as_str(),
+            }
+        });
+        let limit = usize::try_from(query.limit).expect("a small number");
+        let more = limit > 0 && entries.len() > limit;
+        let page: Vec<_> = entries.into_iter().take(limit).collect();
+        let last = page.last();
+        let next = last.map(|((entry, ..), row)| (entry.clone(), row.as_ref().map(|r| r.upload)));
+        let uploads = page.iter().filter_map(|(_, row)| row.clone()).collect();
+        let prefixes = page.iter().filter(|(_, row)| row.is_none());
+        Some(DataView::Uploads {
+            uploads,
+            common_prefixes: prefixes.map(|((entry, ..), _)| entry.clone()).collect(),
+            next: next.filter(|_| more),
+        })
+    }
+}
+
+impl Bucket {
+    /// The answer to an upload that was completed before from these parts.
+    fn completed(&self, upload: &UploadKey, list: &[CompletedPart]) -> Option<DataReply> {
+        let object = self.objects.get(&upload.key)?;
+        let is_of_it = matches!(
+            &object.new.content,
+            Content::Parts { upload: id, .. } if *id == upload.upload
+        );
+        let there = object.parts.iter();
+        let there = there.map(|(&number, part)| (number, &part.etag));
+        let is_same = there.eq(list.iter().map(|part| (part.number, &part.etag)));
+        (is_of_it && is_same).then(|| committed(object))
+    }
+}
+
+fn committed(object: &Object) -> DataReply {
+    DataReply::Committed(Committed {
+        version: object.version,
+        is_null: true,
+        etag: object.new.etag.clone(),
+        len: object.new.len,
+        checksum: object.new.checksum.clone(),
+        last_modified: object.at,
+    })
+}
+
+fn etag_of_parts(list: &[CompletedPart]) -> ETag {
+    let md5s: Vec<u8> = list.iter().flat_map(|part| part.etag.md5()).collect();
+    let count = u16::try_from(list.len()).expect("few parts");
+    ETag::from_parts(Md5::digest(md5s).into(), count)
+}
+
+/// The line of a listing that a key is in.
+enum Line {
+    None,
+    Key,
+    CommonPrefix(String),
+}
+
+fn line(key: &ObjectKey, prefix: &str, delimiter: &str) -> Line {
+    let Some(rest) = key.as_str().strip_prefix(prefix) else {
+        return Line::None;
+    };
+    match rest.find(delimiter) {
+        Some(at) if !delimiter.is_empty() => {
+            Line::CommonPrefix([prefix, &rest[..at], delimiter].concat())
+        }
+        _ => Line::Key,
+    }
+}
+
+fn listed_object(key: &ObjectKey, object: &Object) -> ListedObject {
+    let checksum = object.new.checksum.as_ref();
+    ListedObject {
+        key: key.clone(),
+        len: object.new.len,
+        etag: object.new.etag.clone(),
+        last_modified: object.at,
+        checksum: checksum.map(|whole| (whole.checksum.algorithm(), whole.kind)),
+    }
+}
+
+fn listed_upload(key: &ObjectKey, upload: UploadId, row: &Upload) -> ListedUpload {
+    ListedUpload {
+        key: key.clone(),
+        upload,
+        initiated: row.initiated,
+        checksum: row.new.checksum,
+    }
+}

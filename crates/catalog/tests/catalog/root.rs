@@ -1,0 +1,432 @@
+//! The root group: the cluster, its topology, the bucket directory.
+
+use std::collections::BTreeMap;
+
+use cairn_types::cluster::{Disk, Location, Profile, StorageNode, Topology};
+use cairn_types::id::{
+    BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
+};
+use cairn_types::name::BucketName;
+use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
+use cairn_types::namespace::{Refusal, RootMutation, RootQuery, RootReply, RootView};
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, proptest};
+
+use crate::group::{Group, conflict, malformed};
+
+const DATA_GROUPS: u16 = 3;
+
+fn genesis() -> RootMutation {
+    RootMutation::Genesis {
+        cluster: ClusterId::new(7),
+        data_group_count: DATA_GROUPS,
+        region: "eu-north-1".to_owned(),
+    }
+}
+
+fn root() -> Group {
+    let mut group = Group::new();
+    assert_eq!(group.change_root(genesis()), Ok(RootReply::Done));
+    group
+}
+
+fn topology(group: &Group) -> Topology {
+    let known = Epoch::new(0);
+    match group.ask_root(RootQuery::Topology { known }) {
+        Ok(RootView::Topology(Some(topology))) => topology,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn node(id: u64) -> StorageNode {
+    StorageNode {
+        id: NodeId::new(id),
+        address: format!("storage-{id}"),
+        location: Location::default(),
+    }
+}
+
+fn disk(id: u128, node: u64) -> Disk {
+    Disk {
+        id: DiskId::new(id),
+        node: NodeId::new(node),
+        capacity_bytes: 1 << 40,
+    }
+}
+
+fn register(group: &mut Group, id: u64, disks: &[u128]) -> Result<RootReply, Refusal> {
+    group.change_root(RootMutation::RegisterStorage {
+        node: node(id),
+        disks: disks.iter().map(|disk_id| disk(*disk_id, id)).collect(),
+    })
+}
+
+fn create_pool(id: u32, name: &str, profile: &str) -> RootMutation {
+    RootMutation::CreatePool {
+        id: PoolId::new(id),
+        name: name.to_owned(),
+        profile: Profile::parse(profile).unwrap(),
+        cell_len: 1 << 20,
+    }
+}
+
+fn create_groups(group: &mut Group, members: &[&[u128]]) -> Result<RootReply, Refusal> {
+    let topology_epoch = topology(group).epoch;
+    let ids = |ids: &&[u128]| ids.iter().copied().map(DiskId::new).collect();
+    group.change_root(RootMutation::CreatePlacementGroups {
+        pool: PoolId::new(1),
+        topology_epoch,
+        members: members.iter().map(ids).collect(),
+    })
+}
+
+#[test]
+fn a_cluster_is_made_once() {
+    let mut group = Group::new();
+    let cluster = RootQuery::Cluster;
+    assert_eq!(group.ask_root(cluster.clone()), Ok(RootView::Cluster(None)));
+    assert_eq!(register(&mut group, 1, &[1]), Err(conflict()));
+    let known = Epoch::new(0);
+    assert_eq!(
+        group.ask_root(RootQuery::Topology { known }),
+        Err(conflict())
+    );
+
+    let created = group.now;
+    assert_eq!(group.change_root(genesis()), Ok(RootReply::Done));
+    group.now = group.now.plus_millis(1);
+    assert_eq!(group.change_root(genesis()), Ok(RootReply::Done));
+    let RootMutation::Genesis { region, .. } = genesis() else {
+        unreachable!("it is one");
+    };
+    let info = ClusterInfo {
+        cluster: ClusterId::new(7),
+        data_group_count: DATA_GROUPS,
+        region: region.clone(),
+        created,
+        apply_version: 1,
+    };
+    assert_eq!(group.ask_root(cluster), Ok(RootView::Cluster(Some(info))));
+    for (id, data_group_count, region) in [
+        (8, DATA_GROUPS, &*region),
+        (7, 4, &region),
+        (7, DATA_GROUPS, "x"),
+    ] {
+        let other = group.change_root(RootMutation::Genesis {
+            cluster: ClusterId::new(id),
+            data_group_count,
+            region: region.to_owned(),
+        });
+        assert_eq!(other, Err(Refusal::GenesisConflict));
+    }
+    group.audit();
+}
+
+#[test]
+fn a_cluster_has_1_to_1000_data_groups() {
+    for count in [0, 1_001] {
+        let refused = Group::new().change_root(RootMutation::Genesis {
+            cluster: ClusterId::new(7),
+            data_group_count: count,
+            region: "x".to_owned(),
+        });
+        assert_eq!(refused, Err(malformed()));
+    }
+}
+
+#[test]
+fn the_topology_epoch_grows_with_each_change_and_only_then() {
+    let mut group = root();
+    let mut epoch = topology(&group).epoch;
+    assert!(epoch.get() > 0);
+    let mut changes = |group: &mut Group, is_change| {
+        let now = topology(group).epoch;
+        assert_eq!(now.get() - epoch.get(), u64::from(is_change));
+        epoch = now;
+        assert_eq!(
+            group.ask_root(RootQuery::Topology { known: now }),
+            Ok(RootView::Topology(None))
+        );
+        group.audit();
+    };
+    assert_eq!(register(&mut group, 1, &[1, 2]), Ok(RootReply::Done));
+    changes(&mut group, true);
+    assert_eq!(register(&mut group, 1, &[1, 2]), Ok(RootReply::Done));
+    changes(&mut group, false);
+    // A disk that is not named is not forgotten.
+    assert_eq!(register(&mut group, 1, &[2]), Ok(RootReply::Done));
+    changes(&mut group, false);
+    // A disk moves.
+    assert_eq!(register(&mut group, 2, &[2, 3]), Ok(RootReply::Done));
+    changes(&mut group, true);
+    assert_eq!(topology(&group).disks, [disk(1, 1), disk(2, 2), disk(3, 2)]);
+    assert_eq!(topology(&group).nodes, [node(1), node(2)]);
+
+    let pool = create_pool(1, "default", "2+1");
+    assert_eq!(group.change_root(pool.clone()), Ok(RootReply::Done));
+    changes(&mut group, true);
+    assert_eq!(group.change_root(pool), Ok(RootReply::Done));
+    changes(&mut group, false);
+    for other in [
+        create_pool(1, "default", "2+2"),
+        create_pool(1, "other", "2+1"),
+        create_pool(2, "default", "2+1"),
+    ] {
+        assert_eq!(group.change_root(other), Err(conflict()));
+        changes(&mut group, false);
+    }
+    assert_eq!(
+        create_groups(&mut group, &[&[1, 2, 3], &[3, 1, 2]]),
+        Ok(RootReply::PlacementGroups(
+            [1, 2].map(PlacementGroupId::new).to_vec()
+        ))
+    );
+    changes(&mut group, true);
+    assert_eq!(
+        create_groups(&mut group, &[&[2, 1, 3]]),
+        Ok(RootReply::PlacementGroups(vec![PlacementGroupId::new(3)]))
+    );
+    changes(&mut group, true);
+    let groups = topology(&group).placement_groups;
+    assert_eq!(groups.len(), 3);
+    assert_eq!(groups[1].members, [3, 1, 2].map(DiskId::new));
+    assert_eq!(groups[1].epoch, Epoch::new(1));
+}
+
+#[test]
+fn placement_groups_that_the_topology_does_not_allow_are_refused_whole() {
+    let mut group = root();
+    assert!(register(&mut group, 1, &[1, 2, 3]).is_ok());
+    assert_eq!(create_groups(&mut group, &[&[1, 2, 3]]), Err(conflict()));
+    assert!(group.change_root(create_pool(1, "a", "2+1")).is_ok());
+    for wrong in [&[1, 2][..], &[1, 2, 2], &[1, 2, 4], &[1, 2, 3, 4]] {
+        assert_eq!(
+            create_groups(&mut group, &[&[1, 2, 3], wrong]),
+            Err(conflict())
+        );
+    }
+    assert_eq!(create_groups(&mut group, &[]), Err(malformed()));
+    let stale = group.change_root(RootMutation::CreatePlacementGroups {
+        pool: PoolId::new(1),
+        topology_epoch: Epoch::new(topology(&group).epoch.get() - 1),
+        members: vec![[1, 2, 3].map(DiskId::new).to_vec()],
+    });
+    assert_eq!(stale, Err(conflict()));
+    assert_eq!(topology(&group).placement_groups, []);
+}
+
+#[test]
+fn registrations_and_pools_that_make_no_sense_are_malformed() {
+    let mut group = root();
+    for disks in [vec![disk(1, 2)], vec![disk(1, 1), disk(1, 1)]] {
+        let refused = group.change_root(RootMutation::RegisterStorage {
+            node: node(1),
+            disks,
+        });
+        assert_eq!(refused, Err(malformed()));
+    }
+    let mut far = node(1);
+    far.location.zone = "z".repeat(256);
+    let refused = group.change_root(RootMutation::RegisterStorage {
+        node: far,
+        disks: Vec::new(),
+    });
+    assert_eq!(refused, Err(malformed()));
+    for (id, name, cell_len) in [
+        (0, "a", 1),
+        (1, "", 1),
+        (1, "a", 0),
+        (1, "a", (64 << 20) + 1),
+    ] {
+        let refused = group.change_root(RootMutation::CreatePool {
+            id: PoolId::new(id),
+            name: name.to_owned(),
+            profile: Profile::parse("1+0").unwrap(),
+            cell_len,
+        });
+        assert_eq!(refused, Err(malformed()));
+    }
+}
+
+#[test]
+fn the_apply_version_never_goes_back() {
+    let mut group = root();
+    for (version, then) in [(0, 1), (3, 3), (2, 3)] {
+        let activate = RootMutation::ActivateApplyVersion { version };
+        assert_eq!(group.change_root(activate), Ok(RootReply::Done));
+        let Ok(RootView::Cluster(Some(info))) = group.ask_root(RootQuery::Cluster) else {
+            panic!("no cluster");
+        };
+        assert_eq!(info.apply_version, then);
+    }
+}
+
+const NAMES: [&str; 4] = ["abc", "abcd", "abd", "b-c"];
+
+fn name(index: usize) -> BucketName {
+    BucketName::parse(NAMES[index % NAMES.len()]).unwrap()
+}
+
+/// The life of a bucket, by what may be asked of it: the state it must be in, and then is in.
+fn step(kind: usize, bucket: BucketId) -> (RootMutation, BucketState, Option<BucketState>) {
+    let (creating, active, deleting) = (
+        BucketState::Creating,
+        BucketState::Active,
+        BucketState::Deleting,
+    );
+    match kind % 4 {
+        0 => (
+            RootMutation::ActivateBucket { bucket },
+            creating,
+            Some(active),
+        ),
+        1 => (
+            RootMutation::BeginDeleteBucket { bucket },
+            active,
+            Some(deleting),
+        ),
+        2 => (
+            RootMutation::ReviveBucket { bucket },
+            deleting,
+            Some(active),
+        ),
+        _ => (RootMutation::ReleaseBucket { bucket }, deleting, None),
+    }
+}
+
+/// What a step comes to, in a directory by name.
+fn expect(
+    directory: &mut BTreeMap<BucketName, BucketEntry>,
+    (mutation, from, to): &(RootMutation, BucketState, Option<BucketState>),
+    bucket: BucketId,
+) -> Result<RootReply, Refusal> {
+    let found = directory.values_mut().find(|entry| entry.bucket == bucket);
+    let is_release = matches!(mutation, RootMutation::ReleaseBucket { .. });
+    match (found, to) {
+        (None, _) if is_release => Ok(RootReply::Done),
+        (None, _) => Err(Refusal::NoSuchBucket),
+        (Some(entry), Some(to)) if entry.state == *from || entry.state == *to => {
+            entry.state = *to;
+            Ok(RootReply::Bucket(entry.clone()))
+        }
+        (Some(entry), None) if entry.state == *from => {
+            let name = entry.name.clone();
+            directory.remove(&name);
+            Ok(RootReply::Done)
+        }
+        (Some(_), _) => Err(Refusal::BucketInTransition { bucket }),
+    }
+}
+
+fn compare(group: &Group, directory: &BTreeMap<BucketName, BucketEntry>, last: u64) {
+    for name in (0..NAMES.len()).map(name) {
+        let expected = directory.get(&name).cloned().map(RootView::Bucket);
+        assert_eq!(
+            group.ask_root(RootQuery::Bucket { name }),
+            expected.ok_or(Refusal::NoSuchBucket)
+        );
+    }
+    for bucket in (0..=last + 1).map(BucketId::new) {
+        let expected = directory.values().find(|entry| entry.bucket == bucket);
+        assert_eq!(
+            group.ask_root(RootQuery::BucketById { bucket }),
+            expected
+                .cloned()
+                .map(RootView::Bucket)
+                .ok_or(Refusal::NoSuchBucket)
+        );
+    }
+    for prefix in ["", "a", "abc", "abcd", "x"] {
+        for after in ["", "abc", "abcc", "z"] {
+            for limit in 1..4 {
+                let active = directory.values().filter(|entry| {
+                    entry.state == BucketState::Active
+                        && entry.name.as_str().starts_with(prefix)
+                        && entry.name.as_str() > after
+                });
+                let all: Vec<_> = active.cloned().collect();
+                let page = RootQuery::Buckets {
+                    after: after.to_owned(),
+                    prefix: prefix.to_owned(),
+                    limit,
+                };
+                let limit = limit as usize;
+                assert_eq!(
+                    group.ask_root(page),
+                    Ok(RootView::Buckets {
+                        truncated: all.len() > limit,
+                        entries: all.into_iter().take(limit).collect(),
+                    })
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reservation_without_an_owner_is_malformed() {
+    let mut group = root();
+    for owner in [String::new(), "x".repeat(257)] {
+        let reserve = RootMutation::ReserveBucket {
+            name: name(0),
+            owner,
+        };
+        assert_eq!(group.change_root(reserve), Err(malformed()));
+    }
+    for limit in [0, 10_001] {
+        let page = RootQuery::Buckets {
+            after: String::new(),
+            prefix: String::new(),
+            limit,
+        };
+        assert_eq!(group.ask_root(page), Err(malformed()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn buckets_live_as_the_directory_says(steps in vec((0_usize..7, 0_usize..4, 0_u64..6), 1..40)) {
+        let mut group = root();
+        let mut directory: BTreeMap<BucketName, BucketEntry> = BTreeMap::new();
+        let mut last = 0;
+        for (kind, index, back) in steps {
+            group.now = group.now.plus_millis(1);
+            if kind < 3 {
+                let name = name(index);
+                let reserve = RootMutation::ReserveBucket { name: name.clone(), owner: "me".to_owned() };
+                let expected = match directory.get(&name) {
+                    Some(entry) if entry.state == BucketState::Active => Err(Refusal::BucketExists),
+                    Some(entry) => Err(Refusal::BucketInTransition { bucket: entry.bucket }),
+                    None => {
+                        last += 1;
+                        let first = u16::try_from(last % u64::from(DATA_GROUPS)).unwrap() + 1;
+                        let entry = BucketEntry {
+                            bucket: BucketId::new(last),
+                            name: name.clone(),
+                            owner: "me".to_owned(),
+                            created: group.now,
+                            state: BucketState::Creating,
+                            ranges: vec![ShardRange {
+                                start: String::new(),
+                                group: GroupId::new(first),
+                                epoch: Epoch::new(1),
+                            }],
+                        };
+                        directory.insert(name, entry.clone());
+                        Ok(RootReply::Bucket(entry))
+                    }
+                };
+                assert_eq!(group.change_root(reserve), expected);
+            } else {
+                let bucket = BucketId::new((last + 1).saturating_sub(back));
+                let step = step(kind, bucket);
+                let expected = expect(&mut directory, &step, bucket);
+                assert_eq!(group.change_root(step.0), expected);
+            }
+        }
+        compare(&group, &directory, last);
+        group.audit();
+    }
+}

@@ -1,0 +1,600 @@
+//! Random histories: steps that mean something only where they happen ("the third upload so far"), and so go on meaning something
+//! when a failing history is cut shorter.
+
+use bytes::Bytes;
+use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
+use cairn_types::cluster::Profile;
+use cairn_types::etag::ETag;
+use cairn_types::id::{BlobId, BucketId, GroupId, PlacementGroupId, RequestId, UploadId};
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
+use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::time::Timestamp;
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::Index;
+
+use crate::bodies::{self, Body};
+use crate::group::GROUP;
+use crate::reference::Model;
+
+/// Keys that share prefixes, order oddly, or lie near the edges of the encoding.
+pub(crate) const KEYS: [&str; 10] = [
+    "a",
+    "a\0",
+    "a/",
+    "a/b",
+    "a/b/c",
+    "a/c",
+    "a→b",
+    "a→c",
+    "b",
+    "\u{10ffff}",
+];
+
+const START_MS: u64 = 1_700_000_000_000;
+
+/// When a command comes, and as what.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    action: Action,
+    /// How far the proposer's clock went on; it may also go back.
+    elapsed_ms: i64,
+    /// How long before it was proposed the request was made; it may also be later.
+    age_ms: i64,
+    random: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Open(u64),
+    Fence(u64),
+    Unfence(u64),
+    Drain(u64, u32),
+    Put(u64, Index, Bytewise, Condition),
+    Delete(u64, Vec<Index>),
+    CreateUpload(u64, Index, Option<(ChecksumAlgorithm, ChecksumKind)>),
+    PutPart(Index, u16, Body, Vec<Blob>, Option<ChecksumAlgorithm>),
+    Complete(Index, Completion),
+    Abort(Index),
+    Condemn(Vec<Blob>),
+    RaiseHorizon(i64),
+    Forget(Vec<Index>),
+    Expire,
+    Retry(Index),
+}
+
+#[derive(Debug, Clone)]
+enum Bytewise {
+    Inline(u8),
+    Blobs(Vec<Blob>),
+}
+
+#[derive(Debug, Clone)]
+enum Blob {
+    /// Begun so long ago.
+    New(u64),
+    /// As `New`, with a shard missing.
+    Degraded(u64),
+    /// Named before, whatever became of it.
+    Old(Index),
+    OfAnotherGroup,
+}
+
+#[derive(Debug, Clone)]
+enum Condition {
+    Always,
+    IfAbsent,
+    IfSame,
+    IfOther,
+}
+
+#[derive(Debug, Clone)]
+struct Completion {
+    /// Bit n: part n is left out.
+    omit: u8,
+    flaw: Flaw,
+    condition: Condition,
+    names_checksums: bool,
+    declares: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    None,
+    Order,
+    ETag,
+    Checksum,
+    Len,
+    Whole,
+    Unknown,
+}
+
+/// A history of up to `len` commands, at the beginning of which two buckets are opened.
+pub(crate) fn steps(len: usize) -> impl Strategy<Value = Vec<Step>> {
+    let open = |bucket| Step {
+        action: Action::Open(bucket),
+        elapsed_ms: 0,
+        age_ms: 0,
+        random: 0,
+    };
+    vec(step(), 1..len).prop_map(move |steps| {
+        let beginning = [open(1), open(2)].into_iter();
+        beginning.chain(steps).collect()
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let elapsed = prop_oneof![
+        20 => Just(0_i64), 20 => 1..5_i64, 6 => Just(60_000), 1 => Just(700_000), 2 => Just(-5_000)
+    ];
+    let age = prop_oneof![
+        30 => Just(0_i64), 4 => Just(300_000), 1 => Just(600_001), 2 => Just(-400_000)
+    ];
+    (action(), elapsed, age, any::<u64>()).prop_map(|(action, elapsed_ms, age_ms, random)| Step {
+        action,
+        elapsed_ms,
+        age_ms,
+        random,
+    })
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let index = any::<Index>;
+    prop_oneof![
+        2 => fleeting_bucket().prop_map(Action::Open),
+        2 => fleeting_bucket().prop_map(Action::Fence),
+        1 => bucket().prop_map(Action::Unfence),
+        2 => (fleeting_bucket(), 1_u32..5).prop_map(|(bucket, limit)| Action::Drain(bucket, limit)),
+        12 => (bucket(), index(), content(), condition())
+            .prop_map(|(bucket, key, content, condition)| {
+                Action::Put(bucket, key, content, condition)
+            }),
+        6 => (bucket(), vec(index(), 1..4)).prop_map(|(bucket, keys)| Action::Delete(bucket, keys)),
+        5 => (bucket(), index(), checksum_spec())
+            .prop_map(|(bucket, key, checksum)| Action::CreateUpload(bucket, key, checksum)),
+        14 => part(),
+        10 => (index(), completion())
+            .prop_map(|(upload, completion)| Action::Complete(upload, completion)),
+        1 => index().prop_map(Action::Abort),
+        2 => vec(blob(), 1..4).prop_map(Action::Condemn),
+        1 => prop_oneof![Just(-1_i64), Just(0), Just(5_000), Just(60_000)]
+            .prop_map(Action::RaiseHorizon),
+        2 => vec(index(), 1..4).prop_map(Action::Forget),
+        1 => Just(Action::Expire),
+        4 => index().prop_map(Action::Retry),
+    ]
+}
+
+fn bucket() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => Just(1_u64), 2 => Just(2), 1 => Just(3)]
+}
+
+/// Buckets that come and go.
+fn fleeting_bucket() -> impl Strategy<Value = u64> {
+    prop_oneof![1 => Just(1_u64), 5 => Just(2), 5 => Just(3)]
+}
+
+fn content() -> impl Strategy<Value = Bytewise> {
+    prop_oneof![
+        any::<u8>().prop_map(Bytewise::Inline),
+        vec(blob(), 0..3).prop_map(Bytewise::Blobs),
+    ]
+}
+
+fn blob() -> impl Strategy<Value = Blob> {
+    prop_oneof![
+        40 => (0_u64..50).prop_map(Blob::New),
+        6 => (0_u64..50).prop_map(Blob::Degraded),
+        1 => (0_u64..70_000).prop_map(Blob::New),
+        3 => any::<Index>().prop_map(Blob::Old),
+        1 => Just(Blob::OfAnotherGroup),
+    ]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    prop_oneof![
+        6 => Just(Condition::Always),
+        1 => Just(Condition::IfAbsent),
+        1 => Just(Condition::IfSame),
+        1 => Just(Condition::IfOther),
+    ]
+}
+
+fn checksum_spec() -> impl Strategy<Value = Option<(ChecksumAlgorithm, ChecksumKind)>> {
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject))),
+        1 => Just(Some((ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject))),
+        1 => Just(Some((ChecksumAlgorithm::Crc32c, ChecksumKind::Composite))),
+        1 => Just(Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite))),
+    ]
+}
+
+fn part() -> impl Strategy<Value = Action> {
+    let body = (0_u8..3, prop_oneof![1 => 1_u64..4, 5 => Just(5 << 20)])
+        .prop_map(|(byte, len)| Body { byte, len });
+    let other = prop_oneof![19 => Just(None), 1 => Just(Some(ChecksumAlgorithm::Sha1))];
+    (any::<Index>(), 1_u16..5, body, vec(blob(), 1..3), other).prop_map(
+        |(upload, number, body, blobs, other)| Action::PutPart(upload, number, body, blobs, other),
+    )
+}
+
+fn completion() -> impl Strategy<Value = Completion> {
+    let omit = prop_oneof![2 => Just(0_u8), 1 => any::<u8>()];
+    let flaw = prop_oneof![
+        8 => Just(Flaw::None),
+        1 => Just(Flaw::Order),
+        1 => Just(Flaw::ETag),
+        1 => Just(Flaw::Checksum),
+        1 => Just(Flaw::Len),
+        1 => Just(Flaw::Whole),
+        1 => Just(Flaw::Unknown),
+    ];
+    (omit, flaw, condition(), any::<bool>(), any::<bool>()).prop_map(
+        |(omit, flaw, condition, names_checksums, declares)| Completion {
+            omit,
+            flaw,
+            condition,
+            names_checksums,
+            declares,
+        },
+    )
+}
+
+/// Turns steps into commands, one after another.
+#[derive(Default)]
+pub(crate) struct Script {
+    now_ms: u64,
+    commands: Vec<Command>,
+    pub(crate) uploads: Vec<UploadKey>,
+    pub(crate) blobs: Vec<BlobId>,
+}
+
+impl Script {
+    /// The command that a step means after everything so far; `None` if it means nothing yet.
+    pub(crate) fn command(&mut self, step: &Step, model: &Model) -> Option<Command> {
+        let now_ms = self.now_ms.max(START_MS);
+        self.now_ms = now_ms.saturating_add_signed(step.elapsed_ms);
+        let proposed = Timestamp::from_millis(self.now_ms);
+        // Unlike from command to command, even where a failing history was simplified.
+        let serial = self.commands.len() as u128 + 1;
+        let random = u128::from(step.random) << 64 | serial;
+        let command = if let Action::Retry(index) = &step.action {
+            let before = pick(*index, &self.commands)?.clone();
+            Command {
+                proposed,
+                random,
+                ..before
+            }
+        } else {
+            let minted = self.now_ms.saturating_add_signed(-step.age_ms);
+            Command {
+                apply_version: 1,
+                request: MutationRequest {
+                    request: RequestId::new(serial),
+                    minted: Timestamp::from_millis(minted),
+                    mutation: Mutation::Data(self.mutation(&step.action, random, model)?),
+                },
+                proposed,
+                random,
+            }
+        };
+        self.commands.push(command.clone());
+        Some(command)
+    }
+
+    fn mutation(&mut self, action: &Action, random: u128, model: &Model) -> Option<DataMutation> {
+        Some(match action {
+            Action::Open(bucket) => DataMutation::OpenBucket {
+                bucket: BucketId::new(*bucket),
+                name: BucketName::parse(&format!("bucket-{bucket}")).expect("a good name"),
+            },
+            Action::Fence(bucket) => DataMutation::FenceBucket {
+                bucket: BucketId::new(*bucket),
+            },
+            Action::Unfence(bucket) => DataMutation::UnfenceBucket {
+                bucket: BucketId::new(*bucket),
+            },
+            Action::Drain(bucket, limit) => DataMutation::DrainBucket {
+                bucket: BucketId::new(*bucket),
+                limit: *limit,
+            },
+            Action::Put(bucket, key, content, wanted) => {
+                let target = (BucketId::new(*bucket), object_key(*key));
+                DataMutation::PutObject {
+                    object: self.object(content),
+                    condition: write_condition(wanted, model, &target),
+                    bucket: target.0,
+                    key: target.1,
+                }
+            }
+            Action::Delete(bucket, keys) => DataMutation::DeleteObjects {
+                bucket: BucketId::new(*bucket),
+                keys: keys.iter().copied().map(object_key).collect(),
+            },
+            Action::CreateUpload(bucket, key, checksum) => {
+                self.create(random, *bucket, *key, *checksum)
+            }
+            Action::PutPart(upload, number, body, blobs, other) => DataMutation::PutPart {
+                upload: self.upload(*upload, model)?,
+                number: *number,
+                part: self.part(*upload, *body, blobs, *other, model),
+            },
+            Action::Complete(upload, completion) => {
+                complete(&self.upload(*upload, model)?, completion, model)
+            }
+            Action::Abort(upload) => DataMutation::AbortUpload {
+                upload: self.upload(*upload, model)?,
+            },
+            Action::Condemn(blobs) => DataMutation::CondemnBlobs {
+                blobs: blobs.iter().map(|blob| self.blob(blob)).collect(),
+            },
+            Action::RaiseHorizon(age_ms) => DataMutation::RaiseHorizon {
+                horizon: Timestamp::from_millis(self.now_ms.saturating_add_signed(-age_ms)),
+            },
+            Action::Forget(blobs) => DataMutation::ForgetBlobs {
+                blobs: blobs
+                    .iter()
+                    .filter_map(|index| pick(*index, &self.blobs).copied())
+                    .chain([BlobId::from_bits(0)])
+                    .collect(),
+            },
+            Action::Expire => DataMutation::ExpireRequests,
+            Action::Retry(_) => return None,
+        })
+    }
+
+    /// An upload: an open one mostly, or else any that ever was begun.
+    fn upload(&self, index: Index, model: &Model) -> Option<UploadKey> {
+        let is_open = |upload: &&UploadKey| {
+            let bucket = model.buckets.get(&upload.bucket);
+            let name = (upload.key.clone(), upload.upload);
+            bucket.is_some_and(|bucket| bucket.uploads.contains_key(&name))
+        };
+        let open: Vec<UploadKey> = self.uploads.iter().filter(is_open).cloned().collect();
+        let from = match index.index(5) {
+            0 => &self.uploads,
+            _ if open.is_empty() => &self.uploads,
+            _ => &open,
+        };
+        pick(index, from).cloned()
+    }
+
+    fn create(
+        &mut self,
+        random: u128,
+        bucket: u64,
+        key: Index,
+        checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    ) -> DataMutation {
+        let bucket = BucketId::new(bucket);
+        let key = object_key(key);
+        self.uploads.push(UploadKey {
+            bucket,
+            key: key.clone(),
+            upload: UploadId::new(random),
+        });
+        DataMutation::CreateUpload {
+            bucket,
+            key,
+            upload: NewUpload {
+                headers: ObjectHeaders::default(),
+                checksum,
+            },
+        }
+    }
+
+    fn object(&mut self, content: &Bytewise) -> NewObject {
+        let content = match content {
+            Bytewise::Inline(byte) => Content::Inline(Bytes::from(vec![*byte; usize::from(*byte)])),
+            Bytewise::Blobs(blobs) => Content::Extents(self.extents(blobs, 10)),
+        };
+        let len = match &content {
+            Content::Inline(bytes) => bytes.len() as u64,
+            Content::Extents(extents) => extents.iter().map(|extent| extent.plain_len).sum(),
+            Content::Parts { .. } => unreachable!("only completion makes them"),
+        };
+        let body = Body { byte: 0, len };
+        NewObject {
+            len,
+            etag: body.etag(),
+            checksum: None,
+            headers: ObjectHeaders::default(),
+            content,
+        }
+    }
+
+    fn part(
+        &mut self,
+        upload: Index,
+        body: Body,
+        blobs: &[Blob],
+        other: Option<ChecksumAlgorithm>,
+        model: &Model,
+    ) -> NewPart {
+        let upload = self.upload(upload, model);
+        let spec = upload.and_then(|upload| {
+            let bucket = model.buckets.get(&upload.bucket)?;
+            bucket
+                .uploads
+                .get(&(upload.key, upload.upload))?
+                .new
+                .checksum
+        });
+        let algorithm = other.or(spec.map(|(algorithm, _)| algorithm));
+        let content = if body.len < 3 {
+            let len = usize::try_from(body.len).expect("two at most");
+            Content::Inline(Bytes::from(vec![body.byte; len]))
+        } else {
+            // As many blobs as there are bytes for, which always is more than one.
+            let mut extents = self.extents(blobs, 1);
+            let rest = body.len - (extents.len() as u64 - 1);
+            let first = extents.first_mut().expect("at least one blob");
+            first.plain_len = rest;
+            first.stored_len = rest;
+            Content::Extents(extents)
+        };
+        NewPart {
+            len: body.len,
+            etag: body.etag(),
+            checksum: algorithm.map(|algorithm| ObjectChecksum {
+                checksum: bodies::checksum(algorithm, &[body]),
+                kind: ChecksumKind::FullObject,
+            }),
+            content,
+        }
+    }
+
+    fn extents(&mut self, blobs: &[Blob], len: u64) -> Vec<Extent> {
+        let profile = Profile::new(2, 2).expect("one of the profiles");
+        let blobs = blobs.iter();
+        blobs
+            .map(|blob| Extent {
+                blob: self.blob(blob),
+                plain_len: len,
+                stored_len: len,
+                profile,
+                cell_len: 64,
+                erasure_code: 1,
+                codec: 0,
+                cipher: 0,
+                roots: vec![[7; 16]; profile.width()],
+                missing_shards: match blob {
+                    Blob::Degraded(_) => vec![3],
+                    _ => Vec::new(),
+                },
+            })
+            .collect()
+    }
+
+    fn blob(&mut self, blob: &Blob) -> BlobId {
+        let serial = u32::try_from(self.blobs.len()).expect("few blobs");
+        let new = |group, age_ms| {
+            let begun = self.now_ms - age_ms;
+            BlobId::new(PlacementGroupId::new(serial % 3), group, begun, serial)
+        };
+        let id = match blob {
+            Blob::Old(index) => match pick(*index, &self.blobs) {
+                Some(blob) => *blob,
+                None => new(GROUP, 0),
+            },
+            Blob::New(age_ms) | Blob::Degraded(age_ms) => new(GROUP, *age_ms),
+            Blob::OfAnotherGroup => new(GroupId::new(4), 0),
+        };
+        self.blobs.push(id);
+        id
+    }
+}
+
+fn pick<T>(index: Index, from: &[T]) -> Option<&T> {
+    (!from.is_empty()).then(|| index.get(from))
+}
+
+fn object_key(index: Index) -> ObjectKey {
+    ObjectKey::parse(index.get::<&str>(&KEYS)).expect("a good key")
+}
+
+fn write_condition(
+    condition: &Condition,
+    model: &Model,
+    (bucket, key): &(BucketId, ObjectKey),
+) -> WriteCondition {
+    let there = model
+        .buckets
+        .get(bucket)
+        .and_then(|row| row.objects.get(key));
+    let other = ETag::from_md5([9; 16]);
+    match condition {
+        Condition::Always => WriteCondition::Always,
+        Condition::IfAbsent => WriteCondition::IfAbsent,
+        Condition::IfSame => {
+            WriteCondition::IfMatch(there.map_or(other, |object| object.new.etag.clone()))
+        }
+        Condition::IfOther => WriteCondition::IfMatch(other),
+    }
+}
+
+/// The parts of an upload, open or completed, whatever a client may know of them.
+fn stored_parts(upload: &UploadKey, model: &Model) -> Vec<(u16, NewPart)> {
+    let bucket = model.buckets.get(&upload.bucket);
+    let open = bucket.and_then(|row| row.uploads.get(&(upload.key.clone(), upload.upload)));
+    let done = bucket.and_then(|row| row.objects.get(&upload.key));
+    match (open, done) {
+        (Some(open), _) => {
+            let parts = open.parts.iter();
+            parts.map(|(n, (part, _))| (*n, part.clone())).collect()
+        }
+        (None, Some(object)) => {
+            let parts = object.parts.iter();
+            parts.map(|(n, part)| (*n, part.clone())).collect()
+        }
+        (None, None) => Vec::new(),
+    }
+}
+
+fn complete(upload: &UploadKey, completion: &Completion, model: &Model) -> DataMutation {
+    let bucket = model.buckets.get(&upload.bucket);
+    let open = bucket.and_then(|row| row.uploads.get(&(upload.key.clone(), upload.upload)));
+    let stored = stored_parts(upload, model);
+    let named: Vec<_> = stored
+        .iter()
+        .filter(|(number, _)| completion.omit >> number & 1 == 0)
+        .collect();
+    let mut parts: Vec<CompletedPart> = named
+        .iter()
+        .map(|(number, part)| CompletedPart {
+            number: *number,
+            etag: part.etag.clone(),
+            checksum: part
+                .checksum
+                .clone()
+                .map(|sum| sum.checksum)
+                .filter(|_| completion.names_checksums),
+        })
+        .collect();
+    if parts.is_empty() || completion.flaw == Flaw::Unknown {
+        parts.push(CompletedPart {
+            number: 9,
+            etag: ETag::from_md5([1; 16]),
+            checksum: None,
+        });
+    }
+    let first = parts.first_mut().expect("one was added if there was none");
+    let wrong = bodies::checksum(ChecksumAlgorithm::Crc32, &[Body { byte: 9, len: 9 }]);
+    match completion.flaw {
+        Flaw::ETag => first.etag = ETag::from_md5([2; 16]),
+        Flaw::Checksum => first.checksum = Some(wrong.clone()),
+        Flaw::Order => parts.reverse(),
+        Flaw::None | Flaw::Len | Flaw::Whole | Flaw::Unknown => {}
+    }
+    let bodies: Vec<_> = named
+        .iter()
+        .map(|(_, part)| bodies::of_part(part))
+        .collect();
+    let spec = open.and_then(|open| open.new.checksum);
+    let whole = spec.map(|(algorithm, kind)| match kind {
+        ChecksumKind::FullObject => bodies::checksum(algorithm, &bodies),
+        ChecksumKind::Composite => bodies::checksum_of_checksums(algorithm, &bodies),
+    });
+    let checksum = match completion.flaw {
+        Flaw::Whole => Some(spec.map_or(wrong, |(algorithm, _)| {
+            bodies::checksum(algorithm, &[Body { byte: 9, len: 9 }])
+        })),
+        _ => whole.filter(|_| completion.declares),
+    };
+    let len: u64 = named.iter().map(|(_, part)| part.len).sum();
+    let declared_len = match completion.flaw {
+        Flaw::Len => Some(len + 1),
+        _ => completion.declares.then_some(len),
+    };
+    let target = (upload.bucket, upload.key.clone());
+    DataMutation::CompleteUpload {
+        upload: upload.clone(),
+        parts,
+        condition: write_condition(&completion.condition, model, &target),
+        checksum,
+        declared_len,
+    }
+}
