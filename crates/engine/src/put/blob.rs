@@ -72,8 +72,10 @@ pub(super) async fn write<S: Source>(
         let code_and_send = async {
             let coded = code(shared, place.profile, blob, stripe).await;
             let coded = coded.map_err(|error| unavailable(&error))?;
-            let sent = lanes.send(coded).await;
-            sent.map_err(|error: NoQuorum| unavailable(&error))
+            match lanes.send(coded).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(no_quorum(shared, error).await),
+            }
         };
         let take_in = async {
             digest.update(&shared.cpu, plain).await;
@@ -81,7 +83,10 @@ pub(super) async fn write<S: Source>(
         };
         (current, (), ()) = futures::try_join!(read_next, code_and_send, take_in)?;
     }
-    let durable = lanes.finish().await.map_err(|error| unavailable(&error))?;
+    let durable = match lanes.finish().await {
+        Ok(durable) => durable,
+        Err(error) => return Err(no_quorum(shared, error).await),
+    };
     Ok(Extent {
         blob,
         plain_len: blob_len,
@@ -181,6 +186,19 @@ fn present_disks(place: &Place) -> Vec<cairn_types::id::DiskId> {
         .filter(|(_, is_away)| !**is_away)
         .map(|(disk, _)| *disk)
         .collect()
+}
+
+/// The body is consumed, so this write cannot be tried again; the next one will know the newest topology.
+async fn no_quorum<E: std::error::Error + Send + Sync + 'static>(
+    shared: &Shared,
+    error: NoQuorum,
+) -> PutError<E> {
+    if error.is_stale
+        && let Err(error) = shared.topology.refresh().await
+    {
+        tracing::debug!(%error, "topology not refreshed");
+    }
+    unavailable(&error)
 }
 
 fn unavailable<E: std::error::Error + Send + Sync + 'static>(

@@ -39,6 +39,8 @@ pub(super) struct NoQuorum {
     durable: usize,
     quorum: usize,
     reason: String,
+    /// Whether a disk knows a newer topology.
+    pub(super) is_stale: bool,
 }
 
 /// The lanes of one blob. Dropping them abandons what was sent.
@@ -197,6 +199,10 @@ impl<'a> FanOut<'a> {
                 || "the disks do not answer in time".to_owned(),
                 ToString::to_string,
             ),
+            is_stale: self
+                .last_error
+                .as_ref()
+                .is_some_and(|error| error.kind == ShardErrorKind::Stale),
         }
     }
 }

@@ -54,7 +54,6 @@ pub(crate) struct Cluster {
     pub(crate) metadata: Metadata,
     pub(crate) disks: Disks,
     pub(crate) metrics: Metrics,
-    pub(crate) tasks: Tasks,
     pub(crate) bucket: Arc<BucketEntry>,
     pub(crate) meta: MetaClient,
 }
@@ -100,7 +99,7 @@ impl Cluster {
             topology,
             cpu: CpuPool::new(2).unwrap(),
             clock,
-            tasks: tasks.clone(),
+            tasks,
             metrics: metrics.clone(),
         };
         Self {
@@ -108,7 +107,6 @@ impl Cluster {
             metadata,
             disks,
             metrics,
-            tasks,
             bucket,
             meta,
         }

@@ -344,16 +344,19 @@ async fn without_memory_a_write_is_refused_before_its_body_is_read() {
     setup.config.budget_bytes = 400_000;
     setup.config.budget_patience = Duration::from_millis(50);
     let cluster = Cluster::start(setup).await;
-    let bytes = pattern(1_000_000);
-    let stalling = put_from(&cluster, 1_000_001, Pieces::ending(&bytes, End::Stalls));
+    // One stripe, whose last byte never comes.
+    let stalling = put_from(
+        &cluster,
+        200_001,
+        Pieces::ending(&pattern(200_000), End::Stalls),
+    );
     let refused = async {
         let used = cluster.metrics.gauge("cairn_engine_budget_used_bytes", &[]);
-        until("the first holds its stripe", async || used.get() > 300_000).await;
-        cluster.put("other", &bytes).await
+        until("the first holds its stripe", async || used.get() >= 300_000).await;
+        cluster.put("other", &pattern(200_000)).await
     };
     tokio::select! {
         _ = stalling => unreachable!("it stalls"),
         put = refused => assert!(matches!(put, Err(PutError::Busy(_))), "{put:?}"),
     }
-    cluster.tasks.stop();
 }

@@ -1,0 +1,256 @@
+//! What a client makes of the answers of metadata nodes, over the real wire.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cairn_client::{MetaClient, MutateError, QueryError};
+use cairn_rpc::channel::{InProcess, in_process};
+use cairn_rpc::proto::meta::meta_server::{Meta, MetaServer};
+use cairn_rpc::proto::meta::{
+    MutateRequest, MutateResponse, QueryRequest, QueryResponse, StatusRequest, StatusResponse,
+    mutate_response, query_response,
+};
+use cairn_runtime::{Metrics, SystemClock, Tasks};
+use cairn_types::id::{BucketId, ClusterId, GroupId, NodeId, RequestId};
+use cairn_types::namespace::{
+    DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query, Refusal, Reply,
+    View,
+};
+use cairn_types::outcome::Outcome;
+use tonic::{Request, Response, Status};
+
+const GROUP: GroupId = GroupId::new(1);
+
+/// What a node says next; when there is nothing, it applies.
+#[derive(Debug, Clone)]
+enum Say {
+    Applied,
+    Refusal(Refusal),
+    NotLeader(Option<u64>),
+    /// It may have applied it.
+    Lost,
+    Hang,
+    Status(tonic::Code),
+}
+
+#[derive(Clone, Default)]
+struct Node {
+    script: Arc<Mutex<VecDeque<Say>>>,
+    /// What is said when the script is over.
+    afterwards: Arc<Mutex<Option<Say>>>,
+    requests: Arc<Mutex<Vec<RequestId>>>,
+}
+
+impl Node {
+    fn will_say(&self, script: impl IntoIterator<Item = Say>) {
+        self.script.lock().unwrap().extend(script);
+    }
+
+    fn will_always_say(&self, say: Say) {
+        *self.afterwards.lock().unwrap() = Some(say);
+    }
+
+    fn requests(&self) -> Vec<RequestId> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    async fn answer(&self) -> Result<Option<Refusal>, Status> {
+        let next = self.script.lock().unwrap().pop_front();
+        let say = next.or_else(|| self.afterwards.lock().unwrap().clone());
+        match say.unwrap_or(Say::Applied) {
+            Say::Applied => Ok(None),
+            Say::Refusal(refusal) => Ok(Some(refusal)),
+            Say::NotLeader(leader) => Err(cairn_rpc::status::not_leader(leader.map(NodeId::new))),
+            Say::Lost => Err(cairn_rpc::status::unknown(Status::unavailable("lost"))),
+            Say::Hang => std::future::pending().await,
+            Say::Status(code) => Err(cairn_rpc::status::refused(Status::new(code, "no"))),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Meta for Node {
+    async fn mutate(
+        &self,
+        request: Request<MutateRequest>,
+    ) -> Result<Response<MutateResponse>, Status> {
+        let request = MutationRequest::try_from(request.into_inner().request.unwrap()).unwrap();
+        self.requests.lock().unwrap().push(request.request);
+        let result = match self.answer().await? {
+            None => mutate_response::Result::Reply((&Reply::Data(DataReply::Done)).into()),
+            Some(refusal) => mutate_response::Result::Refusal((&refusal).into()),
+        };
+        Ok(Response::new(MutateResponse {
+            index: 42,
+            result: Some(result),
+        }))
+    }
+
+    async fn query(&self, _: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let result = match self.answer().await? {
+            None => {
+                let view = View::Data(DataView::FreedBlobs(Vec::new()));
+                query_response::Result::View((&view).into())
+            }
+            Some(refusal) => query_response::Result::Refusal((&refusal).into()),
+        };
+        Ok(Response::new(QueryResponse {
+            index: 43,
+            result: Some(result),
+        }))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        Err(Status::unimplemented("no groups"))
+    }
+}
+
+/// Nodes 1, 2, … and a client of them that waits this long.
+fn nodes<const N: usize>(tasks: &Tasks, patience: Duration) -> ([Node; N], MetaClient) {
+    let nodes: [Node; N] = std::array::from_fn(|_| Node::default());
+    let channels = (1..).zip(&nodes).map(|(id, node)| {
+        let (way, incoming) = in_process();
+        let server =
+            cairn_rpc::server::builder(&Metrics::new()).add_service(MetaServer::new(node.clone()));
+        tasks.spawn("serve", async move {
+            server.serve_with_incoming(incoming).await.unwrap();
+        });
+        (NodeId::new(id), way.channel())
+    });
+    let clock = SystemClock::shared();
+    let client = MetaClient::new(ClusterId::new(1), channels.collect(), clock, patience);
+    (nodes, client)
+}
+
+fn change() -> Mutation {
+    Mutation::Data(DataMutation::FenceBucket {
+        bucket: BucketId::new(1),
+    })
+}
+
+fn question() -> Query {
+    Query::Data(DataQuery::FreedBlobs { limit: 1 })
+}
+
+const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn the_leader_is_found_and_asked_first_from_then_on() {
+    let tasks = Tasks::new();
+    let ([one, two, three], client) = nodes::<3>(&tasks, LONG);
+    one.will_always_say(Say::NotLeader(Some(3)));
+    two.will_always_say(Say::NotLeader(None));
+    let applied = client.mutate(GROUP, change()).await.unwrap();
+    assert_eq!(applied.value, Reply::Data(DataReply::Done));
+    assert_eq!(applied.index, 42);
+    assert_eq!(three.requests().len(), 1);
+
+    for _ in 0..5 {
+        client.mutate(GROUP, change()).await.unwrap();
+    }
+    assert!(one.requests().len() <= 1 && two.requests().len() <= 1);
+    assert_eq!(three.requests().len(), 6);
+    assert_eq!(client.query(GROUP, &question()).await.unwrap().index, 43);
+}
+
+#[tokio::test]
+async fn a_leader_is_waited_for() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    node.will_say(vec![Say::NotLeader(None); 6]);
+    assert!(client.mutate(GROUP, change()).await.is_ok());
+    node.will_say(vec![Say::NotLeader(None); 6]);
+    assert!(client.query(GROUP, &question()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_under_the_same_request_id() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    node.will_say([Say::Lost, Say::NotLeader(None), Say::Lost]);
+    client.mutate(GROUP, change()).await.unwrap();
+    let ids = node.requests();
+    assert_eq!(ids.len(), 4);
+    assert!(ids.iter().all(|id| Some(id) == ids.first()));
+
+    client.mutate(GROUP, change()).await.unwrap();
+    assert_ne!(node.requests().last(), ids.first());
+}
+
+#[tokio::test]
+async fn what_nobody_took_has_no_effect_and_what_was_lost_may_have_one() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, SHORT);
+    node.will_always_say(Say::NotLeader(None));
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert!(
+        matches!(error, MutateError::Unavailable { .. }),
+        "{error:?}"
+    );
+    assert_eq!(error.outcome(), Outcome::Refused);
+
+    node.will_say([Say::Lost]);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert!(matches!(error, MutateError::Unknown { .. }), "{error:?}");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+
+    let error = client.query(GROUP, &question()).await.unwrap_err();
+    assert!(matches!(error, QueryError::Unavailable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_unless_an_earlier_try_was_lost_and_forgotten() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, SHORT);
+    node.will_say([Say::Refusal(Refusal::BucketNotEmpty)]);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error, MutateError::Refused(Refusal::BucketNotEmpty));
+
+    node.will_say([Say::Refusal(Refusal::RequestTooOld)]);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error, MutateError::Refused(Refusal::RequestTooOld));
+
+    node.will_say([Say::Lost, Say::Refusal(Refusal::RequestTooOld)]);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+
+    node.will_say([Say::Refusal(Refusal::NoSuchKey)]);
+    let error = client.query(GROUP, &question()).await.unwrap_err();
+    assert_eq!(error, QueryError::Refused(Refusal::NoSuchKey));
+}
+
+#[tokio::test]
+async fn what_is_wrong_everywhere_is_not_tried_again() {
+    let tasks = Tasks::new();
+    let ([one, two], client) = nodes::<2>(&tasks, LONG);
+    for node in [&one, &two] {
+        node.will_always_say(Say::Status(tonic::Code::FailedPrecondition));
+    }
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Refused);
+    assert_eq!(one.requests().len() + two.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_is_passed_over() {
+    let tasks = Tasks::new();
+    let ([one, two], client) = nodes::<2>(&tasks, LONG);
+    one.will_always_say(Say::Hang);
+    // Whichever is asked first: the first request may meet the one that hangs, the second goes to the one that answered.
+    client.mutate(GROUP, change()).await.unwrap();
+    assert_eq!(two.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_reached_took_nothing() {
+    let (way, incoming): (InProcess, _) = in_process();
+    drop(incoming);
+    let channels = vec![(NodeId::new(1), way.channel())];
+    let clock = SystemClock::shared();
+    let client = MetaClient::new(ClusterId::new(1), channels, clock, SHORT);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Refused, "{error:?}");
+}
