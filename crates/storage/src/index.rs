@@ -187,6 +187,14 @@ impl Index {
         Ok(self.db.write(batch.0)?)
     }
 
+    /// Makes all changes so far durable.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn sync(&self) -> Result<(), IndexError> {
+        Ok(self.db.flush_wal(true)?)
+    }
+
     /// Writes what is in memory to the disk, for a quick start next time.
     ///
     /// # Errors

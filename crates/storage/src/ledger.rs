@@ -1,7 +1,8 @@
 //! What a disk has, what is being written to it, and what is to go: the index and all that must change together with it.
 //!
-//! One lock covers everything here. It is held while a batch of rows is made and written (some 10 µs), never across a read
-//! or a sync of a segment. The order of effects, which every method keeps:
+//! Two locks, taken in this order: `changes` makes changes of the index one after the other, and is held while rows are
+//! read and written, so only the threads of the disk take it. `state` is held for moments and never while waiting for the
+//! disk, so tasks may take it too. The order of effects, which every method keeps:
 //!
 //! 1. A cell's record is written, and its place noted (`placed`).
 //! 2. Before the last cell of an attempt is written, the attempt must be allowed to be whole (`close`): after that its
@@ -18,12 +19,15 @@ use cairn_erasure::HASH_LEN;
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 
 use crate::epochs::EpochTable;
-use crate::index::rows::{CellPlace, CounterRow, DoomedRow, SegmentRow, ShardRow};
-use crate::index::{Batch, Index, IndexError};
+use crate::index::rows::{CellPlace, CounterRow, DoomedRow, ShardRow};
+use crate::index::{Index, IndexError};
 
 mod accounts;
+mod change;
 
 pub use accounts::{Accounts, Totals};
+
+use change::Change;
 
 /// Why an attempt cannot become a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +57,7 @@ pub enum Conflict {
 #[derive(Debug)]
 pub struct Ledger {
     index: Index,
+    changes: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -130,9 +135,47 @@ impl State {
         }
     }
 
-    /// How far a segment is indexed: up to what is synced, but not beyond a cell whose attempt is under way.
-    fn segment_row(&self, segment: u32) -> Option<SegmentRow> {
-        self.accounts.row(segment)
+    fn shard_of(&self, sequence: u64) -> Option<(BlobId, u8)> {
+        let attempt = self.attempts.get(&sequence)?;
+        Some((attempt.blob, attempt.shard))
+    }
+
+    fn close(
+        &mut self,
+        sequence: u64,
+        root: [u8; HASH_LEN],
+        existing: Option<&ShardRow>,
+    ) -> Result<(), Conflict> {
+        let attempt = self.attempts.get(&sequence).ok_or(Conflict::Gone)?;
+        if attempt.removed {
+            return Err(Conflict::Removed);
+        }
+        self.check_epoch(attempt.blob, attempt.epoch)?;
+        let is_rival = |other: &Attempt| {
+            let is_same = other.blob == attempt.blob && other.shard == attempt.shard;
+            is_same && !other.removed && other.closing.is_some_and(|other| other != root)
+        };
+        let differs = existing.is_some_and(|row| row.removed_at.is_none() && row.root != root);
+        if differs || self.attempts.values().any(is_rival) {
+            return Err(Conflict::OtherContent);
+        }
+        if let Some(attempt) = self.attempts.get_mut(&sequence) {
+            attempt.closing = Some(root);
+        }
+        Ok(())
+    }
+
+    fn begin_removal(&mut self, blobs: &[BlobId]) -> (u64, BTreeSet<BlobId>) {
+        self.counters.sequence += 1;
+        let named: BTreeSet<&BlobId> = blobs.iter().collect();
+        let mut open = BTreeSet::new();
+        for attempt in self.attempts.values_mut() {
+            if named.contains(&attempt.blob) {
+                attempt.removed = true;
+                open.insert(attempt.blob);
+            }
+        }
+        (self.counters.sequence, open)
     }
 }
 
@@ -141,6 +184,7 @@ impl Ledger {
     pub fn new(index: Index, state: State) -> Self {
         Self {
             index,
+            changes: Mutex::new(()),
             state: Mutex::new(state),
         }
     }
@@ -191,31 +235,12 @@ impl Ledger {
         sequence: u64,
         root: [u8; HASH_LEN],
     ) -> Result<Result<(), Conflict>, IndexError> {
-        let mut state = self.lock();
-        let Some(attempt) = state.attempts.get(&sequence) else {
+        let _one_change = self.one_change();
+        let Some((blob, shard)) = self.lock().shard_of(sequence) else {
             return Ok(Err(Conflict::Gone));
         };
-        if attempt.removed {
-            return Ok(Err(Conflict::Removed));
-        }
-        if let Err(conflict) = state.check_epoch(attempt.blob, attempt.epoch) {
-            return Ok(Err(conflict));
-        }
-        let is_rival = |other: &Attempt| {
-            let is_same = other.blob == attempt.blob && other.shard == attempt.shard;
-            is_same && !other.removed && other.closing.is_some_and(|other| other != root)
-        };
-        if state.attempts.values().any(is_rival) {
-            return Ok(Err(Conflict::OtherContent));
-        }
-        let existing = self.index.shard(attempt.blob, attempt.shard)?;
-        if existing.is_some_and(|row| row.removed_at.is_none() && row.root != root) {
-            return Ok(Err(Conflict::OtherContent));
-        }
-        if let Some(attempt) = state.attempts.get_mut(&sequence) {
-            attempt.closing = Some(root);
-        }
-        Ok(Ok(()))
+        let existing = self.index.shard(blob, shard)?;
+        Ok(self.lock().close(sequence, root, existing.as_ref()))
     }
 
     /// Gives up an attempt: its cells are doomed at once.
@@ -223,13 +248,17 @@ impl Ledger {
     /// # Errors
     /// The index cannot be written.
     pub fn abandon(&self, sequence: u64) -> Result<(), IndexError> {
-        let mut state = self.lock();
-        let Some(attempt) = state.attempts.remove(&sequence) else {
-            return Ok(());
-        };
+        let _one_change = self.one_change();
         let mut change = Change::default();
-        change.doom_attempt(&mut state, sequence, attempt);
-        change.write(&self.index, &mut state)
+        {
+            let mut state = self.lock();
+            let Some(attempt) = state.attempts.remove(&sequence) else {
+                return Ok(());
+            };
+            change.doom_attempt(&mut state, sequence, attempt);
+            change.finish(&state);
+        }
+        change.write(&self.index)
     }
 
     /// Makes shards of attempts whose cells are all durable, and removes shards whose tombstones are. `synced` says how far
@@ -244,18 +273,33 @@ impl Ledger {
         synced: (u32, u64),
         now: u64,
     ) -> Result<Vec<Result<(), Conflict>>, IndexError> {
-        let mut state = self.lock();
-        state.accounts.synced(synced.0, synced.1);
+        let _one_change = self.one_change();
         let mut change = Change::default();
-        change.segments.insert(synced.0);
-        for removal in removals {
-            change.remove(&self.index, &mut state, removal)?;
+        let written: Vec<(BlobId, u8)> = {
+            let state = self.lock();
+            let shards = attempts.iter().map(|sequence| state.shard_of(*sequence));
+            shards.flatten().collect()
+        };
+        for (blob, shard) in written {
+            change.load(&self.index, blob, shard)?;
         }
-        let mut answers = Vec::with_capacity(attempts.len());
-        for sequence in attempts {
-            answers.push(change.settle(&self.index, &mut state, *sequence, now)?);
+        for blob in removals.iter().flat_map(|removal| &removal.blobs) {
+            change.load_all(&self.index, *blob)?;
         }
-        change.write(&self.index, &mut state)?;
+        let answers = {
+            let mut state = self.lock();
+            change.synced(&mut state, synced.0, synced.1);
+            for removal in removals {
+                change.remove(&mut state, removal);
+            }
+            let answers = attempts
+                .iter()
+                .map(|sequence| change.settle(&mut state, *sequence, now))
+                .collect();
+            change.finish(&state);
+            answers
+        };
+        change.write(&self.index)?;
         Ok(answers)
     }
 
@@ -265,17 +309,8 @@ impl Ledger {
     /// # Errors
     /// The index cannot be read.
     pub fn begin_removal(&self, blobs: &[BlobId]) -> Result<(u64, Vec<BlobId>), IndexError> {
-        let mut state = self.lock();
-        state.counters.sequence += 1;
-        let sequence = state.counters.sequence;
-        let mut open = BTreeSet::new();
-        for attempt in state.attempts.values_mut() {
-            if blobs.contains(&attempt.blob) {
-                attempt.removed = true;
-                open.insert(attempt.blob);
-            }
-        }
-        drop(state);
+        let _one_change = self.one_change();
+        let (sequence, open) = self.lock().begin_removal(blobs);
         let mut found = Vec::new();
         for blob in blobs {
             let shards = self.index.shards_of(*blob)?;
@@ -291,17 +326,19 @@ impl Ledger {
     /// # Errors
     /// The index cannot be written.
     pub fn forget(&self, rows: &[DoomedRow]) -> Result<(), IndexError> {
-        let mut state = self.lock();
+        let _one_change = self.one_change();
         let mut change = Change::default();
         for row in rows {
-            let existing = change.shard(&self.index, row.blob, row.shard)?;
-            if existing.is_some_and(|existing| existing.sequence == row.sequence) {
-                change.shards.insert((row.blob, row.shard), None);
-            }
-            change.batch.delete_doomed(row);
-            state.accounts.freed(row);
+            change.load(&self.index, row.blob, row.shard)?;
         }
-        change.write(&self.index, &mut state)
+        {
+            let mut state = self.lock();
+            for row in rows {
+                change.forget(&mut state, row);
+            }
+            change.finish(&state);
+        }
+        change.write(&self.index)
     }
 
     /// Numbers a new segment and opens its account.
@@ -318,12 +355,15 @@ impl Ledger {
     /// # Errors
     /// The index cannot be written.
     pub fn sealed(&self, segment: u32, end: u64) -> Result<(), IndexError> {
-        let mut state = self.lock();
-        state.accounts.synced(segment, end);
-        state.accounts.seal(segment);
+        let _one_change = self.one_change();
         let mut change = Change::default();
-        change.segments.insert(segment);
-        change.write(&self.index, &mut state)
+        {
+            let mut state = self.lock();
+            change.synced(&mut state, segment, end);
+            state.accounts.seal(segment);
+            change.finish(&state);
+        }
+        change.write(&self.index)
     }
 
     /// The sealed segments in which nothing is left that counts.
@@ -336,12 +376,14 @@ impl Ledger {
     /// # Errors
     /// The index cannot be written.
     pub fn forget_segment(&self, segment: u32) -> Result<(), IndexError> {
-        let mut state = self.lock();
-        state.accounts.close(segment);
-        let mut batch = Batch::default();
-        batch.delete_segment(segment);
-        batch.put_counters(state.counters);
-        self.index.write(batch)
+        let _one_change = self.one_change();
+        let mut change = Change::default();
+        {
+            let mut state = self.lock();
+            change.forget_segment(&mut state, segment);
+            change.finish(&state);
+        }
+        change.write(&self.index)
     }
 
     /// Bytes that live, and bytes that wait to be given back.
@@ -383,161 +425,11 @@ impl Ledger {
             .is_some_and(|until| *until > now)
     }
 
+    fn one_change(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A batch in the making, and the shards as they will be.
-#[derive(Default)]
-struct Change {
-    batch: Batch,
-    shards: BTreeMap<(BlobId, u8), Option<ShardRow>>,
-    segments: BTreeSet<u32>,
-}
-
-impl Change {
-    fn shard(
-        &self,
-        index: &Index,
-        blob: BlobId,
-        shard: u8,
-    ) -> Result<Option<ShardRow>, IndexError> {
-        match self.shards.get(&(blob, shard)) {
-            Some(row) => Ok(row.clone()),
-            None => index.shard(blob, shard),
-        }
-    }
-
-    fn remove(
-        &mut self,
-        index: &Index,
-        state: &mut State,
-        removal: &Removal,
-    ) -> Result<(), IndexError> {
-        for blob in &removal.blobs {
-            for (shard, _) in index.shards_of(*blob)? {
-                let Some(mut row) = self.shard(index, *blob, shard)? else {
-                    continue;
-                };
-                if row.removed_at.is_some() || row.sequence >= removal.sequence {
-                    continue;
-                }
-                row.removed_at = Some(removal.removed_at);
-                let doomed = DoomedRow {
-                    since: removal.removed_at,
-                    sequence: row.sequence,
-                    blob: *blob,
-                    shard,
-                    tombstone_segment: Some(removal.segment),
-                    cells: row.cells.clone(),
-                };
-                state.accounts.doomed(&doomed);
-                self.batch.put_doomed(&doomed);
-                self.shards.insert((*blob, shard), Some(row));
-            }
-        }
-        Ok(())
-    }
-
-    fn settle(
-        &mut self,
-        index: &Index,
-        state: &mut State,
-        sequence: u64,
-        now: u64,
-    ) -> Result<Result<(), Conflict>, IndexError> {
-        let Some(attempt) = state.attempts.remove(&sequence) else {
-            return Ok(Err(Conflict::Gone));
-        };
-        let refusal = match (attempt.removed, attempt.closing) {
-            (true, _) => Err(Conflict::Removed),
-            (false, None) => Err(Conflict::Gone),
-            (false, Some(root)) => state
-                .check_epoch(attempt.blob, attempt.epoch)
-                .map(|()| root),
-        };
-        let root = match refusal {
-            Ok(root) => root,
-            Err(conflict) => {
-                self.doom_attempt(state, sequence, attempt);
-                return Ok(Err(conflict));
-            }
-        };
-        let (blob, shard) = (attempt.blob, attempt.shard);
-        if let Some(old) = self.shard(index, blob, shard)?
-            && old.removed_at.is_none()
-        {
-            // The same content again: a repair, or a retry. The new cells are known to be good.
-            let doomed = DoomedRow {
-                since: now,
-                sequence: old.sequence,
-                blob,
-                shard,
-                tombstone_segment: None,
-                cells: old.cells,
-            };
-            state.accounts.doomed(&doomed);
-            self.batch.put_doomed(&doomed);
-        }
-        self.release(state, sequence, &attempt.cells);
-        state.accounts.living(&attempt.cells);
-        self.see_epoch(state, blob.placement_group(), attempt.epoch);
-        let row = ShardRow {
-            removed_at: None,
-            epoch: attempt.epoch,
-            sequence,
-            root,
-            cells: attempt.cells,
-        };
-        self.shards.insert((blob, shard), Some(row));
-        Ok(Ok(()))
-    }
-
-    fn see_epoch(&mut self, state: &mut State, group: PlacementGroupId, epoch: Epoch) {
-        if state.seen.get(&group).is_none_or(|seen| *seen < epoch) {
-            state.seen.insert(group, epoch);
-            self.batch.put_epoch(group, epoch);
-        }
-    }
-
-    fn doom_attempt(&mut self, state: &mut State, sequence: u64, attempt: Attempt) {
-        self.release(state, sequence, &attempt.cells);
-        if attempt.cells.is_empty() {
-            return;
-        }
-        let doomed = DoomedRow {
-            since: 0,
-            sequence,
-            blob: attempt.blob,
-            shard: attempt.shard,
-            tombstone_segment: None,
-            cells: attempt.cells,
-        };
-        state.accounts.living(&doomed.cells);
-        state.accounts.doomed(&doomed);
-        self.batch.put_doomed(&doomed);
-    }
-
-    /// The attempt is settled, one way or the other: its cells no longer hold back how far their segments are indexed.
-    fn release(&mut self, state: &mut State, sequence: u64, cells: &[CellPlace]) {
-        state.accounts.release(sequence, cells);
-        self.segments.extend(cells.iter().map(|cell| cell.segment));
-    }
-
-    fn write(mut self, index: &Index, state: &mut State) -> Result<(), IndexError> {
-        for ((blob, shard), row) in &self.shards {
-            match row {
-                Some(row) => self.batch.put_shard(*blob, *shard, row),
-                None => self.batch.delete_shard(*blob, *shard),
-            }
-        }
-        for segment in &self.segments {
-            if let Some(row) = state.segment_row(*segment) {
-                self.batch.put_segment(*segment, row);
-            }
-        }
-        self.batch.put_counters(state.counters);
-        index.write(self.batch)
     }
 }

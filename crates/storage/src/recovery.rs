@@ -85,18 +85,25 @@ pub fn recover(
         None => EpochTable::default(),
         Some(content) => EpochTable::decode(&content)?,
     };
-    let (index, known) = match open_whole(disk) {
-        Ok(Some(opened)) => opened,
-        Ok(None) => anew(disk)?,
-        Err(error) => {
-            tracing::warn!(%error, "the index of a disk is damaged and is made anew");
-            anew(disk)?
-        }
+    let bring_up_to_date = |index: Index, known: Known| {
+        let mut recovery = Recovery::new(disk, seed, index, known, now)?;
+        recovery.scan_all()?;
+        recovery.resolve()?;
+        recovery.finish(advanced.clone(), segment_len_bytes, writers)
     };
-    let mut recovery = Recovery::new(disk, seed, index, known, now)?;
-    recovery.scan_all()?;
-    recovery.resolve()?;
-    recovery.finish(advanced, segment_len_bytes, writers)
+    let found = match open_whole(disk) {
+        Ok(None) => None,
+        Ok(Some((index, known))) => match bring_up_to_date(index, known) {
+            Err(RecoveryError::Index(error)) => Some(error),
+            result => return result,
+        },
+        Err(error) => Some(error),
+    };
+    if let Some(error) = found {
+        tracing::warn!(%error, "the index of a disk is damaged and is made anew");
+    }
+    let (index, known) = anew(disk)?;
+    bring_up_to_date(index, known)
 }
 
 /// What the index knew.
@@ -109,13 +116,12 @@ struct Known {
     doomed: Vec<DoomedRow>,
 }
 
-/// The index, if it is there and whole. Reads every row once: damage is found now, not later.
+/// The index, if it is there and was made whole.
 fn open_whole(disk: &dyn Disk) -> Result<Option<(Index, Known)>, IndexError> {
     let index = Index::open(disk.index_dir())?;
     if !index.is_whole()? {
         return Ok(None);
     }
-    index.visit_shards(BlobId::from_bits(0), 0, |_, _, _| true)?;
     let known = Known {
         whole: true,
         segments: index.segments()?,
@@ -494,7 +500,7 @@ impl<'a> Recovery<'a> {
     }
 }
 
-/// Counts all shards and doomed cells in.
+/// Counts all shards and doomed cells in. Every row is read: damage of the index is found now, not later.
 fn fill(accounts: &mut Accounts, index: &Index) -> Result<(), IndexError> {
     index.visit_shards(BlobId::from_bits(0), 0, |_, _, row| {
         if row.removed_at.is_none() {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_rpc::bytes::{blob, disk, from_u128};
 use cairn_rpc::proto::storage as proto;
+use cairn_rpc::proto::storage::storage_server::StorageServer;
+use cairn_rpc::server::MAX_MESSAGE_LEN;
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 use futures::{Stream, StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
@@ -33,6 +35,15 @@ const PAGE_LEN: usize = 512;
 #[derive(Debug, Clone)]
 pub struct StorageService {
     storage: Storage,
+}
+
+impl Storage {
+    /// The gRPC service over these disks.
+    pub fn service(&self) -> StorageServer<StorageService> {
+        StorageServer::new(StorageService::new(self.clone()))
+            .max_decoding_message_size(MAX_MESSAGE_LEN)
+            .max_encoding_message_size(MAX_MESSAGE_LEN)
+    }
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

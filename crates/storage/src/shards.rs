@@ -364,7 +364,7 @@ impl Core {
     /// Bytes that writes of cells leave free, so that removing, and the index, still work on a full disk.
     pub(crate) fn reserve_bytes(&self) -> u64 {
         let capacity = self.last_space().capacity_bytes;
-        (capacity / 64).clamp(4 << 20, 256 << 20)
+        (capacity / 32).clamp(16 << 20, 256 << 20)
     }
 
     pub(crate) fn last_space(&self) -> Space {

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use cairn_rpc::proto::storage::storage_server::StorageServer;
-use cairn_rpc::server::MAX_MESSAGE_LEN;
 use cairn_runtime::{Metrics, SharedClock, Tasks};
 use cairn_types::id::{ClusterId, DiskId, NodeId};
 
@@ -14,7 +12,6 @@ use crate::config::StorageConfig;
 use crate::disk::Disk;
 use crate::disk::posix::{DirectoryError, PosixDisk};
 use crate::label::{self, Label, LabelError, segment_len_bytes};
-use crate::service::StorageService;
 use crate::shards::{Outage, Shards};
 
 /// The smallest file system that is worth a disk; 512 MiB with the file system's own share taken off.
@@ -186,13 +183,6 @@ impl Storage {
                 })
             })
             .collect()
-    }
-
-    /// The gRPC service over these disks.
-    pub fn service(&self) -> StorageServer<StorageService> {
-        StorageServer::new(StorageService::new(self.clone()))
-            .max_decoding_message_size(MAX_MESSAGE_LEN)
-            .max_encoding_message_size(MAX_MESSAGE_LEN)
     }
 
     /// Gives back the space of everything whose time has come, now. For tests and operators; it happens every second.

@@ -39,7 +39,13 @@ pub(super) fn collect(core: &Core) -> Result<usize, Outage> {
             .forget(&rows)
             .map_err(|error| core.index_failed(&error))?;
     }
-    for segment in core.ledger.empty_segments() {
+    let empty = core.ledger.empty_segments();
+    if !empty.is_empty() {
+        // An index of the past may name cells in these segments, and the tombstones that say otherwise are in them.
+        let synced = core.ledger.index().sync();
+        synced.map_err(|error| core.index_failed(&error))?;
+    }
+    for segment in empty {
         core.disk
             .remove_segment(segment)
             .map_err(|error| core.fail("remove a segment", &error))?;

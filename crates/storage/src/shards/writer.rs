@@ -19,13 +19,13 @@ use crate::ledger::Removal;
 use crate::record::{HEADER_LEN, Header, Kind};
 
 /// Bytes that wait for one writer; more callers wait without being queued.
-const QUEUE_LEN: usize = 16 << 20;
+const QUEUE_LEN: usize = 8 << 20;
 
 /// What a command counts for at least, so that the number of commands is bounded too.
 const COMMAND_LEN_MIN: usize = 4096;
 
 /// Commands of so many bytes are taken before those that finished are synced and answered.
-const GROUP_LEN: usize = 8 << 20;
+const GROUP_LEN: usize = 4 << 20;
 
 /// So much is written before it is synced, even if nobody waits: the sync that somebody waits for stays short.
 const UNSYNCED_LEN_MAX: u64 = 32 << 20;
@@ -38,6 +38,9 @@ const STEP_LEN_MIN: u64 = 256 << 10;
 const STEP_LEN_MAX: u64 = 16 << 20;
 
 const SEAL_LEN: u64 = 64;
+
+/// Room that the index needs to note a removal.
+const INDEX_ROOM_LEN: u64 = 1 << 20;
 
 static PADDING: [u8; 64] = [0; 64];
 
@@ -400,7 +403,8 @@ impl Writer {
     ) -> Result<CellPlace, WriteError> {
         self.core.check_service()?;
         let len = header.record_len();
-        let (segment, offset) = self.make_room(len, header.kind)?;
+        let takeable = self.check_space(header.kind)?;
+        let (segment, offset) = self.make_room(len, header.kind, takeable)?;
         let header = Header { segment, ..header };
         let head = header.encode(self.core.seed, table);
         let unpadded = header.data_start() + data.len();
@@ -438,14 +442,13 @@ impl Writer {
     }
 
     /// Where a record of `len` bytes goes: with space taken hold of, and room for the seal behind it.
-    fn make_room(&mut self, len: u64, kind: Kind) -> Result<(u32, u64), WriteError> {
+    fn make_room(&mut self, len: u64, kind: Kind, takeable: u64) -> Result<(u32, u64), WriteError> {
         let limit = self.core.label.segment_len_bytes;
         let is_over = |open: &OpenSegment| open.end + len + SEAL_LEN > limit;
         if self.open.as_ref().is_some_and(is_over) {
             self.seal()?;
         }
         if self.open.is_none() {
-            self.check_space(len, kind)?;
             let segment = self.core.ledger.new_segment();
             let created = self.core.disk.create_segment(segment);
             created.map_err(|error| self.full_or_failed("make a segment", &error))?;
@@ -458,7 +461,11 @@ impl Writer {
         let open = self.open.as_ref().expect("opened above");
         let (segment, end) = (open.segment, open.end);
         if end + len > open.held_to {
-            let held_to = self.hold_space(segment, end, len, kind)?;
+            if takeable < len {
+                return Err(WriteError::Full);
+            }
+            let step = self.step(end, len, takeable);
+            let held_to = self.hold_space(segment, end, step, kind)?;
             if let Some(open) = &mut self.open {
                 open.held_to = held_to;
             }
@@ -466,22 +473,26 @@ impl Writer {
         Ok((segment, end))
     }
 
-    /// Takes hold of space for a record and for more to come; up to where.
-    fn hold_space(&self, segment: u32, end: u64, len: u64, kind: Kind) -> Result<u64, WriteError> {
-        let takeable = self.check_space(len, kind)?;
-        let wanted = (end / 8).clamp(STEP_LEN_MIN, STEP_LEN_MAX);
-        let left = self.core.label.segment_len_bytes - end;
-        let step = wanted.min(takeable).min(left).max(len);
+    /// How much space to take hold of at a time.
+    fn step(&self, end: u64, len: u64, takeable: u64) -> u64 {
+        let left = self.core.label.segment_len_bytes.saturating_sub(end);
+        let step = (end / 8).clamp(STEP_LEN_MIN, STEP_LEN_MAX);
+        step.min(takeable).min(left).max(len)
+    }
+
+    /// Takes hold of space; up to where.
+    fn hold_space(&self, segment: u32, end: u64, step: u64, kind: Kind) -> Result<u64, WriteError> {
         match self.core.disk.preallocate(segment, end, step) {
             Ok(()) => Ok(end + step),
             // A tombstone may still find room where a step does not.
-            Err(error) if is_full(&error) && !kind.is_cell() => Ok(end + len),
+            Err(error) if is_full(&error) && !kind.is_cell() => Ok(end),
             Err(error) => Err(self.full_or_failed("take hold of space", &error)),
         }
     }
 
-    /// Bytes that may be taken, at least `len`. The reserve is for everything but cells.
-    fn check_space(&self, len: u64, kind: Kind) -> Result<u64, WriteError> {
+    /// How many bytes may be taken beyond what is held. Cells leave the reserve alone, everything else leaves the index
+    /// some room: a record is no use without its rows.
+    fn check_space(&self, kind: Kind) -> Result<u64, WriteError> {
         let space = self
             .core
             .measure()
@@ -489,13 +500,12 @@ impl Writer {
         let reserve = if kind.is_cell() {
             self.core.reserve_bytes()
         } else {
-            0
+            INDEX_ROOM_LEN
         };
-        let takeable = space.available_bytes.saturating_sub(reserve);
-        if takeable < len {
-            return Err(WriteError::Full);
-        }
-        Ok(takeable)
+        space
+            .available_bytes
+            .checked_sub(reserve)
+            .ok_or(WriteError::Full)
     }
 
     fn full_or_failed(&self, step: &str, error: &std::io::Error) -> WriteError {
@@ -550,6 +560,8 @@ impl Writer {
             .into_iter()
             .map(|(_, reply)| reply)
             .chain(removals.into_iter().map(|(_, reply)| reply));
+        // Whoever is answered may come back at once, and should find this writer free.
+        self.busy.store(false, Ordering::Relaxed);
         for (reply, answer) in replies.zip(answers) {
             // Nobody may be waiting any more; the shard is there all the same.
             let _ = reply.send(answer);

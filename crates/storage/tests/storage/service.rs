@@ -1,0 +1,291 @@
+//! The role over gRPC.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cairn_rpc::bytes::from_u128;
+use cairn_rpc::channel::in_process;
+use cairn_rpc::proto::storage as proto;
+use cairn_rpc::proto::storage::storage_client::StorageClient;
+use cairn_runtime::{Metrics, SystemClock, Tasks};
+use cairn_storage::{OpenError, Storage, StorageConfig};
+use cairn_types::id::{ClusterId, NodeId};
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::shard::{TestShard, blob};
+
+struct Node {
+    storage: Storage,
+    client: StorageClient<Channel>,
+    tasks: Tasks,
+}
+
+fn open(
+    paths: Vec<PathBuf>,
+    node: u64,
+    cluster: u128,
+    tasks: &Tasks,
+) -> Result<Storage, OpenError> {
+    Storage::open(
+        &StorageConfig::new(paths),
+        NodeId::new(node),
+        ClusterId::new(cluster),
+        SystemClock::shared(),
+        tasks,
+        &Metrics::new(),
+    )
+}
+
+impl Node {
+    fn start(paths: Vec<PathBuf>) -> Self {
+        let tasks = Tasks::new();
+        let storage = open(paths, 1, 1, &tasks).unwrap();
+        let (to, incoming) = in_process();
+        let service = storage.service();
+        tasks.spawn("serve", async move {
+            let server = cairn_rpc::server::builder(&Metrics::new()).add_service(service);
+            server.serve_with_incoming(incoming).await.unwrap();
+        });
+        Self {
+            storage,
+            client: StorageClient::new(to.channel()),
+            tasks,
+        }
+    }
+
+    fn disk(&self) -> Bytes {
+        from_u128(self.storage.disks()[0].id.get())
+    }
+
+    async fn write(&mut self, shard: &TestShard) -> Result<Bytes, tonic::Status> {
+        let messages = messages(self.disk(), shard);
+        let answer = self
+            .client
+            .write_shard(tokio_stream::iter(messages))
+            .await?;
+        Ok(answer.into_inner().root)
+    }
+
+    async fn read(
+        &mut self,
+        shard: &TestShard,
+    ) -> Result<Vec<proto::ReadShardResponse>, tonic::Status> {
+        let slices = (0..shard.stripe_count()).map(|stripe| proto::CellSlice {
+            stripe,
+            first_frame: 0,
+            frame_count: 0,
+        });
+        let request = proto::ReadShardRequest {
+            disk: self.disk(),
+            blob: from_u128(shard.blob.get()),
+            shard: u32::from(shard.shard),
+            slices: slices.collect(),
+        };
+        let mut answers = self.client.read_shard(request).await?.into_inner();
+        let mut all = Vec::new();
+        while let Some(answer) = answers.message().await? {
+            all.push(answer);
+        }
+        Ok(all)
+    }
+
+    async fn list(&mut self, after: Bytes) -> Vec<proto::ShardSummary> {
+        let request = proto::ListBlobsRequest {
+            disk: self.disk(),
+            after,
+            placement_group: 1,
+            by_placement_group: true,
+        };
+        let mut answers = self.client.list_blobs(request).await.unwrap().into_inner();
+        let mut all = Vec::new();
+        while let Some(answer) = answers.message().await.unwrap() {
+            all.extend(answer.shards);
+        }
+        all
+    }
+
+    async fn stop(self) {
+        self.storage.close().await;
+        assert!(self.tasks.stop_and_join(Duration::from_secs(10)).await);
+    }
+}
+
+fn messages(disk: Bytes, shard: &TestShard) -> Vec<proto::WriteShardRequest> {
+    use proto::write_shard_request::Message;
+    let header = Message::Header(proto::ShardHeader {
+        disk,
+        blob: from_u128(shard.blob.get()),
+        shard: u32::from(shard.shard),
+        epoch: 1,
+    });
+    let cells = (0..).zip(&shard.cells).map(|(stripe, cell)| {
+        Message::Cell(proto::Cell {
+            stripe,
+            data: cell.clone(),
+            frame_hashes: shard.hashes(stripe),
+        })
+    });
+    std::iter::once(header)
+        .chain(cells)
+        .map(|message| proto::WriteShardRequest {
+            message: Some(message),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_are_written_listed_read_and_removed_over_the_wire() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(vec![dir.path().join("disk")]);
+    let shard = TestShard::new(blob(1), 5, &[1 << 20, 1 << 20, 777]);
+    assert_eq!(node.write(&shard).await.unwrap(), shard.root()[..]);
+    let answers = node.read(&shard).await.unwrap();
+    assert_eq!(answers.len(), 3);
+    for (answer, (stripe, cell)) in answers.iter().zip((0..).zip(&shard.cells)) {
+        assert_eq!(answer.stripe, stripe);
+        assert_eq!(answer.data, cell);
+        assert_eq!(answer.frame_hashes, shard.hashes(stripe));
+        assert_eq!(usize::try_from(answer.cell_len).unwrap(), cell.len());
+    }
+    let summary = proto::ShardSummary {
+        blob: from_u128(shard.blob.get()),
+        shard: 5,
+        stripe_count: 3,
+        stored_bytes: (2 << 20) + 777,
+        root: Bytes::copy_from_slice(&shard.root()),
+        removed: false,
+    };
+    assert_eq!(
+        node.list(Bytes::new()).await,
+        std::slice::from_ref(&summary)
+    );
+    let remove = proto::RemoveBlobsRequest {
+        disk: node.disk(),
+        blobs: vec![from_u128(blob(1).get()), from_u128(blob(2).get())],
+    };
+    node.client.remove_blobs(remove).await.unwrap();
+    let removed = proto::ShardSummary {
+        removed: true,
+        ..summary
+    };
+    assert_eq!(node.list(Bytes::new()).await, [removed]);
+    assert_eq!(node.read(&shard).await.unwrap().len(), 3);
+    let disks = node
+        .client
+        .describe(proto::DescribeRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .disks;
+    assert!(disks[0].in_service && disks[0].removed_bytes > 2 << 20 && disks[0].live_bytes == 0);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_list_comes_in_pages_and_goes_on_behind_any_blob() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(vec![dir.path().join("disk")]);
+    for number in 0..1100 {
+        let shards = TestShard::new(blob(number), 0, &[64]);
+        node.write(&shards).await.unwrap();
+    }
+    assert_eq!(node.list(Bytes::new()).await.len(), 1100);
+    assert_eq!(node.list(from_u128(blob(999).get())).await.len(), 100);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_has_its_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(vec![dir.path().join("disk")]);
+    let shard = TestShard::new(blob(1), 0, &[100]);
+    assert_eq!(node.read(&shard).await.unwrap_err().code(), Code::NotFound);
+    node.write(&shard).await.unwrap();
+    let other = TestShard::new(blob(1), 0, &[101]);
+    assert_eq!(
+        node.write(&other).await.unwrap_err().code(),
+        Code::AlreadyExists
+    );
+    let epoch = proto::AdvanceEpochRequest {
+        disk: node.disk(),
+        placement_group: 1,
+        epoch: 2,
+    };
+    node.client.advance_epoch(epoch).await.unwrap();
+    let stale = node.write(&TestShard::new(blob(2), 0, &[1])).await;
+    assert_eq!(stale.unwrap_err().code(), Code::FailedPrecondition);
+    let nowhere = messages(from_u128(99), &shard);
+    let answer = node.client.write_shard(tokio_stream::iter(nowhere)).await;
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    let headless = messages(node.disk(), &shard).split_off(1);
+    let answer = node.client.write_shard(tokio_stream::iter(headless)).await;
+    assert_eq!(answer.unwrap_err().code(), Code::InvalidArgument);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_says_whose_the_disk_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let tasks = Tasks::new();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let storage = open(paths(), 1, 1, &tasks).unwrap();
+    let disks = storage.disks();
+    assert_ne!(disks[0].id, disks[1].id);
+    assert!(matches!(
+        open(paths(), 1, 1, &tasks),
+        Err(OpenError::Unusable { .. })
+    ));
+    storage.close().await;
+    drop(storage);
+    assert!(matches!(
+        open(paths(), 1, 2, &tasks),
+        Err(OpenError::OtherCluster { .. })
+    ));
+    assert!(matches!(
+        open(paths(), 2, 1, &tasks),
+        Err(OpenError::OtherNode { .. })
+    ));
+    let again = open(paths(), 1, 1, &tasks).unwrap();
+    assert_eq!(again.disks(), disks);
+    again.close().await;
+    drop(again);
+    std::fs::create_dir(dir.path().join("c")).unwrap();
+    std::fs::create_dir(dir.path().join("c/lost+found")).unwrap();
+    std::fs::write(dir.path().join("c/notes.txt"), "mine").unwrap();
+    let error = open(vec![dir.path().join("c")], 1, 1, &tasks).unwrap_err();
+    assert!(error.to_string().contains("notes.txt"), "{error}");
+    std::fs::remove_file(dir.path().join("c/notes.txt")).unwrap();
+    open(vec![dir.path().join("c")], 1, 1, &tasks)
+        .unwrap()
+        .close()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_to_open_is_kept_out_while_the_others_serve() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let tasks = Tasks::new();
+    open(paths(), 1, 1, &tasks).unwrap().close().await;
+    std::fs::write(dir.path().join("b/epochs"), "damage").unwrap();
+    let mut node = Node::start(paths());
+    let shard = TestShard::new(blob(1), 0, &[100]);
+    node.write(&shard).await.unwrap();
+    let disks = node
+        .client
+        .describe(proto::DescribeRequest {})
+        .await
+        .unwrap()
+        .into_inner()
+        .disks;
+    assert!(disks[0].in_service);
+    assert!(
+        !disks[1].in_service && disks[1].reason.contains("epochs"),
+        "{:?}",
+        disks[1]
+    );
+    assert_eq!(node.storage.disks().len(), 2);
+    node.stop().await;
+}
