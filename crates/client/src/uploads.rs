@@ -218,32 +218,40 @@ impl Uploads {
         })
     }
 
-    /// Where the bytes of a completed object's parts are, from part `from` on. Empty when nothing is known of the upload:
-    /// its version went away.
+    /// Where the bytes of a completed object's parts are, from part `from` on: of a version that was read from `bucket`, or
+    /// from the bucket that the name stands for now. Empty when nothing is known of the upload: its version went away.
     ///
     /// # Errors
     /// No answer.
     pub async fn part_contents(
         &self,
-        bucket: &BucketEntry,
-        upload: &UploadKey,
+        bucket: &Arc<BucketEntry>,
+        key: &ObjectKey,
+        upload: UploadId,
         from: u16,
         limit: u32,
     ) -> Result<Vec<PartContent>, QueryError> {
-        let query = DataQuery::PartContents {
-            upload: upload.clone(),
-            from,
-            limit,
-        };
-        match self.ask_upload(bucket, upload, query).await {
-            Ok(view) => match view.value {
+        let read = |bucket: Arc<BucketEntry>| async move {
+            let query = DataQuery::PartContents {
+                upload: UploadKey {
+                    bucket: bucket.bucket,
+                    key: key.clone(),
+                    upload,
+                },
+                from,
+                limit,
+            };
+            let view = ask(&self.buckets, bucket.group_of(key.as_str()), query).await?;
+            match view.value {
                 DataView::PartContents(parts) => Ok(parts),
                 _ => Err(QueryError::unexpected_view()),
-            },
+            }
+        };
+        match self.buckets.with_current(bucket, read).await {
             Err(QueryError::Refused(Refusal::NoSuchUpload | Refusal::NoSuchBucket)) => {
                 Ok(Vec::new())
             }
-            Err(error) => Err(error),
+            answer => answer,
         }
     }
 

@@ -70,7 +70,7 @@ impl Engine {
     /// the read short.
     pub async fn get(
         &self,
-        bucket: &BucketEntry,
+        bucket: &Arc<BucketEntry>,
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<Download, ReadError> {
@@ -86,7 +86,7 @@ impl Engine {
     /// As `get`, for a write of the same bytes: they are read as the write asks for them.
     pub(crate) async fn get_for_copy(
         &self,
-        bucket: &BucketEntry,
+        bucket: &Arc<BucketEntry>,
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<Download, ReadError> {
@@ -99,7 +99,7 @@ impl Engine {
 
     async fn download(
         &self,
-        bucket: &BucketEntry,
+        bucket: &Arc<BucketEntry>,
         version: &ObjectVersion,
         range: Range<u64>,
         use_of: Use,

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use cairn_erasure::{CellSlice, Geometry, codec};
 use cairn_types::id::{BlobId, DiskId, UploadId};
-use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, Extent, ObjectVersion, PartSpan};
 
@@ -76,7 +75,7 @@ impl Plan {
     /// rows go as soon as the version is replaced, their blobs only after a grace. At most 10,000 of some 200 bytes.
     pub(super) async fn make(
         shared: &Shared,
-        bucket: &BucketEntry,
+        bucket: &Arc<BucketEntry>,
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<Self, ReadError> {
@@ -217,16 +216,11 @@ impl<'a> Segments<'a> {
 
     async fn push_parts(
         &mut self,
-        bucket: &BucketEntry,
+        bucket: &Arc<BucketEntry>,
         version: &ObjectVersion,
         upload: UploadId,
         spans: &[PartSpan],
     ) -> Result<(), ReadError> {
-        let upload = UploadKey {
-            bucket: bucket.bucket,
-            key: version.key.clone(),
-            upload,
-        };
         let mut known = VecDeque::new();
         for span in spans {
             let is_wanted =
@@ -237,7 +231,13 @@ impl<'a> Segments<'a> {
             }
             if known.is_empty() {
                 let uploads = &self.shared.uploads;
-                let page = uploads.part_contents(bucket, &upload, span.number, PARTS_PER_PAGE);
+                let page = uploads.part_contents(
+                    bucket,
+                    &version.key,
+                    upload,
+                    span.number,
+                    PARTS_PER_PAGE,
+                );
                 known.extend(page.await?);
             }
             // Parts that were uploaded and not named in the completion are gone since; what is there is what is named.
