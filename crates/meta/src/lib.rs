@@ -29,4 +29,7 @@ pub use group::GroupStatus;
 pub use label::LabelError;
 pub use meta::{GenesisError, MembershipError, Meta};
 pub use open::OpenError;
-pub use service::{MetadataService, RaftService};
+pub use service::{MetadataServer, MetadataService, RaftService, ReplicationServer};
+
+#[cfg(test)]
+mod tests;

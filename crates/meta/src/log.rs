@@ -310,3 +310,6 @@ impl GroupLog {
         Ok(entries.first().map(|entry| entry.log_id))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use cairn_rpc::proto::meta::meta_server::MetaServer;
-use cairn_rpc::proto::raft::raft_server::RaftServer;
-use cairn_rpc::server::MAX_MESSAGE_LEN;
 use cairn_runtime::{Metrics, SharedClock, Tasks};
 use cairn_types::id::{ClusterId, GroupId, NodeId, RequestId};
 use cairn_types::namespace::root::ClusterInfo;
@@ -25,7 +22,7 @@ use crate::group::{Group, GroupStatus, ProposeError};
 use crate::label::{Label, LabelError};
 use crate::node::Node;
 use crate::open::{OpenError, Opened, open};
-use crate::service::{MetadataService, RaftService};
+use crate::service::{self, MetadataServer, ReplicationServer};
 
 /// How long genesis waits for groups to have leaders: peers may not have started yet.
 const GENESIS_LIMIT: Duration = Duration::from_mins(1);
@@ -260,14 +257,8 @@ impl Meta {
 
     /// The services, to be mounted on a server: the metadata service, which wants `rpc::identity::Check` around it once the
     /// cluster is known, and Raft, which checks callers itself. Load on their runtime does not hold up Raft's own.
-    pub fn services(&self) -> (MetaServer<MetadataService>, RaftServer<RaftService>) {
-        let metadata = MetaServer::new(MetadataService::new(Arc::clone(&self.node)))
-            .max_decoding_message_size(MAX_MESSAGE_LEN)
-            .max_encoding_message_size(MAX_MESSAGE_LEN);
-        let replication = RaftServer::new(RaftService::new(Arc::clone(&self.node)))
-            .max_decoding_message_size(MAX_MESSAGE_LEN)
-            .max_encoding_message_size(MAX_MESSAGE_LEN);
-        (metadata, replication)
+    pub fn services(&self) -> (MetadataServer, ReplicationServer) {
+        service::servers(&self.node)
     }
 
     /// The cluster, from genesis or joining on.

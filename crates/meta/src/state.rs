@@ -7,3 +7,6 @@ mod tables;
 pub(crate) use machine::StateMachine;
 pub(crate) use snapshot::{Piece, Rows, SnapshotData, StageError, Staging, applied_hash};
 pub(crate) use tables::{ReadCounters, Tables};
+
+#[cfg(test)]
+mod tests;

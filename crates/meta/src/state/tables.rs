@@ -125,7 +125,8 @@ impl Tables {
                 None => batch.delete_cf(&family, key),
             }
         }
-        self.add_applied(&applied, &mut batch);
+        let is_new_membership = self.applied().membership != applied.membership;
+        self.add_applied(&applied, is_new_membership, &mut batch);
         self.database.write(batch)?;
         self.set_applied(applied);
         Ok(())
@@ -146,7 +147,7 @@ impl Tables {
             row_key(self.group, Row::Generation),
             generation.to_be_bytes(),
         );
-        self.add_applied(&applied, &mut batch);
+        self.add_applied(&applied, true, &mut batch);
         self.database.write(batch)?;
         // One sync makes the rows durable, which were written before, and the flip.
         self.database.sync()?;
@@ -155,13 +156,15 @@ impl Tables {
         self.database.drop_tables(self.group, before)
     }
 
-    fn add_applied(&self, applied: &Applied, batch: &mut WriteBatch) {
+    fn add_applied(&self, applied: &Applied, with_membership: bool, batch: &mut WriteBatch) {
         let rows = self.database.default_family();
         if let Some(log_id) = &applied.log_id {
             batch.put_cf(&rows, row_key(self.group, Row::Applied), log_id.to_stored());
         }
-        let membership = applied.membership.to_stored();
-        batch.put_cf(&rows, row_key(self.group, Row::Membership), membership);
+        if with_membership {
+            let membership = applied.membership.to_stored();
+            batch.put_cf(&rows, row_key(self.group, Row::Membership), membership);
+        }
     }
 
     fn set_applied(&self, applied: Applied) {

@@ -6,5 +6,6 @@
 )]
 
 mod cluster;
+mod damage;
 mod harness;
 mod single;
