@@ -68,10 +68,14 @@ fn not_implemented() -> (u16, String) {
     (501, "NotImplemented".to_owned())
 }
 
-/// Sub-resources that S3 has no operation to remove.
-const WITHOUT_DELETE: [&str; 12] = [
+/// Sub-resources that S3 has no operation to remove, or only one of many by its id.
+const WITHOUT_DELETE: [&str; 16] = [
     "accelerate",
     "acl",
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "metrics",
     "legal-hold",
     "logging",
     "notification",
@@ -84,8 +88,15 @@ const WITHOUT_DELETE: [&str; 12] = [
     "versions",
 ];
 
-/// Sub-resources that S3 has no operation to set.
-const WITHOUT_PUT: [&str; 2] = ["policyStatus", "torrent"];
+/// Sub-resources that S3 has no operation to set, or only one of many by its id.
+const WITHOUT_PUT: [&str; 6] = [
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "metrics",
+    "policyStatus",
+    "torrent",
+];
 
 /// What S3 has and this store has not is not implemented; what S3 has not either is not allowed.
 fn refused(method: &str, resource: &str) -> (u16, String) {

@@ -194,14 +194,19 @@ pub fn encode(bytes: &[u8], keep_slash: bool) -> String {
 
 /// The query as it is sent and signed: encoded and in order. Empty without parameters.
 pub fn encode_query(query: &[(String, String)]) -> String {
-    let mut pairs: Vec<String> = query
+    let mut pairs: Vec<(String, String)> = query
         .iter()
         .map(|(name, value)| {
             let (name, value) = (name.as_bytes(), value.as_bytes());
-            format!("{}={}", encode(name, false), encode(value, false))
+            (encode(name, false), encode(value, false))
         })
         .collect();
+    // By name and then value: as one text, `a-b=` would stand before `a=`.
     pairs.sort();
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     pairs.join("&")
 }
 
