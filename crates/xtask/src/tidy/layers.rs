@@ -110,7 +110,8 @@ const LAYERS: &[Crate] = &[
         folder: "server",
         layer: 6,
         may_use: &[
-            "gateway", "workers", "meta", "storage", "admin", "types", "runtime",
+            "gateway", "workers", "meta", "storage", "admin", "engine", "client", "s3", "rpc",
+            "iam", "erasure", "types", "runtime",
         ],
     },
 ];
