@@ -31,8 +31,8 @@ impl Scrape {
         self.samples
             .iter()
             .filter(|sample| sample.name == name && sample.carries(labels))
-            .map(|sample| sample.value)
-            .sum()
+            // Not `sum`: of nothing it is −0.
+            .fold(0.0, |sum, sample| sum + sample.value)
     }
 
     /// Whether there is any sample of `name`.
