@@ -75,6 +75,8 @@ fn make_root() -> Root {
         .map_or_else(|| binaries().join("scratch"), PathBuf::from);
     let path = base.join(format!("cairn-{}", std::process::id()));
     std::fs::create_dir_all(&path).expect("make the scratch root");
+    // Servers name their directories without symbolic links.
+    let path = path.canonicalize().expect("resolve the scratch root");
     let janitor = (!keeps()).then(|| start_janitor(&path));
     Root {
         path,

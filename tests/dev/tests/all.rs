@@ -16,5 +16,6 @@ mod crash;
 mod damage;
 mod fixture;
 mod ledger;
+mod overload;
 mod reclaim;
 mod shutdown;

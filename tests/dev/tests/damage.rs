@@ -32,6 +32,10 @@ fn with_two_of_six_directories_gone_everything_is_read_bit_for_bit() {
         }
         let server = Server::start(&options);
         runtime.block_on(check_all(&server.client(), &specimens));
+        let degraded = server
+            .scrape()
+            .sum("cairn_engine_degraded_reads_total", &[]);
+        assert!(degraded > 0.0, "nothing of what was read was missing");
         // And it is a server like any other: it takes writes.
         let put = server.client();
         let put = runtime.block_on(put.put(BUCKET, "new", vec![1; 300_000].into()));
@@ -51,6 +55,8 @@ fn with_two_of_six_directories_damaged_everything_is_read_bit_for_bit() {
     assert!(flipped > 1_000, "only {flipped} bytes were damaged");
     let server = Server::start(&options);
     runtime.block_on(check_all(&server.client(), &specimens));
+    let found = server.scrape().sum("cairn_disk_damaged_cells_total", &[]);
+    assert!(found > 0.0, "nothing of what was read was damaged");
     // Again, now that reading has had its chance to repair.
     runtime.block_on(check_all(&server.client(), &specimens));
 }
