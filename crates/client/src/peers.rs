@@ -1,7 +1,11 @@
 //! Channels to the storage nodes.
+//!
+//! Every disk keeps to one channel of its node. The streams of a connection share its flow control: what a disk that hangs
+//! does not take stands in the way of whatever else uses the same connection. With a connection for each disk it is in
+//! nobody's way but its own.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cairn_rpc::channel::connect;
@@ -9,8 +13,8 @@ use cairn_types::cluster::StorageNode;
 use cairn_types::id::{ClusterId, NodeId};
 use tonic::transport::Channel;
 
-/// Connections to one node. Bulk needs more than one: a connection is driven by one task, hence by one core at a time.
-pub const CONNECTIONS_PER_NODE: usize = 2;
+/// The most connections to one node; beyond it disks share them.
+const CONNECTIONS_MAX: usize = 64;
 
 /// The channels to nodes: in memory where the node is in this process, by address elsewhere. Cloning shares it.
 #[derive(Clone)]
@@ -23,16 +27,17 @@ struct Shared {
     in_process: HashMap<NodeId, Vec<Channel>>,
     /// Grows by the nodes of the cluster; a node that moved replaces its row.
     dialed: Mutex<HashMap<NodeId, Dialed>>,
-    turn: AtomicUsize,
 }
 
+#[derive(Default)]
 struct Dialed {
     address: String,
-    channels: Vec<Channel>,
+    channels: HashMap<usize, Channel>,
 }
 
 impl Peers {
-    /// The peers of `cluster`. Nodes that are not `in_process` are reached by the address that the topology has.
+    /// The peers of `cluster`. Nodes that are not `in_process` are reached by the address that the topology has. A node in
+    /// this process is best given a channel for each of its disks.
     pub fn new(
         cluster: ClusterId,
         in_process: impl IntoIterator<Item = (NodeId, Vec<Channel>)>,
@@ -42,7 +47,6 @@ impl Peers {
                 cluster,
                 in_process: in_process.into_iter().collect(),
                 dialed: Mutex::default(),
-                turn: AtomicUsize::new(0),
             }),
         }
     }
@@ -52,34 +56,31 @@ impl Peers {
         self.shared.cluster
     }
 
-    /// One of the channels to `node`, by turns; `None` when its address is no address. Never blocks: a channel connects
-    /// when it is first used.
-    pub(crate) fn channel(&self, node: &StorageNode) -> Option<Channel> {
+    /// The channel for the disk at `slot` of `node`; `None` when the node's address is no address. Never blocks: a channel
+    /// connects when it is first used.
+    pub(crate) fn channel(&self, node: &StorageNode, slot: usize) -> Option<Channel> {
         if let Some(channels) = self.shared.in_process.get(&node.id) {
-            return self.take_turn(channels);
+            return channels.get(slot.checked_rem(channels.len())?).cloned();
         }
-        let mut dialed = self
+        let mut nodes = self
             .shared
             .dialed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_current = dialed
-            .get(&node.id)
-            .is_some_and(|known| known.address == node.address);
-        if !is_current {
-            let channels = (0..CONNECTIONS_PER_NODE)
-                .map(|_| connect(&node.address))
-                .collect::<Result<Vec<_>, _>>()
-                .ok()?;
-            let address = node.address.clone();
-            dialed.insert(node.id, Dialed { address, channels });
+        let dialed = nodes.entry(node.id).or_default();
+        if dialed.address != node.address {
+            *dialed = Dialed {
+                address: node.address.clone(),
+                channels: HashMap::new(),
+            };
         }
-        self.take_turn(&dialed.get(&node.id)?.channels)
-    }
-
-    fn take_turn(&self, channels: &[Channel]) -> Option<Channel> {
-        let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        channels.get(turn.checked_rem(channels.len())?).cloned()
+        match dialed.channels.entry(slot % CONNECTIONS_MAX) {
+            Entry::Occupied(known) => Some(known.get().clone()),
+            Entry::Vacant(place) => {
+                let channel = connect(&node.address).ok()?;
+                Some(place.insert(channel).clone())
+            }
+        }
     }
 }
 

@@ -123,6 +123,11 @@ impl ShardClient {
         self.health.is_readable(disk)
     }
 
+    /// Whether the disk was too slow with a write not long ago, so that little patience is due when it is again.
+    pub fn is_suspect(&self, disk: DiskId) -> bool {
+        self.health.is_suspect(disk)
+    }
+
     /// Tells that a disk was too slow with a write to be waited for: writes keep clear of it for a while.
     pub fn report_late_write(&self, disk: DiskId) {
         self.health.late_to_write(disk);
@@ -224,7 +229,7 @@ impl ShardClient {
     pub async fn describe(&self, node: &StorageNode) -> Result<Vec<DiskSummary>, ShardError> {
         let nowhere = DiskId::new(0);
         let mut stub = self
-            .stub(node)
+            .stub(node, 0)
             .ok_or_else(|| ShardError::unavailable(nowhere, "its node has no address"))?;
         let answer = stub.describe(small(DescribeRequest {})).await;
         let answer = answer.map_err(|status| ShardError::from_status(nowhere, &status))?;
@@ -236,17 +241,16 @@ impl ShardClient {
             .collect()
     }
 
-    /// The stub for the node that a disk is in.
+    /// The stub for a disk, at the node that it is in.
     fn node_of(&self, disk: DiskId) -> Result<Node, ShardError> {
-        self.topology
-            .current()
-            .node_of(disk)
-            .and_then(|node| self.stub(node))
+        let layout = self.topology.current();
+        let stub = layout.node_of(disk).zip(layout.slot_of(disk));
+        stub.and_then(|(node, slot)| self.stub(node, slot))
             .ok_or_else(|| ShardError::unavailable(disk, "the topology does not say where it is"))
     }
 
-    fn stub(&self, node: &StorageNode) -> Option<Node> {
-        let channel = self.peers.channel(node)?;
+    fn stub(&self, node: &StorageNode, slot: usize) -> Option<Node> {
+        let channel = self.peers.channel(node, slot)?;
         let introduce = Introduce::new(self.peers.cluster());
         Some(
             StorageClient::with_interceptor(channel, introduce)

@@ -21,6 +21,8 @@ pub struct Layout {
     topology: Topology,
     nodes: HashMap<NodeId, usize>,
     disks: HashMap<DiskId, usize>,
+    /// The place of a disk among those of its node, by id.
+    slots: HashMap<DiskId, usize>,
     pools: HashMap<PoolId, usize>,
     placement_groups: HashMap<PlacementGroupId, usize>,
 }
@@ -31,6 +33,7 @@ impl Layout {
         Self {
             nodes: positions(topology.nodes.iter().map(|node| node.id)),
             disks: positions(topology.disks.iter().map(|disk| disk.id)),
+            slots: slots(&topology.disks),
             pools: positions(topology.pools.iter().map(|pool| pool.id)),
             placement_groups: positions(topology.placement_groups.iter().map(|group| group.id)),
             topology,
@@ -55,6 +58,11 @@ impl Layout {
     /// The node that a disk is in.
     pub fn node_of(&self, disk: DiskId) -> Option<&StorageNode> {
         self.node(self.disk(disk)?.node)
+    }
+
+    /// The place of a disk among the disks of its node: 0, 1, …
+    pub fn slot_of(&self, disk: DiskId) -> Option<usize> {
+        self.slots.get(&disk).copied()
     }
 
     /// The pool with this id.
@@ -193,6 +201,19 @@ fn positions<Id: std::hash::Hash + Eq>(ids: impl Iterator<Item = Id>) -> HashMap
     ids.enumerate().map(|(at, id)| (id, at)).collect()
 }
 
+fn slots(disks: &[Disk]) -> HashMap<DiskId, usize> {
+    let mut used: HashMap<NodeId, usize> = HashMap::new();
+    disks
+        .iter()
+        .map(|disk| {
+            let next = used.entry(disk.node).or_default();
+            let slot = *next;
+            *next += 1;
+            (disk.id, slot)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use cairn_types::cluster::Profile;
@@ -205,10 +226,12 @@ mod tests {
         let layout = Layout::new(topology());
         let node = layout.node_of(DiskId::new(12)).unwrap();
         assert_eq!(node.id, NodeId::new(2));
+        let slots = [11, 12, 13].map(|disk| layout.slot_of(DiskId::new(disk)));
+        assert_eq!(slots, [Some(0), Some(0), Some(1)]);
         assert_eq!(layout.pool(PoolId::new(1)).unwrap().name, "default");
         let group = layout.placement_group(PlacementGroupId::new(7)).unwrap();
         assert_eq!(group.members, [DiskId::new(12), DiskId::new(11)]);
-        assert!(layout.node_of(DiskId::new(13)).is_none());
+        assert!(layout.node_of(DiskId::new(14)).is_none());
 
         let cache = TopologyCache::fixed(topology());
         assert!(
@@ -241,7 +264,7 @@ mod tests {
             epoch: Epoch::new(3),
             data_groups: vec![GroupId::new(1)],
             nodes: vec![node(1), node(2)],
-            disks: vec![disk(11, 1), disk(12, 2)],
+            disks: vec![disk(11, 1), disk(12, 2), disk(13, 2)],
             pools: vec![Pool {
                 id: PoolId::new(1),
                 name: "default".to_owned(),

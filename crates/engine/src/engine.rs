@@ -22,9 +22,9 @@ use crate::put::quorum::Patience;
 pub struct Config {
     /// Objects up to this long are kept in the metadata record; 0 to 65,536.
     pub inline_len_max: usize,
-    /// Bytes of bodies in memory at once.
+    /// Bytes of bodies in memory at once: half of them in stripes that are read or written, half on the way to disks.
     pub budget_bytes: u64,
-    /// How long a request waits for memory before it is refused.
+    /// How long a request waits for memory before it is refused. It waits in line, so that a burst is served and not refused.
     pub budget_patience: Duration,
     /// The pool that objects go to.
     pub pool: PoolId,
@@ -43,7 +43,7 @@ impl Default for Config {
         Self {
             inline_len_max: 16 * 1024,
             budget_bytes: 256 * 1024 * 1024,
-            budget_patience: Duration::from_secs(5),
+            budget_patience: Duration::from_secs(20),
             pool: PoolId::new(1),
             patience: Patience::default(),
             read_ahead_bytes: 8 * 1024 * 1024,
@@ -100,7 +100,11 @@ pub(crate) struct Shared {
     pub(crate) cpu: CpuPool,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
+    /// For stripes.
     pub(crate) budget: Budget,
+    /// For what is on its way to disks. A write takes its share of this first and keeps it to the end, then of the other for
+    /// stripe after stripe; what that one lends comes back whatever else is waited for, so nobody waits for ever.
+    pub(crate) transit: Budget,
     pub(crate) abandoned: Queue,
     pub(crate) latency: Latency,
     pub(crate) config: Config,
@@ -139,7 +143,8 @@ impl Engine {
                 cpu: parts.cpu,
                 clock: parts.clock,
                 tasks: parts.tasks,
-                budget: Budget::new(config.budget_bytes, used),
+                budget: Budget::new(config.budget_bytes / 2, used.clone()),
+                transit: Budget::new(config.budget_bytes / 2, used),
                 abandoned,
                 latency: Latency::new(config.hedge_after),
                 config,

@@ -16,6 +16,9 @@ pub(super) const POLL: Duration = Duration::from_secs(2);
 /// writes may well say that it is in service.
 const QUARANTINE: Duration = Duration::from_secs(10);
 
+/// How long a disk that was late is remembered for it.
+const SUSPICION: Duration = Duration::from_secs(70);
+
 /// Cells in a row that came too late, after which reads keep clear of a disk for a while.
 const LATE_READS: u32 = 3;
 
@@ -30,9 +33,10 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// On the monotonic clock, as the next two.
+    /// On the monotonic clock, as the next three.
     failed_until: Duration,
     late_to_write_until: Duration,
+    suspect_until: Duration,
     late_to_read_until: Duration,
     late_reads: u32,
     out_of_service: bool,
@@ -53,8 +57,11 @@ impl Health {
     }
 
     pub(super) fn late_to_write(&self, disk: DiskId) {
-        let until = self.clock.monotonic() + QUARANTINE;
-        self.with(disk, |state| state.late_to_write_until = until);
+        let now = self.clock.monotonic();
+        self.with(disk, |state| {
+            state.late_to_write_until = now + QUARANTINE;
+            state.suspect_until = now + SUSPICION;
+        });
     }
 
     pub(super) fn was_read(&self, disk: DiskId, is_late: bool) {
@@ -96,6 +103,13 @@ impl Health {
             let is_well = state.failed_until <= now && state.late_to_read_until <= now;
             !state.out_of_service && is_well
         })
+    }
+
+    pub(super) fn is_suspect(&self, disk: DiskId) -> bool {
+        let now = self.clock.monotonic();
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = disks.get(&disk);
+        state.is_some_and(|state| state.suspect_until > now)
     }
 
     pub(super) fn available_bytes(&self, disk: DiskId) -> Option<u64> {
@@ -148,7 +162,9 @@ mod tests {
         health.late_to_write(disk);
         assert!(!health.is_writable(disk) && health.is_readable(disk));
         clock.advance(QUARANTINE);
-        assert!(health.is_writable(disk));
+        assert!(health.is_writable(disk) && health.is_suspect(disk));
+        clock.advance(SUSPICION);
+        assert!(!health.is_suspect(disk));
 
         for is_late in [true, true, false, true, true] {
             health.was_read(disk, is_late);

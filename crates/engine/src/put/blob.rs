@@ -24,6 +24,10 @@ const INLINE_LEN: usize = 64 * 1024;
 /// How long a body that is under way waits for memory: refusing it now would waste what was sent.
 const PATIENCE_WITHIN: Duration = Duration::from_mins(1);
 
+/// Cells of one shard that are on their way at a time: one that is turned into a message, one in the connection's buffer, one
+/// that the disk's side puts together. They are copies, so the memory of the stripe says nothing of them.
+const CELLS_IN_TRANSIT: u64 = 3;
+
 /// A stripe of the body before it is coded.
 struct Raw {
     number: u32,
@@ -48,6 +52,12 @@ pub(super) async fn write<S: Source>(
     let place = place(shared).await?;
     let geometry = Geometry::new(place.profile, place.cell_len, blob_len)
         .map_err(|error| unavailable(&error))?;
+    let patience = patience(shared, body);
+    // Held to the end: the write of one blob never has more on its way.
+    let _transit = shared
+        .transit
+        .take(transit_len(&geometry), patience)
+        .await?;
     let first = read(shared, body, &geometry, 0).await?;
     let blob = BlobId::new(
         place.group.id,
@@ -116,6 +126,22 @@ async fn place<E: std::error::Error + Send + Sync + 'static>(
     choose(&newest).map_err(|error: NoPlace| unavailable(&error))
 }
 
+fn patience<S: Source>(shared: &Shared, body: &Body<S>) -> Duration {
+    if body.has_begun() {
+        PATIENCE_WITHIN
+    } else {
+        shared.config.budget_patience
+    }
+}
+
+/// Bytes that are on their way to the disks at a time.
+fn transit_len(geometry: &Geometry) -> usize {
+    let cell_len = u64::try_from(geometry.cell_len(0)).expect("a cell is at most 1 MiB");
+    let shard = geometry.shard_len().min(cell_len * CELLS_IN_TRANSIT);
+    let shard = usize::try_from(shard).expect("a few cells");
+    shard * geometry.profile().width()
+}
+
 /// Reads a stripe of the body, once there is memory for it and its parity.
 async fn read<S: Source>(
     shared: &Shared,
@@ -125,11 +151,7 @@ async fn read<S: Source>(
 ) -> Result<Raw, PutError<S::Error>> {
     let cell_len = geometry.cell_len(number);
     let profile = geometry.profile();
-    let patience = if body.has_begun() {
-        PATIENCE_WITHIN
-    } else {
-        shared.config.budget_patience
-    };
+    let patience = patience(shared, body);
     let all_cells = cell_len * profile.width();
     let mut held = shared.budget.take(all_cells, patience).await?;
     let data_len = cell_len * profile.k();

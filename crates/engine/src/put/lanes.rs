@@ -13,7 +13,7 @@ use crate::engine::Shared;
 use crate::placing::Place;
 
 /// Cells that wait for one disk. With those that the connection holds it is what a disk may fall behind its peers.
-const QUEUE_LEN: usize = 2;
+const QUEUE_LEN: usize = 1;
 
 /// A stripe, coded.
 #[derive(Debug)]
@@ -109,8 +109,9 @@ impl<'a> FanOut<'a> {
                 Some(async move { (lane.shard, way.cells.send(cell).await) })
             })
             .collect();
-        let patience = &self.shared.config.patience;
-        let sent = gather(sends, self.quorum, patience, &self.shared.clock).await;
+        let (suspects, patience) = (self.suspects(), &self.shared.config.patience);
+        let clock = &self.shared.clock;
+        let sent = gather(sends, self.quorum, &suspects, patience, clock).await;
         let sending: Vec<u8> = self.open_shards().collect();
         self.report_late(&sending, &sent);
         for lane in &mut self.lanes {
@@ -134,6 +135,7 @@ impl<'a> FanOut<'a> {
     /// Waits until the shards are durable; leaves out whoever is late, and whose root is another than computed here.
     pub(super) async fn finish(mut self) -> Result<Durable, NoQuorum> {
         let ending: Vec<u8> = self.open_shards().collect();
+        let suspects = self.suspects();
         let ends: FuturesUnordered<_> = self
             .lanes
             .iter_mut()
@@ -143,8 +145,8 @@ impl<'a> FanOut<'a> {
                 Some(async move { (shard, end(way, disk, root).await) })
             })
             .collect();
-        let patience = &self.shared.config.patience;
-        let ended = gather(ends, self.quorum, patience, &self.shared.clock).await;
+        let (patience, clock) = (&self.shared.config.patience, &self.shared.clock);
+        let ended = gather(ends, self.quorum, &suspects, patience, clock).await;
         self.report_late(&ending, &ended);
         let durable = ended.done.len();
         let is_durable = |shard| ended.done.iter().any(|(done, ())| *done == shard);
@@ -171,6 +173,13 @@ impl<'a> FanOut<'a> {
     fn open_shards(&self) -> impl Iterator<Item = u8> {
         let open = self.lanes.iter().filter(|lane| lane.way.is_some());
         open.map(|lane| lane.shard)
+    }
+
+    fn suspects(&self) -> Vec<u8> {
+        let open = self.lanes.iter().filter(|lane| lane.way.is_some());
+        open.filter(|lane| self.shared.shards.is_suspect(lane.disk))
+            .map(|lane| lane.shard)
+            .collect()
     }
 
     /// Remembers whose disk was waited for in vain while a quorum was there.

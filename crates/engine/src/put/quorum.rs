@@ -1,8 +1,11 @@
 //! When a write stops waiting for a shard.
 //!
-//! A write wants all shards. One that fails, or that is later than three times its peers' median (at least `floor`, at most
-//! `ceiling` after the start), is left out, but only while as many as the quorum asks for are there without it. So one slow
-//! disk costs a write little, and never its durability.
+//! A write wants all shards. One that fails, or that is late, is left out, but only while as many as the quorum asks for are
+//! there without it. So a slow disk costs a write little, and never its durability.
+//!
+//! Late is what takes three times as long as the median of its peers. Against a single stall, which every disk has now and
+//! then when there is much to sync, a disk is given `ceiling` all the same; one that was late not long ago is given no more
+//! than `ceiling`, and `floor` at the least.
 
 use std::time::Duration;
 
@@ -15,14 +18,13 @@ use futures::stream::FuturesUnordered;
 pub struct Patience {
     /// Nobody is left out before this.
     pub floor: Duration,
-    /// Whoever is there only after this is left out, however slow the peers were, once a quorum is there.
+    /// Who was never late before is not left out before this, who was is not waited for any longer.
     pub ceiling: Duration,
     /// With less than a quorum there, the write fails after this.
     pub limit: Duration,
 }
 
 impl Default for Patience {
-    /// The floor is above what a sync on a busy disk takes, so that a write on a healthy cluster leaves nobody out.
     fn default() -> Self {
         Self {
             floor: Duration::from_millis(250),
@@ -34,10 +36,20 @@ impl Default for Patience {
 
 impl Patience {
     /// How long after the start to wait for the rest, when `waits` (ascending) have arrived out of `expected`; `None` before
-    /// the median is known.
-    fn late_after(&self, waits: &[Duration], expected: usize) -> Option<Duration> {
+    /// the median is known. `is_suspect`: all of the rest were late before.
+    fn late_after(
+        &self,
+        waits: &[Duration],
+        expected: usize,
+        is_suspect: bool,
+    ) -> Option<Duration> {
         let median = waits.get(expected.div_ceil(2).checked_sub(1)?)?;
-        Some((*median * 3).clamp(self.floor, self.ceiling))
+        let late = *median * 3;
+        Some(if is_suspect {
+            late.clamp(self.floor, self.ceiling)
+        } else {
+            late.max(self.ceiling)
+        })
     }
 }
 
@@ -51,12 +63,14 @@ pub(super) struct Gathered<T, E> {
 }
 
 /// Waits for `pending`, one for each shard, until all are there or the rest is late; `quorum` of them must be there before
-/// anybody is late. What is neither done nor failed in the answer was left out as late.
+/// anybody is late. What is neither done nor failed in the answer was left out as late. `suspects`: shards whose disks were
+/// late before.
 ///
 /// Returns at once when the quorum cannot be reached any more. Cancel safe: `pending` is dropped with it.
 pub(super) async fn gather<T, E, F>(
     mut pending: FuturesUnordered<F>,
     quorum: usize,
+    suspects: &[u8],
     patience: &Patience,
     clock: &SharedClock,
 ) -> Gathered<T, E>
@@ -65,7 +79,14 @@ where
 {
     let start = clock.monotonic();
     let elapsed = || clock.monotonic().saturating_sub(start);
-    let mut arrivals = Arrivals::new(pending.len(), quorum, *patience);
+    let mut arrivals = Arrivals {
+        expected: pending.len(),
+        suspects: suspects.to_vec(),
+        quorum,
+        patience: *patience,
+        failed: 0,
+        waits: Vec::with_capacity(pending.len()),
+    };
     let mut gathered = Gathered {
         done: Vec::with_capacity(pending.len()),
         failed: Vec::new(),
@@ -74,11 +95,11 @@ where
         let left = until.saturating_sub(elapsed());
         match tokio::time::timeout(left, pending.next()).await {
             Ok(Some((shard, Ok(value)))) => {
-                arrivals.done(elapsed());
+                arrivals.done(shard, elapsed());
                 gathered.done.push((shard, value));
             }
             Ok(Some((shard, Err(error)))) => {
-                arrivals.failed();
+                arrivals.failed(shard);
                 gathered.failed.push((shard, error));
             }
             Ok(None) | Err(_) => break,
@@ -90,6 +111,8 @@ where
 /// Who is there and who is not; without a clock.
 struct Arrivals {
     expected: usize,
+    /// Shards that are not there, and whose disks were late before.
+    suspects: Vec<u8>,
     quorum: usize,
     patience: Patience,
     failed: usize,
@@ -98,34 +121,30 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(expected: usize, quorum: usize, patience: Patience) -> Self {
-        Self {
-            expected,
-            quorum,
-            patience,
-            failed: 0,
-            waits: Vec::with_capacity(expected),
-        }
-    }
-
-    fn done(&mut self, after: Duration) {
+    fn done(&mut self, shard: u8, after: Duration) {
+        self.suspects.retain(|suspect| *suspect != shard);
         self.waits.push(after);
     }
 
-    fn failed(&mut self) {
+    fn failed(&mut self, shard: u8) {
+        self.suspects.retain(|suspect| *suspect != shard);
         self.failed += 1;
     }
 
     /// How long after the start to wait for the next; `None` when nobody is missing, or there can be no quorum.
     fn wait_until(&self) -> Option<Duration> {
         let may_come = self.expected - self.failed;
-        if self.waits.len() == may_come || may_come < self.quorum {
+        let missing = may_come - self.waits.len();
+        if missing == 0 || may_come < self.quorum {
             return None;
         }
         if self.waits.len() < self.quorum {
             return Some(self.patience.limit);
         }
-        let late = self.patience.late_after(&self.waits, self.expected);
+        let is_suspect = self.suspects.len() == missing;
+        let late = self
+            .patience
+            .late_after(&self.waits, self.expected, is_suspect);
         Some(late.unwrap_or(self.patience.limit))
     }
 }
@@ -146,47 +165,55 @@ mod tests {
 
     #[test]
     fn the_limit_is_three_times_the_median_within_bounds() {
-        let cases: &[(&[u64], usize, Option<u64>)] = &[
-            (&[], 6, None),
-            (&[1, 1], 6, None),
-            (&[1, 1, 1], 6, Some(250)),
-            (&[100, 150, 200], 6, Some(600)),
-            (&[100, 150, 200, 900, 900], 6, Some(600)),
-            (&[500, 800, 1000], 6, Some(2000)),
-            (&[100], 2, Some(300)),
-            (&[100], 3, None),
-            (&[100, 200], 3, Some(600)),
-            (&[100], 1, Some(300)),
+        // Times in milliseconds: arrived, expected, the limit for suspects, the limit for others.
+        type Case = (&'static [u64], usize, Option<u64>, Option<u64>);
+        let cases: &[Case] = &[
+            (&[], 6, None, None),
+            (&[1, 1], 6, None, None),
+            (&[1, 1, 1], 6, Some(250), Some(2000)),
+            (&[100, 150, 200], 6, Some(600), Some(2000)),
+            (&[100, 150, 200, 900, 900], 6, Some(600), Some(2000)),
+            (&[500, 800, 1000], 6, Some(2000), Some(3000)),
+            (&[100], 2, Some(300), Some(2000)),
+            (&[100], 3, None, None),
+            (&[100, 200], 3, Some(600), Some(2000)),
+            (&[100], 1, Some(300), Some(2000)),
         ];
-        for (waits, expected, limit) in cases {
-            assert_eq!(
-                PATIENCE.late_after(&millis(waits), *expected),
-                limit.map(Duration::from_millis),
-                "{waits:?} of {expected}"
-            );
+        for (waits, expected, suspects, others) in cases {
+            let limit = |is_suspect| PATIENCE.late_after(&millis(waits), *expected, is_suspect);
+            let case = format!("{waits:?} of {expected}");
+            assert_eq!(limit(true), suspects.map(Duration::from_millis), "{case}");
+            assert_eq!(limit(false), others.map(Duration::from_millis), "{case}");
         }
     }
 
     /// Shards that are there, or fail, after these milliseconds. Answers how many were taken and when the waiting ended.
-    fn run(quorum: usize, shards: &[(u64, bool)]) -> (usize, u64) {
-        let mut arrivals = Arrivals::new(shards.len(), quorum, PATIENCE);
-        let mut coming = shards.to_vec();
-        coming.sort_unstable();
+    fn run(quorum: usize, suspects: &[u8], shards: &[(u64, bool)]) -> (usize, u64) {
+        let mut arrivals = Arrivals {
+            expected: shards.len(),
+            suspects: suspects.to_vec(),
+            quorum,
+            patience: PATIENCE,
+            failed: 0,
+            waits: Vec::new(),
+        };
+        let mut coming: Vec<_> = (0..).zip(shards).collect();
+        coming.sort_unstable_by_key(|(_, (after, _))| *after);
         let mut now = Duration::ZERO;
-        for (after, is_ok) in coming {
+        for (shard, (after, is_ok)) in coming {
             let Some(until) = arrivals.wait_until() else {
                 break;
             };
-            let after = Duration::from_millis(after);
+            let after = Duration::from_millis(*after);
             if after > until {
                 now = now.max(until);
                 break;
             }
             now = after;
-            if is_ok {
-                arrivals.done(after);
+            if *is_ok {
+                arrivals.done(shard, after);
             } else {
-                arrivals.failed();
+                arrivals.failed(shard);
             }
         }
         (
@@ -197,36 +224,39 @@ mod tests {
 
     #[test]
     fn all_are_waited_for_while_none_is_late() {
-        let shards = [5, 10, 20, 30, 40, 240].map(|after| (after, true));
-        assert_eq!(run(5, &shards), (6, 240));
+        let shards = [5, 10, 20, 30, 40, 1900].map(|after| (after, true));
+        assert_eq!(run(5, &[], &shards), (6, 1900));
+        assert_eq!(run(5, &[0, 1], &shards), (6, 1900));
     }
 
     #[test]
     fn a_late_shard_is_left_out_once_a_quorum_is_there() {
         let shards = [5, 10, 20_000, 30, 40, 50].map(|after| (after, true));
-        assert_eq!(run(5, &shards), (5, 250));
-        let slow = [500, 600, 700, 1900, 20_000, 1000].map(|after| (after, true));
-        assert_eq!(run(5, &slow), (5, 2000));
+        assert_eq!(run(5, &[], &shards), (5, 2000));
+        assert_eq!(run(5, &[2, 3], &shards), (5, 250));
+        let slow = [500, 800, 900, 1900, 20_000, 1000].map(|after| (after, true));
+        assert_eq!(run(5, &[], &slow), (5, 2700));
+        assert_eq!(run(5, &[4], &slow), (5, 2000));
     }
 
     #[test]
     fn late_shards_are_waited_for_while_the_quorum_needs_them() {
         let shards = [5, 10, 4000, 30, 40, 9000].map(|after| (after, true));
-        assert_eq!(run(5, &shards), (5, 4000));
+        assert_eq!(run(5, &[2, 5], &shards), (5, 4000));
     }
 
     #[test]
     fn failures_end_it_as_soon_as_there_can_be_no_quorum() {
         let shards = [(5, true), (10, false), (20, false), (9000, true)];
-        assert_eq!(run(3, &shards), (1, 20));
+        assert_eq!(run(3, &[], &shards), (1, 20));
         let enough = [(5, true), (10, false), (20, true), (30, true)];
-        assert_eq!(run(3, &enough), (3, 30));
+        assert_eq!(run(3, &[], &enough), (3, 30));
     }
 
     #[test]
     fn a_write_without_quorum_ends_at_the_limit() {
-        assert_eq!(run(2, &[(5, true), (90_000, true)]), (1, 30_000));
-        assert_eq!(run(1, &[(90_000, true)]), (0, 30_000));
+        assert_eq!(run(2, &[0, 1], &[(5, true), (90_000, true)]), (1, 30_000));
+        assert_eq!(run(1, &[0], &[(90_000, true)]), (0, 30_000));
     }
 
     #[tokio::test]
@@ -242,10 +272,11 @@ mod tests {
             .collect();
         let patience = Patience {
             floor: Duration::from_millis(1),
+            ceiling: Duration::from_millis(1),
             ..PATIENCE
         };
         let clock = cairn_runtime::SystemClock::shared();
-        let mut gathered = gather(pending, 2, &patience, &clock).await;
+        let mut gathered = gather(pending, 2, &[], &patience, &clock).await;
         gathered.done.sort_unstable();
         assert_eq!(gathered.done, [(0, ()), (3, ())]);
         assert_eq!(gathered.failed, [(1, "no")]);

@@ -85,10 +85,8 @@ impl Cluster {
         );
         make_topology(&meta, &setup, profile, &ids).await;
         let topology = TopologyCache::load(meta.clone()).await.unwrap();
-        let peers = Peers::new(
-            CLUSTER,
-            [(NODE, vec![to_server.channel(), to_server.channel()])],
-        );
+        let channels = ids.iter().map(|_| to_server.channel()).collect();
+        let peers = Peers::new(CLUSTER, [(NODE, channels)]);
         let shards = ShardClient::new(peers, topology.clone(), clock.clone());
         let buckets = Buckets::new(meta.clone());
         let name = BucketName::parse("bucket").unwrap();

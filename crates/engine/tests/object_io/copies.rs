@@ -241,7 +241,7 @@ async fn parts_are_copied_from_ranges() {
 #[tokio::test]
 async fn many_copies_at_once_do_not_wait_for_each_other_for_ever() {
     let mut setup = Setup::default();
-    setup.config.budget_bytes = 500_000;
+    setup.config.budget_bytes = 1_000_000;
     setup.config.budget_patience = std::time::Duration::from_secs(30);
     let cluster = Cluster::start(setup).await;
     let bytes = pattern(900_000);

@@ -206,7 +206,7 @@ async fn a_download_that_is_dropped_gives_its_memory_back() {
 async fn reads_share_a_small_budget_one_stripe_each() {
     let mut setup = Setup::default();
     // One stripe of 4 cells, and a bit.
-    setup.config.budget_bytes = 300_000;
+    setup.config.budget_bytes = 600_000;
     setup.config.budget_patience = Duration::from_secs(30);
     let cluster = Cluster::start(setup).await;
     let bytes = pattern(1_500_000);

@@ -308,8 +308,8 @@ async fn bodies_in_flight_stay_within_the_budget() {
         cell_len: 256 * 1024,
         ..Setup::default()
     };
-    // Two stripes of 4+2.
-    setup.config.budget_bytes = 2 * 6 * 256 * 1024;
+    // Two stripes of 4+2, and as much on the way.
+    setup.config.budget_bytes = 2 * 2 * 6 * 256 * 1024;
     setup.config.budget_patience = Duration::from_secs(30);
     let cluster = Cluster::start(setup).await;
     let bytes = pattern(5_000_000);
@@ -320,7 +320,7 @@ async fn bodies_in_flight_stay_within_the_budget() {
         let mut most = 0;
         loop {
             most = most.max(used.get());
-            assert!(most <= 2 * 6 * 256 * 1024, "{most} bytes in flight");
+            assert!(most <= 2 * 2 * 6 * 256 * 1024, "{most} bytes in flight");
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
     };
@@ -341,7 +341,7 @@ async fn bodies_in_flight_stay_within_the_budget() {
 #[tokio::test]
 async fn without_memory_a_write_is_refused_before_its_body_is_read() {
     let mut setup = Setup::default();
-    setup.config.budget_bytes = 400_000;
+    setup.config.budget_bytes = 800_000;
     setup.config.budget_patience = Duration::from_millis(50);
     let cluster = Cluster::start(setup).await;
     // One stripe, whose last byte never comes.
