@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_runtime::{Metrics, SharedClock, Tasks};
@@ -31,12 +32,16 @@ const GENESIS_LIMIT: Duration = Duration::from_mins(1);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 const END_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often the clock is compared with those of the peers, where this node leads.
+const CLOCK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How often a quiet group is looked after.
 const CHORE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A running metadata node: Raft groups, their log and their tables.
 ///
-/// It has a runtime and threads of its own. Ended by `shutdown`; dropped without it, it ends as a crash would end it.
+/// It has a runtime and threads of its own. Ended by `shutdown`. Dropped without it, it hands nothing over, and the drop blocks
+/// until everything has ended.
 pub struct Meta {
     dir: PathBuf,
     data_groups: u16,
@@ -109,6 +114,7 @@ impl Meta {
             meta.watch(&group, metrics);
             meta.look_after(group.id());
         }
+        meta.mind_clock();
         Ok(meta)
     }
 
@@ -282,23 +288,41 @@ impl Meta {
         groups.iter().map(|group| group.status()).collect()
     }
 
+    /// Stands for election in every group that has no leader, without waiting until one is missed. Whoever lacks entries that a
+    /// majority has does not win.
+    pub async fn stand_for_election(&self) {
+        for group in self.node.groups() {
+            if group.leader().is_none()
+                && let Err(error) = group.raft().trigger().elect(true).await
+            {
+                tracing::debug!(%error, group = %group.id(), "stand for election");
+            }
+        }
+    }
+
     /// Resolves when the node must not go on, and why: the process is to end with this line. Never, if all is well. Cancel
     /// safe.
     pub async fn failed(&self) -> Failure {
         self.node.failure().wait().await
     }
 
-    /// Hands leaderships to other voters, ends all groups, writes what is not on disk yet, and closes the database.
+    /// Hands leaderships to other voters, and then closes.
     pub async fn shutdown(&self) {
+        let groups = self.node.groups();
+        join_all(groups.iter().map(|group| group.hand_over(HAND_OVER_LIMIT))).await;
+        drop(groups);
+        self.close().await;
+    }
+
+    /// Ends all groups, writes what is not on disk yet, and closes the database; for when all nodes end together, and nobody is
+    /// left to lead.
+    pub async fn close(&self) {
         let opened = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             running.take()
         };
         let Some(opened) = opened else { return };
-        let groups = self.node.groups();
-        join_all(groups.iter().map(|group| group.hand_over(HAND_OVER_LIMIT))).await;
         self.tasks.stop();
-        drop(groups);
         let groups = self.node.set_groups(Vec::new());
         let ends = join_all(groups.iter().map(|group| group.raft().shutdown())).await;
         for error in ends.into_iter().filter_map(Result::err) {
@@ -306,14 +330,19 @@ impl Meta {
         }
         drop(groups);
         self.tasks.stop_and_join(END_LIMIT).await;
-        close(opened).await;
+        let Ok(ending) = end(opened) else { return };
+        while !ending.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Reports a fatal error of a group, and shows whether this node leads it.
     fn watch(&self, group: &Group, metrics: &Metrics) {
         let id = group.id();
         let label = id.to_string();
-        let leads = metrics.gauge("cairn_raft_is_leader", &[("group", &label)]);
+        let node_label = self.node.id().to_string();
+        let labels = [("group", label.as_str()), ("node", &node_label)];
+        let leads = metrics.gauge("cairn_raft_is_leader", &labels);
         let mut seen = group.raft().metrics();
         let node = Arc::clone(&self.node);
         self.tasks.spawn("meta group watch", async move {
@@ -334,6 +363,23 @@ impl Meta {
                 if seen.changed().await.is_err() {
                     return;
                 }
+            }
+        });
+    }
+
+    /// Hands over what this node leads while its clock is wrong.
+    fn mind_clock(&self) {
+        let node = Arc::clone(&self.node);
+        self.tasks.spawn("meta clock", async move {
+            loop {
+                tokio::time::sleep(CLOCK_INTERVAL).await;
+                let mut led = node.groups();
+                led.retain(|group| group.is_leader());
+                if led.is_empty() || !node.skew().is_off() {
+                    continue;
+                }
+                tracing::warn!("the clock of this node is wrong: it hands over what it leads");
+                join_all(led.iter().map(|group| group.hand_over(HAND_OVER_LIMIT))).await;
             }
         });
     }
@@ -362,7 +408,10 @@ impl Drop for Meta {
         if let Some(opened) = opened {
             self.tasks.stop();
             self.node.set_groups(Vec::new());
-            opened.runtime.shutdown_background();
+            // Waited for, so that nothing touches the directory any more; a thread that panicked has said so.
+            if let Ok(ending) = end(opened) {
+                let _ = ending.join();
+            }
         }
     }
 }
@@ -408,8 +457,9 @@ async fn do_chores(node: &Node, group: &Group) -> Result<(), String> {
     }
 }
 
-/// Ends the runtime and the threads, and waits until the database is closed.
-async fn close(opened: Opened) {
+/// Ends the runtime and the threads and closes the database, on a thread of its own: a runtime is not to be ended from within
+/// another. Without the system giving one, they end with the process.
+fn end(opened: Opened) -> std::io::Result<JoinHandle<()>> {
     let Opened {
         node,
         database,
@@ -417,28 +467,21 @@ async fn close(opened: Opened) {
         threads,
     } = opened;
     drop(node);
-    let (done, ended) = tokio::sync::oneshot::channel();
-    let ending = std::thread::Builder::new()
-        .name("meta-end".to_owned())
-        .spawn(move || {
-            // Dropping the groups' tasks drops their way to the writer, which ends it, and that the watermark's keeper.
-            runtime.shutdown_timeout(END_LIMIT);
-            for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a thread of the metadata panicked");
-                }
+    let ending = std::thread::Builder::new().name("meta-end".to_owned());
+    ending.spawn(move || {
+        // Dropping the groups' tasks drops their way to the writer, which ends it, and that the watermark's keeper.
+        runtime.shutdown_timeout(END_LIMIT);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the metadata panicked");
             }
-            if let Err(error) = database.sync() {
-                tracing::error!(error = %one_line(&error), "sync the metadata");
-            }
-            database.stop_background_work();
-            close_database(database);
-            // Whoever waited may have gone away.
-            let _ = done.send(());
-        });
-    if ending.is_ok() {
-        let _ = ended.await;
-    }
+        }
+        if let Err(error) = database.sync() {
+            tracing::error!(error = %one_line(&error), "sync the metadata");
+        }
+        database.stop_background_work();
+        close_database(database);
+    })
 }
 
 /// Waits until the last request and the last snapshot let go of the database: then it is closed, and may be opened again.
@@ -455,3 +498,6 @@ fn close_database(mut database: Arc<Database>) {
         waited += pause;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use crate::failure::FailureCell;
 use crate::group::Group;
 use crate::label::Label;
 use crate::service::peers::Peers;
+use crate::skew::Skew;
 
 /// The node. It outlives its groups: when they were shut down, services answer that there are none.
 pub(crate) struct Node {
@@ -20,6 +21,7 @@ pub(crate) struct Node {
     groups: RwLock<Vec<Arc<Group>>>,
     peers: Peers,
     clock: SharedClock,
+    skew: Arc<Skew>,
     pool: CpuPool,
     activated: Arc<AtomicU32>,
     failure: FailureCell,
@@ -35,6 +37,8 @@ pub(crate) struct NodeParts {
     pub(crate) peers: Peers,
     /// The time of proposals.
     pub(crate) clock: SharedClock,
+    /// How far that is from the peers'.
+    pub(crate) skew: Arc<Skew>,
     /// Threads for long reads and for the rows of snapshots.
     pub(crate) pool: CpuPool,
     /// The apply version that the cluster activated.
@@ -52,6 +56,7 @@ impl Node {
             groups: RwLock::default(),
             peers: parts.peers,
             clock: parts.clock,
+            skew: parts.skew,
             pool: parts.pool,
             activated: parts.activated,
             failure: parts.failure,
@@ -116,6 +121,11 @@ impl Node {
     /// The time.
     pub(crate) fn clock(&self) -> &SharedClock {
         &self.clock
+    }
+
+    /// How far the clock is from the peers'.
+    pub(crate) fn skew(&self) -> &Skew {
+        &self.skew
     }
 
     /// Where the end is reported.

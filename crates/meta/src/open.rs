@@ -19,6 +19,7 @@ use crate::label::{Label, LabelError};
 use crate::log::{GroupLog, Writer, WriterCounters};
 use crate::node::{Node, NodeParts};
 use crate::service::peers::{GroupNetwork, Peers};
+use crate::skew::Skew;
 use crate::state::{ReadCounters, StateMachine, Tables};
 use crate::watermark::{Position, Watermark};
 
@@ -56,6 +57,18 @@ pub enum OpenError {
     /// RocksDB could not be opened.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// What was known to be durable cannot be told any more.
+    #[error(
+        "the durable index in {} is damaged: wipe this node and let it join again under a new id",
+        dir.display()
+    )]
+    Watermark {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: std::io::Error,
+    },
     /// A log or a vote is behind what was known to be durable.
     #[error(
         "the log of group {group} in {} lost entries that were acknowledged ({found} instead of {known}): \
@@ -138,12 +151,14 @@ pub(crate) async fn open(
     let pool = CpuPool::new(POOL_THREADS)
         .map_err(|error| OpenError::Threads(std::io::Error::other(error)))?;
     let activated = Arc::new(AtomicU32::new(1));
-    let peers = Peers::new(Arc::clone(&config.dial));
+    let skew = Arc::new(Skew::new(Arc::clone(&clock)));
+    let peers = Peers::new(Arc::clone(&config.dial), Arc::clone(&skew));
     let node = Arc::new(Node::new(NodeParts {
         id: config.node,
         label: recovered.label,
         peers: peers.clone(),
         clock,
+        skew,
         pool,
         activated: Arc::clone(&activated),
         failure,
@@ -205,7 +220,13 @@ fn recover(
         metrics.counter("cairn_watermark_syncs_total", &[]),
         failure.clone(),
     )
-    .map_err(unusable)?;
+    .map_err(|source| match source.kind() {
+        std::io::ErrorKind::InvalidData => OpenError::Watermark {
+            dir: dir.clone(),
+            source,
+        },
+        _ => unusable(source),
+    })?;
     let counters = WriterCounters {
         syncs: metrics.counter("cairn_raft_log_syncs_total", &[]),
         bytes: metrics.counter("cairn_raft_log_bytes_total", &[]),

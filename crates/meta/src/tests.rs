@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use cairn_runtime::metrics::Counter;
 use openraft::StorageError;
@@ -21,11 +22,10 @@ pub(crate) const GROUP: u16 = 1;
 
 /// A directory's storage, open.
 pub(crate) struct Storage {
-    pub(crate) database: Arc<Database>,
-    pub(crate) log: Option<GroupLog>,
+    pub(crate) log: GroupLog,
     pub(crate) tables: Arc<Tables>,
     pub(crate) syncs: Counter,
-    threads: Vec<JoinHandle<()>>,
+    ending: Ending,
 }
 
 impl Storage {
@@ -46,27 +46,49 @@ impl Storage {
         }
         let tables = Tables::recover(GROUP, Arc::clone(&database), read_counters()).unwrap();
         Self {
-            database,
-            log: Some(log),
+            log,
             tables: Arc::new(tables),
             syncs,
-            threads: vec![thread, keeper],
+            ending: Ending {
+                database,
+                threads: vec![thread, keeper],
+            },
         }
     }
 
-    pub(crate) fn log(&mut self) -> &mut GroupLog {
-        self.log.as_mut().unwrap()
+    pub(crate) fn database(&self) -> &Database {
+        &self.ending.database
     }
 
     pub(crate) fn machine(&self) -> StateMachine {
         StateMachine::new(Arc::clone(&self.tables), None, Counter::default()).unwrap()
     }
 
-    /// Waits for the threads, so that the directory can be opened again.
-    pub(crate) fn close(mut self) {
-        drop(self.log.take());
-        for thread in self.threads.drain(..) {
+    /// Closes it, so that the directory can be opened again. Whoever shares the log or the tables must have let go.
+    pub(crate) fn close(self) {
+        drop((self.log, self.tables));
+        self.ending.wait();
+    }
+}
+
+/// What is to be waited for.
+pub(crate) struct Ending {
+    database: Arc<Database>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Ending {
+    fn wait(self) {
+        for thread in self.threads {
             thread.join().unwrap();
+        }
+        // The reader of a snapshot ends a moment after the snapshot was dropped.
+        let deadline = Duration::from_secs(20);
+        let mut waited = Duration::ZERO;
+        while Arc::strong_count(&self.database) > 1 {
+            assert!(waited < deadline, "somebody still holds the database");
+            std::thread::sleep(Duration::from_millis(1));
+            waited += Duration::from_millis(1);
         }
     }
 }
@@ -81,13 +103,30 @@ fn read_counters() -> ReadCounters {
 
 struct Builder;
 
-impl StoreBuilder<TypeConfig, GroupLog, StateMachine, TempDir> for Builder {
-    async fn build(&self) -> Result<(TempDir, GroupLog, StateMachine), StorageError<TypeConfig>> {
+/// Keeps the directory, and waits for the end of what works in it.
+struct Guard {
+    _dir: TempDir,
+    ending: Option<Ending>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending.take() {
+            ending.wait();
+        }
+    }
+}
+
+impl StoreBuilder<TypeConfig, GroupLog, StateMachine, Guard> for Builder {
+    async fn build(&self) -> Result<(Guard, GroupLog, StateMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().unwrap();
-        let mut storage = Storage::open(dir.path());
+        let storage = Storage::open(dir.path());
         let machine = storage.machine();
-        let log = storage.log.take().unwrap();
-        Ok((dir, log, machine))
+        let guard = Guard {
+            _dir: dir,
+            ending: Some(storage.ending),
+        };
+        Ok((guard, storage.log, machine))
     }
 }
 

@@ -1,6 +1,5 @@
 //! How the roles are put together in one process: read it from top to bottom.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +8,9 @@ use anyhow::{Context, Result};
 use cairn_client::meta::DEFAULT_PATIENCE;
 use cairn_client::{Blobs, Buckets, MetaClient, Peers, ShardClient, TopologyCache};
 use cairn_engine::{Engine, Parts};
-use cairn_meta::{Meta, MetaConfig};
 use cairn_rpc::channel::in_process;
 use cairn_rpc::identity::Check;
-use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process, random};
+use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process};
 use cairn_storage::{Storage, StorageConfig};
 use cairn_types::cluster::{Disk, Location, StorageNode};
 use cairn_types::id::{ClusterId, DiskId, GroupId, NodeId, PoolId};
@@ -23,8 +21,9 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::config::Config;
 use crate::directories::Directories;
+use crate::replicas::Replicas;
 
-/// The one node of a process that is a cluster by itself.
+/// The one storage node of a process that is a cluster by itself.
 const NODE: NodeId = NodeId::new(1);
 
 /// Connections in memory to the storage role: one is driven by one task, hence by one core at a time.
@@ -44,7 +43,7 @@ pub(crate) struct Surroundings {
 /// All roles but the gateway, running and joined.
 pub(crate) struct Roles {
     pub(crate) cluster: ClusterId,
-    pub(crate) meta: Arc<Meta>,
+    pub(crate) replicas: Replicas,
     pub(crate) engine: Engine,
     pub(crate) shards: ShardClient,
     pub(crate) topology: TopologyCache,
@@ -61,14 +60,10 @@ impl Roles {
         surroundings: &Surroundings,
     ) -> Result<Self> {
         let tasks = surroundings.tasks.child();
-        let (meta, cluster) = start_meta(config, directories, surroundings, &tasks).await?;
-        let meta_channel = serve_meta(&meta, cluster, surroundings, &tasks);
-        let client = MetaClient::new(
-            cluster,
-            vec![(NODE, meta_channel)],
-            Arc::clone(&surroundings.clock),
-            DEFAULT_PATIENCE,
-        );
+        let replicas = Replicas::start(config, directories, surroundings, &tasks).await?;
+        let cluster = replicas.cluster();
+        let clock = Arc::clone(&surroundings.clock);
+        let client = MetaClient::new(cluster, replicas.channels(), clock, DEFAULT_PATIENCE);
 
         let storage = open_storage(config, directories, cluster, surroundings, &tasks).await?;
         let peers = serve_storage(&storage, cluster, surroundings, &tasks);
@@ -95,7 +90,7 @@ impl Roles {
         start_workers(config, &blobs, &shards, &topology, surroundings, &tasks);
         Ok(Self {
             cluster,
-            meta,
+            replicas,
             engine,
             shards,
             topology,
@@ -111,44 +106,8 @@ impl Roles {
             tracing::warn!("some tasks did not end in time");
         }
         self.storage.close().await;
-        self.meta.shutdown().await;
+        self.replicas.close().await;
     }
-}
-
-async fn start_meta(
-    config: &Config,
-    directories: &Directories,
-    surroundings: &Surroundings,
-    tasks: &Tasks,
-) -> Result<(Arc<Meta>, ClusterId)> {
-    let mut meta_config = MetaConfig::new(&directories.meta, NODE);
-    meta_config.data_groups = 1;
-    meta_config.snapshot_entries = config.meta.snapshot_entries;
-    let clock = Arc::clone(&surroundings.clock);
-    let meta = Meta::open(meta_config, clock, tasks, &surroundings.metrics).await?;
-    let cluster = meta
-        .cluster()
-        .unwrap_or_else(|| ClusterId::new(random::u128()));
-    let members = BTreeMap::from([(NODE, String::new())]);
-    // Safe to repeat: a start that was cut short in the middle of it is finished here.
-    meta.genesis(cluster, config.s3.region.clone(), members)
-        .await?;
-    Ok((Arc::new(meta), cluster))
-}
-
-fn serve_meta(
-    meta: &Meta,
-    cluster: ClusterId,
-    surroundings: &Surroundings,
-    tasks: &Tasks,
-) -> tonic::transport::Channel {
-    let (near, far) = in_process();
-    let (metadata, replication) = meta.services();
-    let router = cairn_rpc::server::builder(&surroundings.metrics)
-        .add_service(InterceptedService::new(metadata, Check::new(cluster)))
-        .add_service(InterceptedService::new(replication, Check::new(cluster)));
-    serve("meta service", tasks, router.serve_with_incoming(far));
-    near.channel()
 }
 
 async fn open_storage(
@@ -184,7 +143,8 @@ fn serve_storage(
     Peers::new(cluster, [(NODE, channels)])
 }
 
-fn serve<F>(name: &'static str, tasks: &Tasks, server: F)
+/// Runs a service of this process.
+pub(crate) fn serve<F>(name: &'static str, tasks: &Tasks, server: F)
 where
     F: Future<Output = Result<(), tonic::transport::Error>> + Send + 'static,
 {

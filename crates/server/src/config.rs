@@ -143,7 +143,7 @@ impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormatName::Text,
-            filter: "info,openraft=warn".to_owned(),
+            filter: "info,openraft=error".to_owned(),
         }
     }
 }

@@ -96,7 +96,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
 
     let reason = tokio::select! {
         signal = stop => Ok(signal.context("wait for signals")?),
-        failure = roles.meta.failed() => Err(failure),
+        failure = roles.replicas.failed() => Err(failure),
     };
     if let Ok(signal) = reason {
         tracing::info!(signal, "stopping");
@@ -168,11 +168,11 @@ fn console(
     let credential = root_credential(credentials, roles.cluster);
     let access_key = credentials.access_key.clone();
     let clock = Arc::clone(&surroundings.clock);
-    let meta = Arc::clone(&roles.meta);
+    let replicas = roles.replicas.clone();
     Arc::new(Console {
         metrics: surroundings.metrics.clone(),
         probe: Arc::new(move || {
-            if meta.is_ready() {
+            if replicas.is_ready() {
                 Readiness::Ready
             } else {
                 Readiness::NotReady("no-metadata-leader")

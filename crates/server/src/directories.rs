@@ -1,21 +1,27 @@
 //! The directories of `cairn dev`: what is in each, and what has to be.
 //!
-//! A directory `D` holds a disk in `D/disk`; one of them also holds the metadata in `D/meta`. Which one is found by
-//! looking, so that the order of the arguments does not matter after the first start.
+//! A directory `D` holds a disk in `D/disk`, and some of them a replica of the metadata in `D/meta`: one for one or two
+//! directories, three for three or four, five for more, so that the metadata survives the loss of as many directories as the
+//! objects do. Which ones is found by looking: the order of the arguments matters at the first start only.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cairn_meta::{LabelError, identify};
+use cairn_types::id::{ClusterId, NodeId};
+
 /// Where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Directories {
-    /// The metadata.
-    pub(crate) meta: PathBuf,
+    /// The cluster whose metadata was found; `None` where a new one is to be made.
+    pub(crate) cluster: Option<ClusterId>,
+    /// Replicas of the metadata that are there, by node.
+    pub(crate) replicas: Vec<(NodeId, PathBuf)>,
+    /// Where replicas may be made: as many as are missing.
+    pub(crate) vacant: Vec<PathBuf>,
     /// The disks, in the order of the arguments.
     pub(crate) disks: Vec<PathBuf>,
-    /// Whether nothing is there yet: a new cluster is to be made.
-    pub(crate) is_new: bool,
 }
 
 /// Why directories cannot be used; each says what to do.
@@ -35,9 +41,12 @@ pub(crate) enum DirectoryError {
         /// Why.
         source: io::Error,
     },
-    /// Two of them have metadata.
+    /// The metadata in it cannot be told.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// Two of them have metadata of different clusters.
     #[error(
-        "{} and {} both hold the metadata of a cluster: start them apart, they are two clusters",
+        "{} and {} hold the metadata of different clusters: start them apart",
         first.display(),
         second.display()
     )]
@@ -47,9 +56,17 @@ pub(crate) enum DirectoryError {
         /// Another.
         second: PathBuf,
     },
+    /// Two of them are the same replica.
+    #[error("{} is a copy of {}: leave one of them out", second.display(), first.display())]
+    Copy {
+        /// One.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// There are disks of a cluster, and its metadata is not there.
     #[error(
-        "{} holds a disk of a cluster whose metadata is in none of the directories: name the directory that has `meta` in it, too",
+        "{} holds a disk of a cluster whose metadata is in none of the directories: name the directories that have `meta` in them, too",
         disk.display()
     )]
     MetadataMissing {
@@ -58,53 +75,85 @@ pub(crate) enum DirectoryError {
     },
 }
 
+/// How many replicas of the metadata so many directories get.
+const fn replica_count(directory_count: usize) -> usize {
+    match directory_count {
+        0..=2 => 1,
+        3..=4 => 3,
+        _ => 5,
+    }
+}
+
 impl Directories {
     /// Makes the directories that are missing and finds out what is in them. Blocks, without a sync.
     ///
     /// # Errors
     /// See `DirectoryError`. Nothing is written into a directory then.
     pub(crate) fn prepare(paths: &[PathBuf]) -> Result<Self, DirectoryError> {
-        let mut directories: Vec<PathBuf> = Vec::with_capacity(paths.len());
-        for path in paths {
-            let unusable = |source| DirectoryError::Unusable {
-                path: path.clone(),
-                source,
-            };
-            fs::create_dir_all(path).map_err(unusable)?;
-            let path = fs::canonicalize(path).map_err(unusable)?;
-            if directories.contains(&path) {
-                return Err(DirectoryError::Twice { path });
-            }
-            directories.push(path);
+        let directories = make(paths)?;
+        let mut found = Self {
+            cluster: None,
+            replicas: Vec::new(),
+            vacant: Vec::new(),
+            disks: directories.iter().map(|path| path.join("disk")).collect(),
+        };
+        for path in &directories {
+            found.look_into(&path.join("meta"))?;
         }
-        let with_metadata: Vec<&PathBuf> = directories
-            .iter()
-            .filter(|path| is_filled(&path.join("meta")))
-            .collect();
-        let with_disk = directories
+        let disk = directories
             .iter()
             .find(|path| is_filled(&path.join("disk")));
-        let meta = match (with_metadata.as_slice(), with_disk) {
-            ([first, second, ..], _) => {
+        if let (None, Some(disk)) = (found.cluster, disk) {
+            return Err(DirectoryError::MetadataMissing { disk: disk.clone() });
+        }
+        let missing = replica_count(directories.len()).saturating_sub(found.replicas.len());
+        found.vacant.truncate(missing);
+        Ok(found)
+    }
+
+    fn look_into(&mut self, dir: &Path) -> Result<(), DirectoryError> {
+        let Some((cluster, node)) = identify(dir)? else {
+            self.vacant.push(dir.to_owned());
+            return Ok(());
+        };
+        let first = self.replicas.first().map(|(_, first)| first.clone());
+        match (self.cluster, first) {
+            (Some(known), Some(first)) if known != cluster => {
                 return Err(DirectoryError::TwoClusters {
-                    first: (*first).clone(),
-                    second: (*second).clone(),
+                    first,
+                    second: dir.to_owned(),
                 });
             }
-            ([], Some(disk)) => {
-                return Err(DirectoryError::MetadataMissing { disk: disk.clone() });
-            }
-            ([only], _) => only.join("meta"),
-            ([], None) => directories
-                .first()
-                .map_or_else(PathBuf::new, |first| first.join("meta")),
-        };
-        Ok(Self {
-            is_new: with_metadata.is_empty(),
-            meta,
-            disks: directories.iter().map(|path| path.join("disk")).collect(),
-        })
+            _ => self.cluster = Some(cluster),
+        }
+        let twin = self.replicas.iter().find(|(known, _)| *known == node);
+        if let Some((_, first)) = twin {
+            return Err(DirectoryError::Copy {
+                first: first.clone(),
+                second: dir.to_owned(),
+            });
+        }
+        self.replicas.push((node, dir.to_owned()));
+        Ok(())
     }
+}
+
+/// Makes what is missing; gives every directory by its one true path.
+fn make(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DirectoryError> {
+    let mut directories: Vec<PathBuf> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let unusable = |source| DirectoryError::Unusable {
+            path: path.clone(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(unusable)?;
+        let path = fs::canonicalize(path).map_err(unusable)?;
+        if directories.contains(&path) {
+            return Err(DirectoryError::Twice { path });
+        }
+        directories.push(path);
+    }
+    Ok(directories)
 }
 
 /// Whether there is a directory with anything in it.
@@ -122,19 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn the_metadata_is_found_whatever_the_order() {
-        let root = tempfile::tempdir().unwrap();
-        let root = fs::canonicalize(root.path()).unwrap();
-        let paths = [root.join("b"), root.join("a")];
-        let new = Directories::prepare(&paths).unwrap();
-        assert!(new.is_new);
-        assert_eq!(new.meta, root.join("b/meta"));
-        fill(&root.join("a/meta"));
-        fill(&root.join("b/disk"));
-        let known = Directories::prepare(&paths).unwrap();
-        assert!(!known.is_new);
-        assert_eq!(known.meta, root.join("a/meta"));
-        assert_eq!(known.disks, [root.join("b/disk"), root.join("a/disk")]);
+    fn new_directories_get_as_many_replicas_as_survive_what_objects_survive() {
+        for (count, replicas) in [(1, 1), (2, 1), (3, 3), (4, 3), (5, 5), (6, 5), (12, 5)] {
+            let root = tempfile::tempdir().unwrap();
+            let paths: Vec<PathBuf> = (0..count)
+                .map(|n| root.path().join(n.to_string()))
+                .collect();
+            let found = Directories::prepare(&paths).unwrap();
+            assert_eq!(found.cluster, None);
+            assert_eq!(found.disks.len(), count);
+            assert_eq!(found.vacant.len(), replicas, "{count}");
+        }
     }
 
     #[test]
@@ -144,14 +191,10 @@ mod tests {
         let twice = Directories::prepare(&[a.clone(), a.clone()]);
         assert!(matches!(twice, Err(DirectoryError::Twice { .. })));
         fill(&a.join("disk"));
-        let headless = Directories::prepare(&[a.clone(), b.clone()]);
+        let headless = Directories::prepare(&[a, b]);
         assert!(matches!(
             headless,
             Err(DirectoryError::MetadataMissing { .. })
         ));
-        fill(&a.join("meta"));
-        fill(&b.join("meta"));
-        let two = Directories::prepare(&[a, b]);
-        assert!(matches!(two, Err(DirectoryError::TwoClusters { .. })));
     }
 }

@@ -6,6 +6,7 @@ mod config;
 mod dev;
 mod directories;
 mod operator;
+mod replicas;
 mod signals;
 
 use std::process::ExitCode;

@@ -70,7 +70,7 @@ fn entry(term: u64, index: u64, len: usize) -> Entry {
 }
 
 async fn check(storage: &mut Storage, model: &Model) {
-    let log = storage.log();
+    let log = &mut storage.log;
     assert_eq!(log.try_get_log_entries(..).await.unwrap(), model.entries);
     let state = log.get_log_state().await.unwrap();
     assert_eq!(state.last_purged_log_id, model.purged);
@@ -86,13 +86,13 @@ async fn take(storage: &mut Storage, model: &mut Model, step: &Step) {
             let next = model.next_index();
             let new = (next..next + u64::from(*count)).map(|index| entry(model.term, index, 64));
             let new: Vec<Entry> = new.collect();
-            storage.log().blocking_append(new.clone()).await.unwrap();
+            storage.log.blocking_append(new.clone()).await.unwrap();
             model.entries.extend(new);
         }
         Step::Truncate(share) => {
             let kept = kept(*share);
             model.entries.truncate(kept);
-            storage.log().truncate_after(model.last()).await.unwrap();
+            storage.log.truncate_after(model.last()).await.unwrap();
         }
         Step::Purge(share) => {
             let Some(last) = kept(*share).checked_sub(1) else {
@@ -101,13 +101,13 @@ async fn take(storage: &mut Storage, model: &mut Model, step: &Step) {
             let upto = model.entries[last].log_id;
             model.entries.drain(..=last);
             model.purged = Some(upto);
-            storage.log().purge(upto).await.unwrap();
+            storage.log.purge(upto).await.unwrap();
         }
         Step::Vote => {
             model.term += 1;
             let vote = Vote::new(model.term, 1);
             model.vote = Some(vote);
-            storage.log().save_vote(&vote).await.unwrap();
+            storage.log.save_vote(&vote).await.unwrap();
         }
         Step::Reopen | Step::CheckCopy => {}
     }
@@ -170,7 +170,7 @@ async fn entries_are_readable_before_they_are_durable_and_steps_are_bounded() {
     let entries: Vec<Entry> = (0..100)
         .map(|index| entry(1, index, READ_LEN / 10))
         .collect();
-    let log = storage.log();
+    let log = &mut storage.log;
     log.append(entries.clone(), IOFlushed::noop())
         .await
         .unwrap();
@@ -191,7 +191,7 @@ async fn what_is_queued_together_is_synced_together() {
     let dir = tempfile::tempdir().unwrap();
     let mut storage = Storage::open(dir.path());
     let before = storage.syncs.get();
-    let log = storage.log();
+    let log = &mut storage.log;
     for index in 0..200 {
         log.append([entry(1, index, 64)], IOFlushed::noop())
             .await
@@ -207,7 +207,7 @@ async fn what_is_queued_together_is_synced_together() {
 async fn a_gap_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut storage = Storage::open(dir.path());
-    let log = storage.log();
+    let log = &mut storage.log;
     log.blocking_append([entry(1, 0, 8)]).await.unwrap();
     let refused = log.append([entry(1, 2, 8)], IOFlushed::noop()).await;
     assert!(refused.is_err());

@@ -486,4 +486,36 @@ mod tests {
         assert!(Entry::from_stored(Bytes::from_static(&[1])).is_err());
         assert!(Entry::from_stored(Bytes::from_static(&[1, 0xff, 0xff])).is_err());
     }
+
+    #[test]
+    fn what_the_first_release_stored_is_read_and_written_the_same() {
+        let stored: Vec<(&str, Bytes)> = entries()
+            .iter()
+            .map(Stored::to_stored)
+            .chain([
+                log_id(3, 9).to_stored(),
+                Vote::new(4, 2).to_stored(),
+                Vote::new_committed(5, 3).to_stored(),
+                StoredMembership::default().to_stored(),
+            ])
+            .zip([
+                "blank",
+                "command",
+                "membership",
+                "log id",
+                "vote",
+                "granted vote",
+                "no membership",
+            ])
+            .map(|(bytes, name)| (name, bytes))
+            .collect();
+        let golden = include_str!("../../tests/golden/stored-v1.txt");
+        let lines = stored
+            .iter()
+            .map(|(name, bytes)| format!("{name}: {}", hex::encode(bytes)));
+        assert!(lines.eq(golden.lines()), "{stored:x?}");
+        for (entry, (_, bytes)) in entries().into_iter().zip(&stored) {
+            assert_eq!(Entry::from_stored(bytes.clone()).unwrap(), entry);
+        }
+    }
 }

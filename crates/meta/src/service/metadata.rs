@@ -54,6 +54,10 @@ impl Meta for MetadataService {
         if !group.is_leader() {
             return Err(not_leader(group.leader()));
         }
+        if self.node.skew().is_off() {
+            let reason = "the clock of this node is wrong";
+            return Err(refused(Status::unavailable(reason)));
+        }
         let command = self.node.command(request);
         let proposed = tokio::time::timeout(TIMEOUT, group.propose(&command)).await;
         let proposed =

@@ -28,6 +28,7 @@ use tonic::{Code, Request, Response, Status};
 use super::messages::{self, MessageError, SnapshotHeader, Stored};
 use crate::config::Dial;
 use crate::consensus::{Snapshot, TypeConfig, Vote};
+use crate::skew::Skew;
 use crate::state::{Piece, Rows, SnapshotData};
 
 /// Says of a request for a vote that the leader asked for it, so that the leader's lease does not forbid it.
@@ -53,6 +54,7 @@ pub(crate) struct Peers {
 
 struct Links {
     dial: Dial,
+    skew: Arc<Skew>,
     cluster: OnceLock<Introduce>,
     /// Address and channel by node. A node that moved is dialled anew.
     by_node: RwLock<HashMap<u64, (String, Channel)>>,
@@ -60,10 +62,11 @@ struct Links {
 
 impl Peers {
     /// No channel yet; `dial` opens them.
-    pub(crate) fn new(dial: Dial) -> Self {
+    pub(crate) fn new(dial: Dial, skew: Arc<Skew>) -> Self {
         Self {
             links: Arc::new(Links {
                 dial,
+                skew,
                 cluster: OnceLock::new(),
                 by_node: RwLock::default(),
             }),
@@ -94,6 +97,19 @@ impl Peers {
         }
     }
 
+    fn ask_for_vote(
+        &self,
+        group: u16,
+        request: &VoteRequest<TypeConfig>,
+    ) -> Request<raft::VoteRequest> {
+        let mut asked = self.links.request(messages::vote_request(group, request));
+        if request.leadership_transfer {
+            let yes = MetadataValue::from_static("1");
+            asked.metadata_mut().insert(TRANSFER, yes);
+        }
+        asked
+    }
+
     fn client(&self, node: u64) -> Result<Client, RpcError> {
         let unreachable = |what: &str| RPCError::Unreachable(Unreachable::from_string(what));
         let introduce = self.links.cluster.get();
@@ -111,13 +127,29 @@ impl Peers {
     }
 }
 
-/// Waits for an answer, `limit` at most.
+impl Links {
+    /// A request that tells this node's clock.
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        self.skew.tell(request.metadata_mut());
+        request
+    }
+}
+
+/// Waits for an answer of `node`, `limit` at most, and takes note of its clock.
 async fn answered<T>(
+    links: &Links,
+    node: u64,
     limit: Duration,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, RpcError> {
+    let begun = links.skew.monotonic();
     match tokio::time::timeout(limit, call).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Ok(response)) => {
+            let elapsed = links.skew.monotonic().saturating_sub(begun);
+            links.skew.observe(node, response.metadata(), elapsed);
+            Ok(response.into_inner())
+        }
         Ok(Err(status)) => Err(failed(&status)),
         Err(_) => Err(RPCError::Network(NetworkError::from_string(format!(
             "no answer within {limit:?}"
@@ -155,8 +187,11 @@ impl GroupRouter<TypeConfig, u16> for Peers {
             APPEND_TIMEOUT
         };
         let mut client = self.client(target)?;
-        let request = messages::append_request(group, &request);
-        let response = answered(limit, client.append_entries(request)).await?;
+        let request = self
+            .links
+            .request(messages::append_request(group, &request));
+        let call = client.append_entries(request);
+        let response = answered(&self.links, target, limit, call).await?;
         messages::read_append_response(response).map_err(|error| malformed(&error))
     }
 
@@ -167,9 +202,14 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        // The answers to the pre-vote have told what the others' clocks show.
+        if self.links.skew.is_off() {
+            let reason = "this node's clock is too far off to lead";
+            return Err(RPCError::Unreachable(Unreachable::from_string(reason)));
+        }
         let mut client = self.client(target)?;
-        let request = ask_for_vote(group, &request);
-        let response = answered(option.hard_ttl(), client.vote(request)).await?;
+        let call = client.vote(self.ask_for_vote(group, &request));
+        let response = answered(&self.links, target, option.hard_ttl(), call).await?;
         messages::read_vote_response(response).map_err(|error| malformed(&error))
     }
 
@@ -181,8 +221,8 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let mut client = self.client(target)?;
-        let request = ask_for_vote(group, &request);
-        let response = answered(option.hard_ttl(), client.pre_vote(request)).await?;
+        let call = client.pre_vote(self.ask_for_vote(group, &request));
+        let response = answered(&self.links, target, option.hard_ttl(), call).await?;
         messages::read_vote_response(response).map_err(|error| malformed(&error))
     }
 
@@ -220,19 +260,13 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
         let mut client = self.client(target)?;
-        let request = messages::transfer_request(group, &request);
-        answered(option.hard_ttl(), client.transfer_leader(request)).await?;
+        let request = self
+            .links
+            .request(messages::transfer_request(group, &request));
+        let call = client.transfer_leader(request);
+        answered(&self.links, target, option.hard_ttl(), call).await?;
         Ok(Ok(()))
     }
-}
-
-fn ask_for_vote(group: u16, request: &VoteRequest<TypeConfig>) -> Request<raft::VoteRequest> {
-    let mut asked = Request::new(messages::vote_request(group, request));
-    if request.leadership_transfer {
-        let yes = MetadataValue::from_static("1");
-        asked.metadata_mut().insert(TRANSFER, yes);
-    }
-    asked
 }
 
 /// Sends a snapshot piece by piece as its rows are read. Cancel safe in that nothing goes on when it is dropped.

@@ -8,6 +8,7 @@ use cairn_rpc::identity::Check;
 use cairn_rpc::proto::raft;
 use cairn_rpc::proto::raft::raft_server::Raft;
 use openraft::raft::TransferLeaderError;
+use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
@@ -27,21 +28,40 @@ pub struct RaftService {
     node: Arc<Node>,
 }
 
+/// What a caller says of itself.
+struct Caller(MetadataMap);
+
+impl Caller {
+    /// Whether the leader asked it to take over.
+    fn is_heir(&self) -> bool {
+        self.0.contains_key(TRANSFER)
+    }
+}
+
 impl RaftService {
     pub(crate) fn new(node: Arc<Node>) -> Self {
         Self { node }
     }
 
     /// Takes a request apart, if it is from this node's cluster.
-    fn admit<T>(&self, request: Request<T>) -> Result<(bool, T), Status> {
+    fn admit<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
         let cluster = self
             .node
             .cluster()
             .ok_or_else(|| Status::unavailable("this node is of no cluster yet"))?;
         let (metadata, _, message) = request.into_parts();
-        let is_transfer = metadata.contains_key(TRANSFER);
-        Check::new(cluster).call(Request::from_parts(metadata, Extensions::default(), ()))?;
-        Ok((is_transfer, message))
+        let request = Request::from_parts(metadata, Extensions::default(), ());
+        let (metadata, _, ()) = Check::new(cluster).call(request)?.into_parts();
+        Ok((Caller(metadata), message))
+    }
+
+    /// An answer that tells this node's clock, after taking note of the caller's.
+    fn answer<T>(&self, caller: &Caller, node: u64, message: T) -> Response<T> {
+        let skew = self.node.skew();
+        skew.observe(node, &caller.0, Duration::ZERO);
+        let mut response = Response::new(message);
+        skew.tell(response.metadata_mut());
+        response
     }
 
     fn group(&self, group: u16) -> Result<Arc<Group>, Status> {
@@ -70,33 +90,38 @@ impl Raft for RaftService {
         &self,
         request: Request<raft::AppendEntriesRequest>,
     ) -> Result<Response<raft::AppendEntriesResponse>, Status> {
-        let (_, request) = self.admit(request)?;
+        let (caller, request) = self.admit(request)?;
         let (group, request) = messages::read_append_request(request).map_err(malformed)?;
+        let from = request.vote.leader_id.node_id;
         let response = self.raft(group)?.append_entries(request).await;
-        let response = response.map_err(stopped)?;
-        Ok(Response::new(messages::append_response(&response)))
+        let response = messages::append_response(&response.map_err(stopped)?);
+        Ok(self.answer(&caller, from, response))
     }
 
     async fn vote(
         &self,
         request: Request<raft::VoteRequest>,
     ) -> Result<Response<raft::VoteResponse>, Status> {
-        let (is_transfer, request) = self.admit(request)?;
+        let (caller, request) = self.admit(request)?;
         let (group, request) =
-            messages::read_vote_request(request, is_transfer).map_err(malformed)?;
-        let response = self.raft(group)?.vote(request).await.map_err(stopped)?;
-        Ok(Response::new(messages::vote_response(&response)))
+            messages::read_vote_request(request, caller.is_heir()).map_err(malformed)?;
+        let from = request.vote.leader_id.node_id;
+        let response = self.raft(group)?.vote(request).await;
+        let response = messages::vote_response(&response.map_err(stopped)?);
+        Ok(self.answer(&caller, from, response))
     }
 
     async fn pre_vote(
         &self,
         request: Request<raft::VoteRequest>,
     ) -> Result<Response<raft::VoteResponse>, Status> {
-        let (is_transfer, request) = self.admit(request)?;
+        let (caller, request) = self.admit(request)?;
         let (group, request) =
-            messages::read_vote_request(request, is_transfer).map_err(malformed)?;
-        let response = self.raft(group)?.pre_vote(request).await.map_err(stopped)?;
-        Ok(Response::new(messages::vote_response(&response)))
+            messages::read_vote_request(request, caller.is_heir()).map_err(malformed)?;
+        let from = request.vote.leader_id.node_id;
+        let response = self.raft(group)?.pre_vote(request).await;
+        let response = messages::vote_response(&response.map_err(stopped)?);
+        Ok(self.answer(&caller, from, response))
     }
 
     async fn install_snapshot(

@@ -128,6 +128,7 @@ async fn a_snapshot_brings_the_same_rows_and_hash_and_survives_a_restart() {
     assert_eq!(rows(&from.tables), rows(&to.tables));
     let current = to.machine().get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(current.meta.last_log_id, hash.0);
+    drop(current);
     from.close();
     to.close();
 }
@@ -174,7 +175,7 @@ async fn a_snapshot_comes_in_pieces_and_a_damaged_one_leaves_nothing() {
     assert!(rows(&to.tables).is_empty());
     for generation in 1..=4 {
         assert!(
-            to.database
+            to.database()
                 .tables_family(to.tables.group(), generation)
                 .is_none()
         );

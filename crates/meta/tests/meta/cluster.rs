@@ -1,19 +1,22 @@
 //! Three nodes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_meta::{GroupStatus, MetaConfig};
 use cairn_rpc::proto::raft::raft_client::RaftClient;
 use cairn_rpc::proto::raft::{Vote, VoteRequest};
 use cairn_rpc::status::outcome;
+use cairn_runtime::{SharedClock, SystemClock};
 use cairn_types::id::NodeId;
+use cairn_types::namespace::{DataReply, Reply};
 use cairn_types::outcome::Outcome;
 use tempfile::TempDir;
 use tonic::Code;
 
 use crate::harness::{
-    CLUSTER, DATA, Net, Running, Seeker, Stopwatch, config, eventually, get, members, mutate,
-    put_request,
+    CLUSTER, DATA, HourAhead, Net, Running, Seeker, Stopwatch, config, eventually, get, members,
+    mutate, now, put_request,
 };
 
 struct Cluster {
@@ -25,6 +28,11 @@ struct Cluster {
 
 impl Cluster {
     async fn start(snapshot_entries: u64) -> Self {
+        Self::start_by(&SystemClock::shared(), snapshot_entries).await
+    }
+
+    /// The third node has a clock of its own.
+    async fn start_by(third: &SharedClock, snapshot_entries: u64) -> Self {
         let mut cluster = Self {
             net: Net::default(),
             dirs: (0..4).map(|_| tempfile::tempdir().unwrap()).collect(),
@@ -32,7 +40,11 @@ impl Cluster {
             snapshot_entries,
         };
         for id in 1..=3 {
-            let node = Running::start(cluster.config(id), &cluster.net).await;
+            let clock = match id {
+                3 => Arc::clone(third),
+                _ => SystemClock::shared(),
+            };
+            let node = Running::start_by(clock, cluster.config(id), &cluster.net).await;
             cluster.nodes.push(node.unwrap());
         }
         let made = cluster.nodes.iter().map(|node| {
@@ -263,6 +275,31 @@ async fn a_member_that_lost_everything_is_replaced_by_a_new_one() {
     cluster.take(*old).kill();
     seeker.put("after", "x").await;
     assert!(seeker.get("key-199").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_clock_is_wrong_does_not_lead() {
+    let ahead: SharedClock = Arc::new(HourAhead(SystemClock::shared()));
+    let mut cluster = Cluster::start_by(&ahead, 10_000).await;
+    for _ in 0..2 {
+        let right = || cluster.nodes.iter().any(|node| node.id != 3 && leads(node));
+        eventually("a node whose clock is right leads", async || right()).await;
+        let leader = cluster.leader().await;
+        let request = put_request("key", "x");
+        let (_, result) = mutate(&mut cluster.node(leader).client(), DATA, &request)
+            .await
+            .unwrap();
+        let Ok(Reply::Data(DataReply::Committed(committed))) = result else {
+            panic!("{result:?}");
+        };
+        assert!(
+            committed.last_modified.millis_since(now()) < 60_000,
+            "{committed:?}"
+        );
+        if cluster.nodes.len() == 3 {
+            cluster.take(leader).kill();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

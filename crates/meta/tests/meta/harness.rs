@@ -11,7 +11,7 @@ use cairn_meta::{DatabaseError, Meta, MetaConfig, OpenError};
 use cairn_rpc::proto::meta;
 use cairn_rpc::proto::meta::meta_client::MetaClient;
 use cairn_rpc::server;
-use cairn_runtime::{Metrics, SharedClock, SystemClock, Tasks};
+use cairn_runtime::{Clock, Metrics, SharedClock, SystemClock, Tasks};
 use cairn_types::etag::ETag;
 use cairn_types::id::{BucketId, ClusterId, NodeId, RequestId};
 use cairn_types::name::{BucketName, ObjectKey};
@@ -89,7 +89,16 @@ pub(crate) fn config(dir: &Path, id: u64) -> MetaConfig {
 }
 
 impl Running {
-    pub(crate) async fn start(mut config: MetaConfig, net: &Net) -> Result<Self, OpenError> {
+    pub(crate) async fn start(config: MetaConfig, net: &Net) -> Result<Self, OpenError> {
+        Self::start_by(SystemClock::shared(), config, net).await
+    }
+
+    /// With a clock that may be wrong.
+    pub(crate) async fn start_by(
+        clock: SharedClock,
+        mut config: MetaConfig,
+        net: &Net,
+    ) -> Result<Self, OpenError> {
         let id = config.node.get();
         let peers = net.clone();
         config.dial = Arc::new(move |node, _| Ok(peers.channel(node.get())));
@@ -99,7 +108,7 @@ impl Running {
             .build()
             .unwrap();
         let (tasks, metrics) = (Tasks::on(runtime.handle().clone()), Metrics::new());
-        let opened = Meta::open(config, SystemClock::shared(), &tasks, &metrics).await;
+        let opened = Meta::open(config, clock, &tasks, &metrics).await;
         let meta = match opened {
             Ok(meta) => Arc::new(meta),
             Err(error) => {
@@ -350,6 +359,19 @@ impl Seeker {
         tokio::time::timeout(limit, asking)
             .await
             .expect("somebody leads")
+    }
+}
+
+/// A clock that is an hour ahead.
+pub(crate) struct HourAhead(pub(crate) SharedClock);
+
+impl Clock for HourAhead {
+    fn now(&self) -> Timestamp {
+        self.0.now().plus_millis(3_600_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
     }
 }
 

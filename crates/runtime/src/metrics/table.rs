@@ -93,7 +93,7 @@ pub const TABLE: &[Row] = &[
     row(
         "cairn_raft_is_leader",
         Kind::Gauge,
-        "1 where this node leads, by group",
+        "1 where the node leads, by group and node",
     ),
     row(
         "cairn_watermark_syncs_total",
