@@ -5,8 +5,9 @@
 //!
 //! - An attempt all of whose cells are found is a shard, unless a tombstone of a higher sequence names its blob. Of several
 //!   (they have the same root) the newest counts.
-//! - An attempt that is not whole was never acknowledged. Its cells are doomed, but not when the index was lost as well:
-//!   then what looks like an attempt cut short may be a damaged shard, so its bytes are left alone.
+//! - An attempt that is not whole was never acknowledged, and its cells are doomed. Only when the index was lost, too, an
+//!   attempt may look so because one of its cells is damaged: if its last cell lies where all was synced, it is a shard
+//!   with a cell missing, and otherwise its bytes are left alone.
 //! - What lies behind the last record of a segment was never acknowledged and is cut off.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -171,6 +172,8 @@ struct Attempt {
     epoch: u64,
     cells: BTreeMap<u32, (CellPlace, Box<[u8]>)>,
     last: Option<u32>,
+    /// The last cell lies where all is durable, so the others were too.
+    was_whole: bool,
 }
 
 impl Attempt {
@@ -275,7 +278,7 @@ impl<'a> Recovery<'a> {
             let (disk, seed) = (self.disk, self.seed);
             let mut whole = Vec::new();
             let found = scan(disk, seed, span, |found| {
-                whole.extend(self.take(number, found));
+                whole.extend(self.take(span, found));
             })?;
             self.report.skipped_bytes += found.skipped_bytes + (len - found.end);
             if let Some(tail) = self.segments.get_mut(&number) {
@@ -290,7 +293,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// Takes a record in; the attempt that it makes whole.
-    fn take(&mut self, segment: u32, found: Found<'_>) -> Option<(BlobId, u8, u64)> {
+    fn take(&mut self, span: Span, found: Found<'_>) -> Option<(BlobId, u8, u64)> {
         let Header {
             kind,
             blob,
@@ -298,6 +301,7 @@ impl<'a> Recovery<'a> {
             sequence,
             ..
         } = found.header;
+        let segment = span.segment;
         self.report.records += 1;
         let counters = &mut self.known.counters;
         counters.sequence = counters.sequence.max(sequence);
@@ -332,6 +336,7 @@ impl<'a> Recovery<'a> {
                     .insert(found.header.stripe, (place, found.table.into()));
                 if kind == Kind::LastCell {
                     attempt.last = Some(found.header.stripe);
+                    attempt.was_whole = found.offset < span.verify_from;
                 }
                 attempt.is_whole().then_some(key)
             }
@@ -434,7 +439,7 @@ impl<'a> Recovery<'a> {
         }
         if self.known.whole {
             self.doom(blob, shard, &attempt.into_row(sequence), 0, None);
-        } else if attempt.last.is_some() && existing.is_none() {
+        } else if attempt.was_whole && existing.is_none() {
             tracing::warn!(%blob, shard, "a shard was found with cells missing");
             self.attempts.insert(key, attempt);
             self.put(key)?;

@@ -222,7 +222,7 @@ fn simulate(steps: &[Step], power_off_after: u64, index: Index, seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
     #[test]
     fn after_a_power_cut_what_was_acknowledged_is_there_and_the_rest_is_whole_or_absent(
         steps in prop::collection::vec(step(), 1..25),
