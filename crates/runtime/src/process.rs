@@ -1,6 +1,7 @@
 //! What the process uses, from `/proc/self`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A reading of what this process has used.
@@ -31,18 +32,41 @@ impl ProcessUsage {
     }
 }
 
-/// The memory limit of this process's cgroup (v2, then v1), in bytes; `None` without one.
+/// The memory limit of this process's control group, in bytes: the lowest on the way up to the root; `None` without one.
 pub fn memory_limit_bytes() -> Option<u64> {
-    [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ]
-    .into_iter()
-    .find_map(|path| {
-        let limit: u64 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
-        // cgroup v1 says "no limit" with a number close to 2⁶³.
-        (limit < 1 << 60).then_some(limit)
-    })
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    limit_files(&groups)
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
+        // Version 1 says "no limit" with a number close to 2⁶³, version 2 with a word.
+        .filter(|limit: &u64| *limit < 1 << 60)
+        .min()
+}
+
+/// Where the limits of a process stand whose `/proc/self/cgroup` is this (see cgroups(7)), version 1 and 2. In a container
+/// the path may be the host's, and the container's own group is mounted at the root.
+fn limit_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let (root, file) = if controllers.is_empty() {
+            ("/sys/fs/cgroup", "memory.max")
+        } else if controllers.split(',').any(|name| name == "memory") {
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        } else {
+            continue;
+        };
+        let relative = Path::new(path.trim_start_matches('/'));
+        files.extend(
+            relative
+                .ancestors()
+                .map(|group| Path::new(root).join(group).join(file)),
+        );
+    }
+    files
 }
 
 fn kib_line(status: &str, name: &str) -> u64 {
@@ -77,6 +101,30 @@ mod tests {
         assert!(usage.resident_bytes > 100_000);
         assert!(usage.peak_resident_bytes >= usage.resident_bytes / 2);
         assert!(usage.open_files >= 3);
+    }
+
+    #[test]
+    fn limits_are_looked_for_up_to_the_root() {
+        let paths = |groups| {
+            let files = limit_files(groups);
+            let files = files.iter().map(|path| path.display().to_string());
+            files.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            paths("0::/a/b\n"),
+            [
+                "/sys/fs/cgroup/a/b/memory.max",
+                "/sys/fs/cgroup/a/memory.max",
+                "/sys/fs/cgroup/memory.max"
+            ]
+        );
+        assert_eq!(
+            paths("5:cpu,cpuacct:/x\n4:memory:/y\nnonsense\n"),
+            [
+                "/sys/fs/cgroup/memory/y/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+            ]
+        );
     }
 
     #[test]
