@@ -43,7 +43,7 @@ impl Default for Config {
         Self {
             inline_len_max: 16 * 1024,
             budget_bytes: 256 * 1024 * 1024,
-            budget_patience: Duration::from_secs(20),
+            budget_patience: Duration::from_secs(30),
             pool: PoolId::new(1),
             patience: Patience::default(),
             read_ahead_bytes: 8 * 1024 * 1024,

@@ -187,6 +187,30 @@ async fn a_disk_that_is_late_is_left_out_by_name() {
     }
 }
 
+/// What a hung disk does not take fills its connection: that must not hold up the others.
+#[tokio::test]
+async fn many_writes_at_once_go_on_without_a_disk_that_hangs() {
+    let cluster = Cluster::start(Setup {
+        cell_len: 1 << 20,
+        ..Setup::default()
+    })
+    .await;
+    let hangs = Fault {
+        stalls_after: Some(0),
+        ..Fault::default()
+    };
+    cluster.disks.set_fault(disk(2), hangs);
+    let bytes = pattern(40_000_000);
+    let keys: Vec<_> = (0..12).map(|at| format!("key-{at}")).collect();
+    let puts = keys.iter().map(|key| cluster.put(key, &bytes));
+    for put in futures::future::join_all(puts).await {
+        put.unwrap();
+    }
+    for key in &keys {
+        assert_eq!(cluster.blob_of(key).await.1, [2]);
+    }
+}
+
 #[tokio::test]
 async fn a_disk_that_is_known_to_be_away_is_not_asked_again() {
     let cluster = Cluster::start(Setup::default()).await;
