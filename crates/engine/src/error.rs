@@ -95,7 +95,7 @@ pub enum ReadError {
         /// What does not fit.
         reason: String,
     },
-    /// The process is stopping.
-    #[error("the process is stopping")]
+    /// Nothing more is read: the process is stopping, or the download has failed before.
+    #[error("nothing more is read")]
     Stopping,
 }

@@ -37,6 +37,8 @@ pub struct Download {
     ready: VecDeque<Bytes>,
     len: u64,
     has_begun: bool,
+    /// Nothing is given after an error, least of all an end.
+    has_failed: bool,
     pin: Option<Pin>,
 }
 
@@ -114,6 +116,7 @@ impl Engine {
             ready: VecDeque::new(),
             len: range.end - range.start,
             has_begun: false,
+            has_failed: false,
             pin: None,
         })
     }
@@ -131,6 +134,9 @@ impl Download {
     /// # Errors
     /// Where it cannot go on. What was given before is right, but it is not all: the connection is to be cut.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        if self.has_failed {
+            return Err(ReadError::Stopping);
+        }
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some(bytes));
@@ -154,9 +160,15 @@ impl Download {
         match front {
             Asked::Here(bytes) => self.ready.push_back(bytes.clone()),
             Asked::Stripe { answer, len, .. } => {
-                let pieces = answer.await.map_err(|_| ReadError::Stopping)??;
+                let answer = answer.await.unwrap_or(Err(ReadError::Stopping));
                 self.asked_bytes -= *len;
-                self.ready.extend(pieces);
+                match answer {
+                    Ok(pieces) => self.ready.extend(pieces),
+                    Err(error) => {
+                        self.has_failed = true;
+                        return Err(error);
+                    }
+                }
             }
         }
         self.asked.pop_front();

@@ -129,6 +129,32 @@ async fn more_than_m_bad_shards_are_an_error_and_never_wrong_bytes() {
 }
 
 #[tokio::test]
+async fn a_download_that_failed_never_comes_to_an_end() {
+    let mut setup = Setup::default();
+    setup.config.read_ahead_bytes = 1;
+    let cluster = Cluster::start(setup).await;
+    cluster.put("key", &pattern(2_000_000)).await.unwrap();
+    let (blob, _) = cluster.blob_of("key").await;
+    let record = cluster.record("key").await;
+    let download = cluster.engine.get(&cluster.bucket, &record, 0..record.len);
+    let mut download = download.await.unwrap();
+    for shard in [0, 2, 5] {
+        cluster.disks.damage(disk(shard), blob, 77);
+    }
+    let mut len = 0;
+    let error = loop {
+        match download.next().await {
+            Ok(piece) => len += piece.expect("not all was given").len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(len > 0 && matches!(error, ReadError::Stripe { .. }));
+    for _ in 0..3 {
+        assert!(download.next().await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn any_flipped_bit_in_any_shard_is_never_seen() {
     let cluster = Cluster::start(Setup::default()).await;
     let bytes = pattern(300_000);
