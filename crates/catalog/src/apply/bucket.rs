@@ -90,12 +90,6 @@ pub(super) fn drain<S: Store>(
         }
         upload::remove_open(change, &upload, &info)?;
         left -= 1;
-        if left == 0 {
-            break;
-        }
-    }
-    if first_upload(change, bucket)?.is_some() {
-        return Ok(DataReply::Drained { more: true });
     }
     change.delete(key::data::range(bucket, ""));
     change.delete(key::data::bucket(bucket));
