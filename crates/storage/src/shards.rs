@@ -23,7 +23,7 @@ mod collector;
 mod reader;
 mod writer;
 
-pub use reader::{CellFrames, ReadError, Slice};
+pub use reader::{CellFrames, Located, ReadError, Slice};
 
 use writer::{CellRecord, Command, Lane};
 
@@ -206,11 +206,11 @@ impl Shards {
         })
     }
 
-    /// Reads slices of a shard's cells, in order; the callback of `CellFrames` is the stream's reader.
+    /// Looks a shard up, for reading. A removed one is found until its space is given back.
     ///
     /// # Errors
     /// No such shard, or the disk is out of service.
-    pub async fn find(&self, blob: BlobId, shard: u8) -> Result<reader::Located, ReadError> {
+    pub async fn find(&self, blob: BlobId, shard: u8) -> Result<Located, ReadError> {
         let core = Arc::clone(&self.core);
         self.pool
             .run(move || reader::find(&core, blob, shard))
@@ -221,11 +221,7 @@ impl Shards {
     ///
     /// # Errors
     /// The cell is damaged, gone meanwhile, or the slice lies outside of it; the disk is out of service.
-    pub async fn read(
-        &self,
-        located: reader::Located,
-        slice: Slice,
-    ) -> Result<CellFrames, ReadError> {
+    pub async fn read(&self, located: Located, slice: Slice) -> Result<CellFrames, ReadError> {
         let core = Arc::clone(&self.core);
         self.pool
             .run(move || reader::read(&core, &located, slice))

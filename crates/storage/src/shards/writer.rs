@@ -1,7 +1,7 @@
 //! A writer: one thread, one open segment, and one sync for all that finished meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -89,7 +89,7 @@ pub(crate) struct Lane {
     /// but there is one at most for each attempt.
     commands: Sender<Command>,
     room: Arc<Semaphore>,
-    busy: Arc<AtomicBool>,
+    syncing_bytes: Arc<AtomicU64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -97,10 +97,10 @@ impl Lane {
     /// Starts a writer, on an open segment if there is one.
     pub(crate) fn start(core: Arc<Core>, open: Option<(u32, u64)>) -> std::io::Result<Self> {
         let (commands, receiver) = channel();
-        let busy = Arc::new(AtomicBool::new(false));
+        let syncing_bytes = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             core,
-            busy: Arc::clone(&busy),
+            syncing_bytes: Arc::clone(&syncing_bytes),
             open: open.map(|(segment, end)| OpenSegment {
                 segment,
                 end,
@@ -117,15 +117,17 @@ impl Lane {
         Ok(Self {
             commands,
             room: Arc::new(Semaphore::new(QUEUE_LEN)),
-            busy,
+            syncing_bytes,
             thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// Less is better: an idle writer first, then the one with the shorter queue.
-    pub(crate) fn load(&self) -> (bool, usize) {
+    /// Less is better: whole MiB that wait for the writer or for its sync. Less than one counts as nothing, so that small
+    /// shards gather at one writer and share its syncs, while large ones take the other.
+    pub(crate) fn load(&self) -> u64 {
         let queued = QUEUE_LEN.saturating_sub(self.room.available_permits());
-        (self.busy.load(Ordering::Relaxed), queued)
+        let queued = u64::try_from(queued).expect("at most the queue's length");
+        (queued + self.syncing_bytes.load(Ordering::Relaxed)) >> 20
     }
 
     pub(crate) async fn cell(&self, sequence: u64, cell: CellRecord) -> Result<(), WriteError> {
@@ -207,7 +209,8 @@ fn closed() -> WriteError {
 
 struct Writer {
     core: Arc<Core>,
-    busy: Arc<AtomicBool>,
+    /// What a sync that is under way has to write.
+    syncing_bytes: Arc<AtomicU64>,
     open: Option<OpenSegment>,
     unsynced_bytes: u64,
     /// Attempts of which a cell could not be written.
@@ -229,10 +232,7 @@ struct OpenSegment {
 impl Writer {
     fn run(mut self, commands: &Receiver<Command>) {
         loop {
-            self.busy.store(false, Ordering::Relaxed);
-            let first = commands.recv_timeout(IDLE);
-            self.busy.store(true, Ordering::Relaxed);
-            let goes_on = match first {
+            let goes_on = match commands.recv_timeout(IDLE) {
                 Ok(first) => self.carry_out_group(first, commands),
                 Err(RecvTimeoutError::Timeout) => {
                     self.rest();
@@ -560,8 +560,6 @@ impl Writer {
             .into_iter()
             .map(|(_, reply)| reply)
             .chain(removals.into_iter().map(|(_, reply)| reply));
-        // Whoever is answered may come back at once, and should find this writer free.
-        self.busy.store(false, Ordering::Relaxed);
         for (reply, answer) in replies.zip(answers) {
             // Nobody may be waiting any more; the shard is there all the same.
             let _ = reply.send(answer);
@@ -579,10 +577,11 @@ impl Writer {
         };
         if self.unsynced_bytes > 0 {
             self.core.counts.syncs.inc();
-            self.core
-                .disk
-                .sync(open.segment)
-                .map_err(|error| self.core.fail("sync a segment", &error))?;
+            self.syncing_bytes
+                .store(self.unsynced_bytes, Ordering::Relaxed);
+            let synced = self.core.disk.sync(open.segment);
+            self.syncing_bytes.store(0, Ordering::Relaxed);
+            synced.map_err(|error| self.core.fail("sync a segment", &error))?;
             self.unsynced_bytes = 0;
         }
         let synced = (open.segment, open.end);
