@@ -26,9 +26,6 @@ use crate::replicas::Replicas;
 /// The one storage node of a process that is a cluster by itself.
 const NODE: NodeId = NodeId::new(1);
 
-/// Connections in memory to the storage role: one is driven by one task, hence by one core at a time.
-const STORAGE_CONNECTIONS: usize = 2;
-
 /// How long tasks may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -139,7 +136,9 @@ fn serve_storage(
         InterceptedService::new(storage.service(), Check::new(cluster)),
     );
     serve("storage service", tasks, router.serve_with_incoming(far));
-    let channels = (0..STORAGE_CONNECTIONS).map(|_| near.channel()).collect();
+    // One for each disk: on a shared one a disk that hangs would hold up the others through its flow control.
+    let channels = (0..storage.disks().len().max(1)).map(|_| near.channel());
+    let channels = channels.collect();
     Peers::new(cluster, [(NODE, channels)])
 }
 
@@ -205,6 +204,8 @@ fn engine_config(config: &Config, pool: PoolId) -> cairn_engine::Config {
             .expect("checked: at most 65,536"),
         budget_bytes: budget_bytes.max(32 * MIB),
         pool,
+        // Well before what it reads could be given back.
+        pin_after: Duration::from_millis(config.storage.read_grace_ms / 3),
         ..cairn_engine::Config::default()
     }
 }

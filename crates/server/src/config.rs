@@ -143,7 +143,8 @@ impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormatName::Text,
-            filter: "info,openraft=error".to_owned(),
+            // What ends a Raft group is told by `cairn_meta`; the rest of what openraft says is for those who debug it.
+            filter: "info,openraft=off".to_owned(),
         }
     }
 }

@@ -88,7 +88,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let max_connections = config.s3.max_connections;
     let serving = listen::serve(s3_listener, gateway, max_connections, frontend.clone());
     frontend.spawn_until_done("s3 listener", serving);
-    let console = console(config, credentials, &roles, &surroundings);
+    let console = console(config, credentials, &roles, &surroundings, frontend.clone());
     let console_tasks = Tasks::new();
     let serving = console.serve(console_listener, console_tasks.clone());
     console_tasks.spawn("console listener", serving);
@@ -163,6 +163,7 @@ fn console(
     credentials: &RootCredentials,
     roles: &Roles,
     surroundings: &Surroundings,
+    frontend: Tasks,
 ) -> Arc<Console> {
     let authenticator = Authenticator::new(config.s3.region.clone(), true);
     let credential = root_credential(credentials, roles.cluster);
@@ -172,7 +173,9 @@ fn console(
     Arc::new(Console {
         metrics: surroundings.metrics.clone(),
         probe: Arc::new(move || {
-            if replicas.is_ready() {
+            if frontend.is_stopping() {
+                Readiness::NotReady("stopping")
+            } else if replicas.is_ready() {
                 Readiness::Ready
             } else {
                 Readiness::NotReady("no-metadata-leader")

@@ -14,7 +14,7 @@ use cairn_rpc::channel::{InProcess, Incoming, in_process};
 use cairn_rpc::identity::Check;
 use cairn_runtime::{Tasks, random};
 use cairn_types::id::{ClusterId, NodeId};
-use futures::future::{join_all, select_all, try_join_all};
+use futures::future::{join_all, select_all};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -55,14 +55,13 @@ impl Replicas {
             .unwrap_or_else(|| ClusterId::new(random::u128()));
         let places = places(directories);
         let (ways, ends): (Ways, Vec<Incoming>) = pipes(&places);
-        let opened = try_join_all(
-            places
-                .iter()
-                .map(|(node, dir)| open(config, *node, dir, &ways, surroundings, tasks)),
-        );
+        let opening = places
+            .iter()
+            .map(|(node, dir)| open(config, *node, dir, &ways, surroundings, tasks));
+        // All of them, even when one fails: opening is not to be cut short.
+        let opened: Result<Vec<_>> = join_all(opening).await.into_iter().collect();
         let mut running = Vec::new();
-        for (meta, end) in opened.await?.into_iter().zip(ends) {
-            let (node, meta) = meta;
+        for ((node, meta), end) in opened?.into_iter().zip(ends) {
             serve(&meta, cluster, end, surroundings, tasks);
             let way = ways.get(&node).context("every node has a pipe")?.clone();
             running.push(Replica { node, meta, way });
