@@ -308,7 +308,11 @@ fn explain(dir: &Path, source: rocksdb::Error) -> DatabaseError {
 }
 
 fn database_options() -> Options {
-    let mut options = Options::default();
+    // By default the log and the manifest take hold of 22 MiB, which would outweigh the objects of a small store. There is
+    // no setter for this one.
+    let mut options = Options::default()
+        .get_options_from_string("allow_fallocate=false")
+        .expect("an option that RocksDB has");
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     // The default mode takes a flipped bit in the middle of the write-ahead log for its end, and acknowledged entries
