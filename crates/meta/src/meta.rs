@@ -33,7 +33,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often the clock is compared with those of the peers, where this node leads.
-const CLOCK_INTERVAL: Duration = Duration::from_millis(500);
+const CLOCK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How often a quiet group is looked after.
 const CHORE_INTERVAL: Duration = Duration::from_secs(10);
@@ -232,7 +232,7 @@ impl Meta {
             if let Some(info) = cluster_info(&root)? {
                 return self.agrees(&wanted, &info);
             }
-            match root.propose(&self.node.command(request.clone())).await {
+            match self.node.propose(&root, request.clone()).await {
                 Ok((_, Ok(_))) => return Ok(()),
                 Ok((_, Err(Refusal::GenesisConflict))) => {}
                 Ok((_, Err(refusal))) => return Err(GenesisError::Stopped(refusal.to_string())),
@@ -445,12 +445,12 @@ async fn do_chores(node: &Node, group: &Group) -> Result<(), String> {
     if !has_chores.map_err(|error| one_line(&error))? {
         return Ok(());
     }
-    let command = node.command(MutationRequest {
+    let request = MutationRequest {
         request: RequestId::new(cairn_runtime::random::u128()),
         minted: now,
         mutation: Mutation::Data(DataMutation::ExpireRequests),
-    });
-    match group.propose(&command).await {
+    };
+    match node.propose(group, request).await {
         // Whoever leads now does them.
         Ok(_) | Err(ProposeError::NotLeader(_) | ProposeError::Discarded) => Ok(()),
         Err(error @ ProposeError::Stopped(_)) => Err(error.to_string()),

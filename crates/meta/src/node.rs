@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use cairn_catalog::APPLY_VERSION;
 use cairn_runtime::{CpuPool, SharedClock};
 use cairn_types::id::{ClusterId, GroupId, NodeId};
-use cairn_types::namespace::{Command, MutationRequest};
+use cairn_types::namespace::{Command, MutationRequest, Refusal, Reply};
 
 use crate::failure::FailureCell;
-use crate::group::Group;
+use crate::group::{Group, ProposeError};
 use crate::label::Label;
 use crate::service::peers::Peers;
 use crate::skew::Skew;
@@ -133,13 +133,28 @@ impl Node {
         &self.failure
     }
 
-    /// Makes a request a command: with a time, random bits, and rules that all nodes know.
-    pub(crate) fn command(&self, request: MutationRequest) -> Command {
-        Command {
+    /// Makes a request a command, with a time, random bits, and rules that all nodes know, and proposes it to a group. Gives its
+    /// place in the log and its answer. A dropped proposal may yet be committed.
+    ///
+    /// # Errors
+    /// See `ProposeError`. While this node's clock is wrong it is as if it did not lead.
+    pub(crate) async fn propose(
+        &self,
+        group: &Group,
+        request: MutationRequest,
+    ) -> Result<(u64, Result<Reply, Refusal>), ProposeError> {
+        if !group.is_leader() {
+            return Err(ProposeError::NotLeader(group.leader()));
+        }
+        if self.skew.is_off() {
+            return Err(ProposeError::NotLeader(None));
+        }
+        let command = Command {
             apply_version: APPLY_VERSION.min(self.activated.load(Ordering::SeqCst)),
             request,
             proposed: self.clock.now(),
             random: cairn_runtime::random::u128(),
-        }
+        };
+        group.propose(&command).await
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! The leader's clock becomes the group's clock, and that never goes back: a leader whose clock is an hour ahead would age
 //! everything by an hour. So every Raft call and answer carries its sender's clock, and a node that a majority of the nodes it
-//! knows is more than `LIMIT` away from does not ask for votes, does not propose, and hands over what it leads.
+//! knows is more than `LIMIT` away from proposes nothing, and hands over what it leads.
+//!
+//! It may be elected: its log may be the longest, and only as leader can it bring the others up to date and hand over.
 //!
 //! Offsets are kept as long as the process runs: a peer that is down now did not change its clock thereby.
 

@@ -50,16 +50,7 @@ impl Meta for MetadataService {
             .ok_or_else(|| refused(Status::invalid_argument("request is missing")))?;
         let request = MutationRequest::try_from(request)
             .map_err(|error| refused(Status::invalid_argument(error.to_string())))?;
-        // Before the clock is read and bits are drawn; it is decided again when the command is proposed.
-        if !group.is_leader() {
-            return Err(not_leader(group.leader()));
-        }
-        if self.node.skew().is_off() {
-            let reason = "the clock of this node is wrong";
-            return Err(refused(Status::unavailable(reason)));
-        }
-        let command = self.node.command(request);
-        let proposed = tokio::time::timeout(TIMEOUT, group.propose(&command)).await;
+        let proposed = tokio::time::timeout(TIMEOUT, self.node.propose(&group, request)).await;
         let proposed =
             proposed.map_err(|_| unknown(Status::deadline_exceeded("not committed in time")))?;
         let (index, result) = proposed.map_err(|error| not_proposed(&error))?;

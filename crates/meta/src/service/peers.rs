@@ -202,11 +202,6 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        // The answers to the pre-vote have told what the others' clocks show.
-        if self.links.skew.is_off() {
-            let reason = "this node's clock is too far off to lead";
-            return Err(RPCError::Unreachable(Unreachable::from_string(reason)));
-        }
         let mut client = self.client(target)?;
         let call = client.vote(self.ask_for_vote(group, &request));
         let response = answered(&self.links, target, option.hard_ttl(), call).await?;

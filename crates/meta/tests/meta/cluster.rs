@@ -286,9 +286,7 @@ async fn a_node_whose_clock_is_wrong_does_not_lead() {
         eventually("a node whose clock is right leads", async || right()).await;
         let leader = cluster.leader().await;
         let request = put_request("key", "x");
-        let (_, result) = mutate(&mut cluster.node(leader).client(), DATA, &request)
-            .await
-            .unwrap();
+        let (_, result) = Seeker::new(&cluster.net, &[1, 2]).mutate(&request).await;
         let Ok(Reply::Data(DataReply::Committed(committed))) = result else {
             panic!("{result:?}");
         };

@@ -317,11 +317,16 @@ impl Seeker {
 
     /// Puts until somebody says that it is done; the same request each time, so that it is done once.
     pub(crate) async fn put(&mut self, name: &str, content: &str) {
-        let request = put_request(name, content);
-        self.ask(async |client| mutate(client, DATA, &request).await)
+        let (_, result) = self.mutate(&put_request(name, content)).await;
+        result.expect("the bucket is open");
+    }
+
+    pub(crate) async fn mutate(
+        &mut self,
+        request: &MutationRequest,
+    ) -> (u64, Result<Reply, Refusal>) {
+        self.ask(async |client| mutate(client, DATA, request).await)
             .await
-            .1
-            .expect("the bucket is open");
     }
 
     pub(crate) async fn get(&mut self, name: &str) -> Option<String> {
@@ -333,10 +338,7 @@ impl Seeker {
             bucket: BUCKET,
             name: BucketName::parse("bucket").unwrap(),
         });
-        let (_, result) = self
-            .ask(async |client| mutate(client, DATA, &request).await)
-            .await;
-        result.unwrap();
+        self.mutate(&request).await.1.unwrap();
     }
 
     /// Asks one node after the other, each with a second to answer, for 30 seconds at most.
