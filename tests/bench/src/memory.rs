@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cairn_dev_tests::metrics::Scrape;
 use cairn_dev_tests::server::Server;
 
 use crate::Failure;
@@ -47,7 +48,7 @@ pub(crate) async fn perform(
     let mut reports = Vec::new();
     let workload = Workload::new(&client, &bucket, Operation::Put, args.size);
     for operation in [Operation::Put, Operation::Get] {
-        let before = server.scrape();
+        let before = look(&server)?;
         let work = workload.with_operation(operation);
         let tally = drive(plan, move |index| {
             let work = work.clone();
@@ -56,13 +57,12 @@ pub(crate) async fn perform(
         .await;
         let name = format!("{} at once", crate::run::title(operation));
         let mut report = Report::new(name, args.uploads, &tally);
-        let counters = Counters::between(&before, &server.scrape(), report.operations, tally.bytes);
+        let after = look(&server)?;
+        let counters = Counters::between(&before, &after, report.operations, tally.bytes);
         report.server = Some(counters);
         reports.push(report);
     }
-    let peak = server
-        .scrape()
-        .sum("process_peak_resident_memory_bytes", &[]);
+    let peak = look(&server)?.sum("process_peak_resident_memory_bytes", &[]);
     drop(server);
     if peak > as_float(limit_bytes) || peak < 1.0 {
         let mib = peak / f64::from(1 << 20);
@@ -72,6 +72,12 @@ pub(crate) async fn perform(
         )));
     }
     Ok(reports)
+}
+
+/// The server's metrics; a server that gives none has been killed for want of memory.
+fn look(server: &Server) -> Result<Scrape, Failure> {
+    let gone = || Failure::Bar("the server did not survive within its memory".to_owned());
+    server.try_scrape().ok_or_else(gone)
 }
 
 impl Fence {

@@ -240,10 +240,14 @@ impl Server {
     /// # Panics
     /// When it does not give them.
     pub fn scrape(&self) -> Scrape {
-        let answer = wire::fetch(self.options.console, "/metrics", STEP_PATIENCE * 5)
-            .expect("fetch the metrics");
-        assert_eq!(answer.status, 200, "metrics: {}", answer.text());
-        Scrape::parse(&answer.text())
+        self.try_scrape().expect("fetch the metrics")
+    }
+
+    /// Its metrics now; `None` when it does not give them, as when it is gone.
+    pub fn try_scrape(&self) -> Option<Scrape> {
+        let patience = STEP_PATIENCE * 5;
+        let answer = wire::fetch(self.options.console, "/metrics", patience).ok()?;
+        (answer.status == 200).then(|| Scrape::parse(&answer.text()))
     }
 
     /// Kills it as `kill -9` does, and waits until it is gone.
