@@ -34,7 +34,7 @@ test: setup-test ## formatting, lints and all tests; ends with `N passed, N fail
 	@.ci/test
 
 bench: build ## measure: the load tool's suite against a server of its own (ARGS=--help)
-	$(CARGO) run --release $$LOCKED -p cairn-bench -- $(ARGS)
+	$(CARGO) run --release $$LOCKED -p cairn-bench -- $(or $(ARGS),suite)
 
 conformance: build ## the S3 tests alone; against any server with CAIRN_TEST_ENDPOINT (ARGS=a test's name)
 	$(CARGO) test --release $$LOCKED -p cairn-conformance -- $(ARGS)
