@@ -21,7 +21,7 @@ use crate::arguments::DevArguments;
 use crate::composition::{Roles, Surroundings};
 use crate::config::{Config, Environment, RootCredentials};
 use crate::directories::Directories;
-use crate::signals::stop_requested;
+use crate::signals::Signals;
 
 /// Where everything is kept when nothing is said.
 const DEFAULT_DIRECTORY: &str = "cairn-data";
@@ -69,7 +69,7 @@ fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Conf
 }
 
 async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
-    let stop = stop_requested();
+    let mut signals = Signals::handle().context("handle signals")?;
     // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
     let s3_listener = bind(config.s3.address, "s3.address").await?;
     let console_listener = bind(config.console.address, "console.address").await?;
@@ -95,7 +95,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     announce(s3_address, console_address, credentials);
 
     let reason = tokio::select! {
-        signal = stop => Ok(signal.context("wait for signals")?),
+        signal = signals.stop_requested() => Ok(signal),
         failure = roles.replicas.failed() => Err(failure),
     };
     if let Ok(signal) = reason {

@@ -20,6 +20,8 @@ pub(crate) struct Directories {
     pub(crate) replicas: Vec<(NodeId, PathBuf)>,
     /// Where replicas may be made: as many as are missing.
     pub(crate) vacant: Vec<PathBuf>,
+    /// How many replicas there are to be.
+    pub(crate) replica_count: usize,
     /// The disks, in the order of the arguments.
     pub(crate) disks: Vec<PathBuf>,
 }
@@ -95,6 +97,7 @@ impl Directories {
             cluster: None,
             replicas: Vec::new(),
             vacant: Vec::new(),
+            replica_count: replica_count(directories.len()),
             disks: directories.iter().map(|path| path.join("disk")).collect(),
         };
         for path in &directories {
@@ -106,7 +109,7 @@ impl Directories {
         if let (None, Some(disk)) = (found.cluster, disk) {
             return Err(DirectoryError::MetadataMissing { disk: disk.clone() });
         }
-        let missing = replica_count(directories.len()).saturating_sub(found.replicas.len());
+        let missing = found.replica_count.saturating_sub(found.replicas.len());
         found.vacant.truncate(missing);
         Ok(found)
     }

@@ -22,8 +22,8 @@ use crate::composition::Surroundings;
 use crate::config::Config;
 use crate::directories::Directories;
 
-/// Time between two attempts to bring a new replica in.
-const JOIN_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two attempts to bring a new replica in; it doubles up to the second.
+const JOIN_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// The replicas that are there.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl Replicas {
         }
         let replicas = Self { cluster, running };
         replicas.form(config.s3.region.clone()).await?;
-        replicas.replace_lost(tasks)?;
+        replicas.replace_lost(directories.replica_count, tasks)?;
         Ok(replicas)
     }
 
@@ -135,22 +135,35 @@ impl Replicas {
         Ok(())
     }
 
-    /// Sees to it that new replicas take the places of lost ones, however long that takes.
-    fn replace_lost(&self, tasks: &Tasks) -> Result<()> {
+    /// Sees to it that new replicas take the places of lost ones, up to `count`, however long that takes.
+    fn replace_lost(&self, count: usize, tasks: &Tasks) -> Result<()> {
         let groups = self.first()?.meta.status()?;
         let voters = voters(&groups);
         let present = self.nodes();
-        if present.is_subset(&voters) {
+        // Those that vote already go first: one that comes back after it was replaced is not needed.
+        let kept = voters.intersection(&present);
+        let members: BTreeSet<NodeId> = kept
+            .chain(present.difference(&voters))
+            .take(count)
+            .copied()
+            .collect();
+        if members.is_subset(&voters) {
             return Ok(());
         }
-        tracing::info!(?voters, ?present, "replacing lost replicas of the metadata");
+        tracing::info!(?voters, ?members, "replacing lost replicas of the metadata");
         let replicas = self.clone();
         tasks.spawn("replace lost replicas", async move {
-            while let Err(reason) = replicas.change_members(&present).await {
-                tracing::debug!(reason, "replace lost replicas");
-                tokio::time::sleep(JOIN_PAUSE).await;
+            let (first_pause, longest) = JOIN_PAUSES;
+            let mut pause = first_pause;
+            while let Err(reason) = replicas.change_members(&members).await {
+                // Members hear of a change a little later than it happens.
+                if pause > first_pause {
+                    tracing::warn!(reason, "lost replicas of the metadata are not replaced yet");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
-            tracing::info!(voters = ?present, "the replicas of the metadata are whole");
+            tracing::info!(voters = ?members, "the replicas of the metadata are whole");
         });
         Ok(())
     }
@@ -163,7 +176,11 @@ impl Replicas {
             let changed = replica.meta.change_members(wanted.clone()).await;
             changed.map_err(|error| error.to_string())?;
         }
-        for replica in &self.running {
+        let of_members = self
+            .running
+            .iter()
+            .filter(|replica| members.contains(&replica.node));
+        for replica in of_members {
             let groups = replica.meta.status().map_err(|error| error.to_string())?;
             if groups.iter().any(|group| {
                 let voters: BTreeSet<NodeId> = group.voters.iter().copied().collect();

@@ -3,6 +3,7 @@
 use toml::{Table, Value};
 
 use super::{ConfigError, RootCredentials};
+use cairn_iam::AccessKey;
 use cairn_runtime::Secret;
 
 /// The variables that begin with `CAIRN_`.
@@ -132,13 +133,8 @@ impl Environment {
                 "it must be set along with CAIRN_ROOT_SECRET_KEY",
             )),
             (Some(access_key), Some(secret_key)) => {
-                if !(3..=128).contains(&access_key.len())
-                    || access_key.contains(['/', ',', '=', ' '])
-                {
-                    return Err(problem(
-                        "CAIRN_ROOT_ACCESS_KEY",
-                        "it has 3 to 128 characters without '/', ',', '=' and spaces",
-                    ));
+                if let Err(error) = AccessKey::parse(access_key) {
+                    return Err(problem("CAIRN_ROOT_ACCESS_KEY", &error.to_string()));
                 }
                 if !(8..=256).contains(&secret_key.len()) {
                     return Err(problem(
