@@ -18,6 +18,8 @@ pub(crate) struct Directories {
     pub(crate) cluster: Option<ClusterId>,
     /// Replicas of the metadata that are there, by node.
     pub(crate) replicas: Vec<(NodeId, PathBuf)>,
+    /// Replicas whose label is damaged, so that nobody can tell whose they are.
+    pub(crate) damaged: Vec<PathBuf>,
     /// Where replicas may be made: as many as are missing.
     pub(crate) vacant: Vec<PathBuf>,
     /// How many replicas there are to be.
@@ -96,6 +98,7 @@ impl Directories {
         let mut found = Self {
             cluster: None,
             replicas: Vec::new(),
+            damaged: Vec::new(),
             vacant: Vec::new(),
             replica_count: replica_count(directories.len()),
             disks: directories.iter().map(|path| path.join("disk")).collect(),
@@ -106,18 +109,28 @@ impl Directories {
         let disk = directories
             .iter()
             .find(|path| is_filled(&path.join("disk")));
-        if let (None, Some(disk)) = (found.cluster, disk) {
+        let has_metadata = found.cluster.is_some() || !found.damaged.is_empty();
+        if let (false, Some(disk)) = (has_metadata, disk) {
             return Err(DirectoryError::MetadataMissing { disk: disk.clone() });
         }
-        let missing = found.replica_count.saturating_sub(found.replicas.len());
+        let known = found.replicas.len() + found.damaged.len();
+        let missing = found.replica_count.saturating_sub(known);
         found.vacant.truncate(missing);
         Ok(found)
     }
 
     fn look_into(&mut self, dir: &Path) -> Result<(), DirectoryError> {
-        let Some((cluster, node)) = identify(dir)? else {
-            self.vacant.push(dir.to_owned());
-            return Ok(());
+        let (cluster, node) = match identify(dir) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.vacant.push(dir.to_owned());
+                return Ok(());
+            }
+            Err(LabelError::Damaged { .. }) => {
+                self.damaged.push(dir.to_owned());
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
         };
         let first = self.replicas.first().map(|(_, first)| first.clone());
         match (self.cluster, first) {

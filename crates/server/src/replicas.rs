@@ -4,17 +4,19 @@
 //! have, and takes the place of the lost one: a log that forgot what it had acknowledged must never vote.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use cairn_meta::{GroupStatus, Meta, MetaConfig};
-use cairn_rpc::channel::{InProcess, Incoming, in_process};
+use anyhow::{Context, Result, anyhow};
+use cairn_meta::{DatabaseError, Dial, GroupStatus, LabelError, Meta, MetaConfig, OpenError};
+use cairn_rpc::channel::{InProcess, in_process};
 use cairn_rpc::identity::Check;
 use cairn_runtime::{Tasks, random};
 use cairn_types::id::{ClusterId, NodeId};
-use futures::future::{join_all, select_all};
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -39,11 +41,23 @@ struct Replica {
     way: InProcess,
 }
 
-/// The ends of the pipes to all replicas, by node.
-type Ways = BTreeMap<NodeId, InProcess>;
+/// The ways to all replicas, by node; a replica that is made anew is added.
+type Ways = Arc<RwLock<BTreeMap<NodeId, InProcess>>>;
+
+/// What opening and serving a replica takes.
+struct Opener<'a> {
+    config: &'a Config,
+    cluster: ClusterId,
+    ways: Ways,
+    surroundings: &'a Surroundings,
+    tasks: &'a Tasks,
+}
 
 impl Replicas {
     /// Opens all replicas, and makes the cluster where it is not there yet. Returns when all groups have leaders.
+    ///
+    /// A replica that is damaged is set aside and made anew, if the others are a majority: a log that lost something must not
+    /// vote.
     pub(crate) async fn start(
         config: &Config,
         directories: &Directories,
@@ -53,23 +67,59 @@ impl Replicas {
         let cluster = directories
             .cluster
             .unwrap_or_else(|| ClusterId::new(random::u128()));
+        let opener = Opener {
+            config,
+            cluster,
+            ways: Ways::default(),
+            surroundings,
+            tasks,
+        };
         let places = places(directories);
-        let (ways, ends): (Ways, Vec<Incoming>) = pipes(&places);
-        let opening = places
-            .iter()
-            .map(|(node, dir)| open(config, *node, dir, &ways, surroundings, tasks));
         // All of them, even when one fails: opening is not to be cut short.
-        let opened: Result<Vec<_>> = join_all(opening).await.into_iter().collect();
-        let mut running = Vec::new();
-        for ((node, meta), end) in opened?.into_iter().zip(ends) {
-            serve(&meta, cluster, end, surroundings, tasks);
-            let way = ways.get(&node).context("every node has a pipe")?.clone();
-            running.push(Replica { node, meta, way });
+        let opening = places.iter().map(|(node, dir)| opener.open(*node, dir));
+        let results = join_all(opening).await;
+        let mut replicas = Self {
+            cluster,
+            running: Vec::new(),
+        };
+        let mut damaged: Vec<(PathBuf, anyhow::Error)> = Vec::new();
+        for ((_, dir), result) in places.into_iter().zip(results) {
+            match result {
+                Ok(replica) => replicas.running.push(replica),
+                Err(error) if is_damage(&error) => damaged.push((dir, error.into())),
+                Err(error) => return Err(error.into()),
+            }
         }
-        let replicas = Self { cluster, running };
+        for dir in &directories.damaged {
+            damaged.push((dir.clone(), anyhow!("the node's label is damaged")));
+        }
+        replicas.replace_damaged(&opener, damaged).await?;
         replicas.form(config.s3.region.clone()).await?;
         replicas.replace_lost(directories.replica_count, tasks)?;
         Ok(replicas)
+    }
+
+    /// Sets damaged replicas aside and opens new ones in their places, if the others can go on without them.
+    async fn replace_damaged(
+        &mut self,
+        opener: &Opener<'_>,
+        damaged: Vec<(PathBuf, anyhow::Error)>,
+    ) -> Result<()> {
+        let mut voting = BTreeSet::new();
+        for replica in &self.running {
+            voting.extend(voters(&replica.meta.status()?));
+        }
+        let intact = voting.intersection(&self.nodes()).count();
+        for (dir, error) in damaged {
+            if intact * 2 <= voting.len() {
+                return Err(error);
+            }
+            let aside = set_aside(&dir).context("set a damaged replica of the metadata aside")?;
+            let (dir_text, aside) = (dir.display(), aside.display());
+            tracing::warn!(error = format!("{error:#}"), dir = %dir_text, %aside, "a damaged replica of the metadata is made anew");
+            self.running.push(opener.open(new_node(), &dir).await?);
+        }
+        Ok(())
     }
 
     /// The cluster.
@@ -90,12 +140,23 @@ impl Replicas {
         self.running.iter().any(|replica| replica.meta.is_ready())
     }
 
-    /// Resolves when a replica must not go on, and why. Cancel safe.
+    /// Resolves when so many replicas have failed that the others are no majority, and says why the last one did. Cancel safe
+    /// in so far as nothing is lost; failures are logged again when it is called again.
     pub(crate) async fn failed(&self) -> String {
-        let failures = self.running.iter();
-        let failures = failures.map(|replica| Box::pin(replica.meta.failed()));
-        let (failure, _, _) = select_all(failures).await;
-        failure.to_string()
+        let mut failures: FuturesUnordered<_> = self
+            .running
+            .iter()
+            .map(|replica| async move { (replica.node, replica.meta.failed().await) })
+            .collect();
+        let mut failed_count = 0;
+        while let Some((node, failure)) = failures.next().await {
+            failed_count += 1;
+            if failed_count * 2 >= self.running.len() {
+                return failure.to_string();
+            }
+            tracing::error!(%node, %failure, "a replica of the metadata has failed; it is replaced at the next start");
+        }
+        "there are no replicas".to_owned()
     }
 
     /// Closes all replicas.
@@ -201,6 +262,45 @@ impl Replicas {
     }
 }
 
+impl Opener<'_> {
+    /// Opens a replica and serves it to the others.
+    async fn open(&self, node: NodeId, dir: &Path) -> Result<Replica, OpenError> {
+        let (way, end) = in_process();
+        self.ways
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(node, way.clone());
+        let mut meta_config = MetaConfig::new(dir, node);
+        meta_config.data_groups = 1;
+        meta_config.snapshot_entries = self.config.meta.snapshot_entries;
+        meta_config.dial = dial(&self.ways);
+        let clock = Arc::clone(&self.surroundings.clock);
+        let metrics = &self.surroundings.metrics;
+        let meta = Meta::open(meta_config, clock, self.tasks, metrics).await?;
+        let (metadata, replication) = meta.services();
+        let router = cairn_rpc::server::builder(metrics)
+            .add_service(InterceptedService::new(metadata, Check::new(self.cluster)))
+            .add_service(replication);
+        let serving = router.serve_with_incoming(end);
+        crate::composition::serve("meta service", self.tasks, serving);
+        Ok(Replica {
+            node,
+            meta: Arc::new(meta),
+            way,
+        })
+    }
+}
+
+/// The way to a node. Whoever is not there any more has a pipe that nobody listens to.
+fn dial(ways: &Ways) -> Dial {
+    let ways = Arc::clone(ways);
+    let (nowhere, _) = in_process();
+    Arc::new(move |node, _| {
+        let ways = ways.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(ways.get(&node).unwrap_or(&nowhere).channel())
+    })
+}
+
 /// Which node is where: those that are there, and new ones with ids that were never used.
 fn places(directories: &Directories) -> Vec<(NodeId, PathBuf)> {
     let mut places = directories.replicas.clone();
@@ -209,57 +309,49 @@ fn places(directories: &Directories) -> Vec<(NodeId, PathBuf)> {
         let node = if is_new {
             NodeId::new(number)
         } else {
-            // Half of the bits, so that people can still tell two of them apart.
-            NodeId::new(u64::from(random::u32()) | 1 << 32)
+            new_node()
         };
         places.push((node, dir.clone()));
     }
     places
 }
 
-fn pipes(places: &[(NodeId, PathBuf)]) -> (Ways, Vec<Incoming>) {
-    let mut ways = Ways::new();
-    let mut ends = Vec::new();
-    for (node, _) in places {
-        let (way, end) = in_process();
-        ways.insert(*node, way);
-        ends.push(end);
+/// A node id that was never used. Half of the bits are enough for that, and people can still tell two of them apart.
+fn new_node() -> NodeId {
+    NodeId::new(u64::from(random::u32()) | 1 << 32)
+}
+
+/// Whether what is on disk is at fault, and nothing that goes away by itself or belongs to somebody else.
+fn is_damage(error: &OpenError) -> bool {
+    match error {
+        OpenError::Label(LabelError::Damaged { .. })
+        | OpenError::Database(DatabaseError::Damaged { .. } | DatabaseError::Io { .. })
+        | OpenError::ShortenedLog { .. }
+        | OpenError::Watermark { .. }
+        | OpenError::Group { .. } => true,
+        OpenError::Label(LabelError::Io { .. } | LabelError::Newer { .. })
+        | OpenError::Database(DatabaseError::Locked { .. })
+        | OpenError::Directory { .. }
+        | OpenError::OtherNode { .. }
+        | OpenError::Config(_)
+        | OpenError::Threads(_) => false,
     }
-    (ways, ends)
 }
 
-async fn open(
-    config: &Config,
-    node: NodeId,
-    dir: &std::path::Path,
-    ways: &Ways,
-    surroundings: &Surroundings,
-    tasks: &Tasks,
-) -> Result<(NodeId, Arc<Meta>)> {
-    let mut meta_config = MetaConfig::new(dir, node);
-    meta_config.data_groups = 1;
-    meta_config.snapshot_entries = config.meta.snapshot_entries;
-    let ways = ways.clone();
-    // Whoever is not there any more has a pipe that nobody listens to.
-    let (nowhere, _) = in_process();
-    meta_config.dial = Arc::new(move |node, _| Ok(ways.get(&node).unwrap_or(&nowhere).channel()));
-    let clock = Arc::clone(&surroundings.clock);
-    let meta = Meta::open(meta_config, clock, tasks, &surroundings.metrics).await?;
-    Ok((node, Arc::new(meta)))
-}
-
-fn serve(
-    meta: &Meta,
-    cluster: ClusterId,
-    end: Incoming,
-    surroundings: &Surroundings,
-    tasks: &Tasks,
-) {
-    let (metadata, replication) = meta.services();
-    let router = cairn_rpc::server::builder(&surroundings.metrics)
-        .add_service(InterceptedService::new(metadata, Check::new(cluster)))
-        .add_service(replication);
-    crate::composition::serve("meta service", tasks, router.serve_with_incoming(end));
+/// Moves a directory out of the way; nothing in it is lost. Gives where it is now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "followed by a sync of the directory"
+)]
+fn set_aside(dir: &Path) -> std::io::Result<PathBuf> {
+    let parent = dir.parent().unwrap_or(dir);
+    let aside = (1..1000)
+        .map(|number| parent.join(format!("meta.damaged-{number}")))
+        .find(|path| !path.exists())
+        .ok_or_else(|| std::io::Error::other("there are very many damaged ones already"))?;
+    std::fs::rename(dir, &aside)?;
+    std::fs::File::open(parent)?.sync_all()?;
+    Ok(aside)
 }
 
 /// Who votes in any of the groups.

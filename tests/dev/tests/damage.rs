@@ -7,21 +7,23 @@ use std::time::Duration;
 
 use cairn_dev_tests::client::S3;
 use cairn_dev_tests::server::Server;
+use cairn_dev_tests::wait::until;
 
 use crate::fixture::{
     BUCKET, Dice, KIB, MIB, Specimen, check_all, in_batches, runtime, six_disks, specimens,
     write_all,
 };
 
+/// What the log says when lost replicas of the metadata are replaced.
+const REPLACED: &str = "the replicas of the metadata are whole";
 const END_DEADLINE: Duration = Duration::from_secs(20);
 /// Below this a file is a label or a lock, not a segment.
 const SEGMENT_MIN_BYTES: u64 = 64 * KIB;
 
-// The first directory also holds the metadata, which has one copy in `dev`: it is not among those that are damaged here.
-
 #[test]
 fn with_two_of_six_directories_gone_everything_is_read_bit_for_bit() {
-    for lost in [[4, 5], [1, 3]] {
+    // The first five directories hold the metadata, too.
+    for lost in [[4, 5], [0, 1], [2, 3]] {
         let (_scratch, options) = six_disks("lost");
         let (runtime, specimens) = (runtime(), specimens());
         let server = Server::start(&options);
@@ -59,6 +61,41 @@ fn with_two_of_six_directories_damaged_everything_is_read_bit_for_bit() {
     assert!(found > 0.0, "nothing of what was read was damaged");
     // Again, now that reading has had its chance to repair.
     runtime.block_on(check_all(&server.client(), &specimens));
+}
+
+#[test]
+fn with_two_of_five_replicas_of_the_metadata_damaged_they_are_made_anew() {
+    let (_scratch, options) = six_disks("damaged-metadata");
+    let (runtime, specimens) = (runtime(), specimens());
+    let mut server = Server::start(&options);
+    runtime.block_on(write_all(&server.client(), &specimens));
+    // Twice: the second time the new ones are needed.
+    for (times, damaged) in [(1, [0, 1]), (2, [2, 3])] {
+        assert!(server.terminate(END_DEADLINE).success());
+        for at in damaged {
+            overwrite_metadata(&options.disks[at].join("meta/db"));
+        }
+        server = Server::start(&options);
+        runtime.block_on(check_all(&server.client(), &specimens));
+        let is_whole = || server.log().matches(REPLACED).count() == times;
+        assert!(until(END_DEADLINE, is_whole), "{}", server.log());
+        for at in damaged {
+            assert!(options.disks[at].join("meta.damaged-1").exists());
+        }
+    }
+}
+
+/// Overwrites the middle of every file of a database.
+fn overwrite_metadata(database: &Path) {
+    for entry in fs::read_dir(database).unwrap() {
+        let path = entry.unwrap().path();
+        let len = path.metadata().unwrap().len();
+        if len > 0 {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            let noise = vec![0xa5; usize::try_from(len.div_ceil(2)).unwrap()];
+            file.write_all_at(&noise, len / 4).unwrap();
+        }
+    }
 }
 
 #[test]
