@@ -23,8 +23,8 @@ const MAX_HEAD_LEN: usize = 64 * 1024;
 /// A request with more headers than this is refused with 431.
 const MAX_HEADERS: usize = 200;
 
-/// A connection on which no request head arrives for so long is closed, also between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
+/// A connection on which no request head arrives for so long is closed, also between requests: S3 keeps idle ones about as long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A client that takes nothing of an answer for so long is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
