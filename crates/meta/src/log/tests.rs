@@ -1,5 +1,6 @@
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use openraft::entry::RaftEntry;
@@ -10,6 +11,7 @@ use openraft::{EntryPayload, RaftLogReader};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::{prop_oneof, proptest};
+use tempfile::TempDir;
 
 use super::{READ_LEN, Recovered};
 use crate::consensus::{Entry, LogId, Proposal, Vote};
@@ -113,15 +115,32 @@ async fn take(storage: &mut Storage, model: &mut Model, step: &Step) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        let target = to.join(file.file_name());
-        if file.file_type().unwrap().is_dir() {
-            copy(&file.path(), &target);
-        } else {
-            fs::copy(file.path(), target).unwrap();
+/// The files below a directory and their lengths; those that go while it is read are left out.
+fn files(dir: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for file in fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => found.extend(files(&path)),
+            Ok(metadata) => drop(found.insert(path, metadata.len())),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+/// What a process that is killed at one moment leaves behind: tried again if RocksDB tidied up in the meantime.
+fn copy(from: &Path) -> TempDir {
+    loop {
+        let to = tempfile::tempdir().unwrap();
+        let before = files(from);
+        let is_whole = before.keys().all(|path| {
+            let target = to.path().join(path.strip_prefix(from).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(path, target).is_ok()
+        });
+        if is_whole && files(from) == before {
+            return to;
         }
     }
 }
@@ -140,8 +159,7 @@ async fn walk(steps: Vec<Step>) {
             Step::CheckCopy => {
                 // A truncation is not waited for; a vote behind it is, in the same queue.
                 take(&mut storage, &mut model, &Step::Vote).await;
-                let twin = tempfile::tempdir().unwrap();
-                copy(dir.path(), twin.path());
+                let twin = copy(dir.path());
                 let mut copied = Storage::open(twin.path());
                 check(&mut copied, &model).await;
                 copied.close();
