@@ -22,6 +22,8 @@ pub(crate) struct Directories {
     pub(crate) damaged: Vec<PathBuf>,
     /// Where replicas may be made: as many as are missing.
     pub(crate) vacant: Vec<PathBuf>,
+    /// Whether any of the disks was in use before.
+    pub(crate) has_disks: bool,
     /// How many replicas there are to be.
     pub(crate) replica_count: usize,
     /// The disks, in the order of the arguments.
@@ -100,6 +102,7 @@ impl Directories {
             replicas: Vec::new(),
             damaged: Vec::new(),
             vacant: Vec::new(),
+            has_disks: false,
             replica_count: replica_count(directories.len()),
             disks: directories.iter().map(|path| path.join("disk")).collect(),
         };
@@ -109,6 +112,7 @@ impl Directories {
         let disk = directories
             .iter()
             .find(|path| is_filled(&path.join("disk")));
+        found.has_disks = disk.is_some();
         let has_metadata = found.cluster.is_some() || !found.damaged.is_empty();
         if let (false, Some(disk)) = (has_metadata, disk) {
             return Err(DirectoryError::MetadataMissing { disk: disk.clone() });

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use cairn_meta::{DatabaseError, Dial, GroupStatus, LabelError, Meta, MetaConfig, OpenError};
 use cairn_rpc::channel::{InProcess, in_process};
 use cairn_rpc::identity::Check;
@@ -94,7 +94,9 @@ impl Replicas {
             damaged.push((dir.clone(), anyhow!("the node's label is damaged")));
         }
         replicas.replace_damaged(&opener, damaged).await?;
-        replicas.form(config.s3.region.clone()).await?;
+        replicas
+            .form(config.s3.region.clone(), directories.has_disks)
+            .await?;
         replicas.replace_lost(directories.replica_count, tasks)?;
         Ok(replicas)
     }
@@ -165,7 +167,7 @@ impl Replicas {
     }
 
     /// Makes the cluster, or finishes making it, or elects leaders of one that was made.
-    async fn form(&self, region: String) -> Result<()> {
+    async fn form(&self, region: String, has_disks: bool) -> Result<()> {
         for replica in &self.running {
             replica.meta.join(self.cluster).await?;
         }
@@ -178,6 +180,12 @@ impl Replicas {
                     most = Some((entries, replica, groups));
                 }
             }
+        }
+        if most.is_none() && has_disks {
+            // An empty cluster would take all that the disks hold for orphans.
+            bail!(
+                "the directories hold disks of a cluster and none of its metadata: name those that are missing, too"
+            );
         }
         let (first, members) = match &most {
             None => (self.first()?, self.nodes()),
