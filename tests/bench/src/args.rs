@@ -122,8 +122,8 @@ pub(crate) struct KeysArgs {
     /// Keys in the bucket.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) count: u64,
-    /// Common prefixes that they are spread over.
-    #[arg(long, default_value_t = 1_000)]
+    /// Common prefixes that they are spread over: two pages and more of them in each half.
+    #[arg(long, default_value_t = 4_000)]
     pub(crate) prefixes: u64,
     /// Pages measured at each place.
     #[arg(long, default_value_t = 100)]

@@ -33,31 +33,38 @@ pub(crate) async fn perform(
         start_after: Some(key(0, number, per_prefix)),
         ..Page::default()
     };
-    let level = Page {
+    let level = |start_after| Page {
+        start_after,
         prefix: Some("0/".to_owned()),
         delimiter: Some("/"),
-        ..Page::default()
     };
+    let middle = key(0, args.count / 2, per_prefix);
     for (name, page) in [
         ("first page", Page::default()),
         ("page in the middle", after(args.count / 2)),
         ("page near the end", after(args.count.saturating_sub(1_100))),
-        ("level of prefixes", level),
+        ("level of prefixes", level(None)),
+        ("level from the middle", level(Some(middle))),
     ] {
         reports.push(list(&target, &bucket, args.pages, name, page).await);
     }
     if target_args.endpoint.is_some() {
         remove_bucket(&client, &bucket).await?;
     }
+    compare(&mut reports, 1, 2);
+    compare(&mut reports, 4, 5);
+    Ok(reports)
+}
+
+/// Notes how much longer a page in the middle takes than the first of its kind.
+fn compare(reports: &mut [Report], first: usize, middle: usize) {
     let median = |at: usize| reports.get(at).map_or(0.0, |report| report.latency_ms.p50);
-    let (first, middle) = (median(1), median(2).max(1e-6));
-    let ratio = middle / first.max(1e-6);
-    if let Some(report) = reports.get_mut(2) {
+    let ratio = median(middle) / median(first).max(1e-6);
+    if let Some(report) = reports.get_mut(middle) {
         *report = report
             .clone()
             .with_figure("times the first page (p50)", ratio);
     }
-    Ok(reports)
 }
 
 async fn write(
