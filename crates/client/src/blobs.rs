@@ -2,9 +2,7 @@
 
 use cairn_types::id::{BlobId, GroupId};
 use cairn_types::namespace::data::{FreedBlob, GroupStatus};
-use cairn_types::namespace::{
-    DataMutation, DataQuery, DataReply, DataView, Mutation, Query, Reply, View,
-};
+use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
 use cairn_types::time::Timestamp;
 
 use crate::meta::{MetaClient, MutateError, QueryError};
@@ -36,10 +34,8 @@ impl Blobs {
         let mut condemned = Vec::new();
         for page in blobs.chunks(BLOBS_PER_COMMAND) {
             let blobs = page.to_vec();
-            match self
-                .change(group, DataMutation::CondemnBlobs { blobs })
-                .await?
-            {
+            let condemn = DataMutation::CondemnBlobs { blobs };
+            match self.meta.change_data(group, condemn).await?.value {
                 DataReply::Condemned(page) => condemned.extend(page),
                 _ => return Err(MutateError::unexpected_reply(group)),
             }
@@ -54,7 +50,8 @@ impl Blobs {
     pub async fn forget(&self, group: GroupId, blobs: &[BlobId]) -> Result<(), MutateError> {
         for page in blobs.chunks(BLOBS_PER_COMMAND) {
             let blobs = page.to_vec();
-            self.change(group, DataMutation::ForgetBlobs { blobs })
+            self.meta
+                .change_data(group, DataMutation::ForgetBlobs { blobs })
                 .await?;
         }
         Ok(())
@@ -69,7 +66,8 @@ impl Blobs {
         group: GroupId,
         horizon: Timestamp,
     ) -> Result<(), MutateError> {
-        self.change(group, DataMutation::RaiseHorizon { horizon })
+        self.meta
+            .change_data(group, DataMutation::RaiseHorizon { horizon })
             .await
             .map(drop)
     }
@@ -79,7 +77,12 @@ impl Blobs {
     /// # Errors
     /// No answer.
     pub async fn freed(&self, group: GroupId, limit: u32) -> Result<Vec<FreedBlob>, QueryError> {
-        match self.ask(group, DataQuery::FreedBlobs { limit }).await? {
+        match self
+            .meta
+            .ask_data(group, DataQuery::FreedBlobs { limit })
+            .await?
+            .value
+        {
             DataView::FreedBlobs(blobs) => Ok(blobs),
             _ => Err(QueryError::unexpected_view()),
         }
@@ -90,32 +93,9 @@ impl Blobs {
     /// # Errors
     /// No answer.
     pub async fn status(&self, group: GroupId) -> Result<GroupStatus, QueryError> {
-        match self.ask(group, DataQuery::Status).await? {
+        match self.meta.ask_data(group, DataQuery::Status).await?.value {
             DataView::Status(status) => Ok(status),
             _ => Err(QueryError::unexpected_view()),
-        }
-    }
-
-    async fn change(
-        &self,
-        group: GroupId,
-        mutation: DataMutation,
-    ) -> Result<DataReply, MutateError> {
-        match self
-            .meta
-            .mutate(group, Mutation::Data(mutation))
-            .await?
-            .value
-        {
-            Reply::Data(reply) => Ok(reply),
-            Reply::Root(_) => Err(MutateError::unexpected_reply(group)),
-        }
-    }
-
-    async fn ask(&self, group: GroupId, query: DataQuery) -> Result<DataView, QueryError> {
-        match self.meta.query(group, &Query::Data(query)).await?.value {
-            View::Data(view) => Ok(view),
-            View::Root(_) => Err(QueryError::unexpected_view()),
         }
     }
 }

@@ -19,8 +19,7 @@ use cairn_types::name::BucketName;
 use cairn_types::namespace::data::Counters;
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo};
 use cairn_types::namespace::{
-    DataQuery, DataView, Mutation, Query, Refusal, RootMutation, RootQuery, RootReply, RootView,
-    View,
+    DataQuery, DataView, Refusal, RootMutation, RootQuery, RootReply, RootView,
 };
 
 use crate::meta::{Indexed, MetaClient, MutateError, QueryError};
@@ -117,7 +116,7 @@ impl Buckets {
             prefix: prefix.to_owned(),
             limit,
         };
-        self.ask_root(query).await?.try_map(|view| match view {
+        self.meta.ask_root(query).await?.try_map(|view| match view {
             RootView::Buckets { entries, truncated } => Ok(BucketPage { entries, truncated }),
             _ => Err(QueryError::unexpected_view()),
         })
@@ -128,7 +127,7 @@ impl Buckets {
     /// # Errors
     /// No answer.
     pub async fn cluster(&self) -> Result<Option<ClusterInfo>, QueryError> {
-        match self.ask_root(RootQuery::Cluster).await?.value {
+        match self.meta.ask_root(RootQuery::Cluster).await?.value {
             RootView::Cluster(info) => Ok(info),
             _ => Err(QueryError::unexpected_view()),
         }
@@ -141,11 +140,10 @@ impl Buckets {
     pub async fn counters(&self, bucket: &BucketEntry) -> Result<Counters, QueryError> {
         let mut sum = Counters::default();
         for group in groups(bucket) {
-            let query = Query::Data(DataQuery::Counters {
+            let query = DataQuery::Counters {
                 bucket: bucket.bucket,
-            });
-            let View::Data(DataView::Counters(one)) = self.meta.query(group, &query).await?.value
-            else {
+            };
+            let DataView::Counters(one) = self.meta.ask_data(group, query).await?.value else {
                 return Err(QueryError::unexpected_view());
             };
             sum.objects += one.objects;
@@ -173,7 +171,7 @@ impl Buckets {
                 name: name.clone(),
                 owner: owner.to_owned(),
             };
-            match self.change_root(reserve).await {
+            match self.meta.change_root(reserve).await {
                 Ok(RootReply::Bucket(entry)) => {
                     let opened = self.finish_create(&entry).await;
                     opened.map_err(|error| error.after_effect(GroupId::ROOT))?;
@@ -209,7 +207,7 @@ impl Buckets {
                     let begin = RootMutation::BeginDeleteBucket {
                         bucket: entry.bucket,
                     };
-                    self.change_root(begin).await?;
+                    self.meta.change_root(begin).await?;
                     match self.finish_delete(&entry).await {
                         Ok(transition::Deletion::Gone) => return Ok(()),
                         Ok(transition::Deletion::NotEmpty) => {
@@ -266,30 +264,12 @@ impl Buckets {
 
     async fn directory_row(&self, name: &BucketName) -> Result<Indexed<BucketEntry>, QueryError> {
         let query = RootQuery::Bucket { name: name.clone() };
-        self.ask_root(query).await?.try_map(bucket_view)
+        self.meta.ask_root(query).await?.try_map(bucket_view)
     }
 
     async fn directory_row_by_id(&self, bucket: BucketId) -> Result<BucketEntry, QueryError> {
         let query = RootQuery::BucketById { bucket };
-        bucket_view(self.ask_root(query).await?.value)
-    }
-
-    async fn ask_root(&self, query: RootQuery) -> Result<Indexed<RootView>, QueryError> {
-        let answer = self.meta.query(GroupId::ROOT, &Query::Root(query)).await?;
-        answer.try_map(|view| match view {
-            View::Root(view) => Ok(view),
-            View::Data(_) => Err(QueryError::unexpected_view()),
-        })
-    }
-
-    async fn change_root(&self, mutation: RootMutation) -> Result<RootReply, MutateError> {
-        let mutation = Mutation::Root(mutation);
-        match self.meta.mutate(GroupId::ROOT, mutation).await?.value {
-            cairn_types::namespace::Reply::Root(reply) => Ok(reply),
-            cairn_types::namespace::Reply::Data(_) => {
-                Err(MutateError::unexpected_reply(GroupId::ROOT))
-            }
-        }
+        bucket_view(self.meta.ask_root(query).await?.value)
     }
 
     fn remember(&self, entry: BucketEntry) -> Arc<BucketEntry> {

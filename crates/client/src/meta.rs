@@ -1,6 +1,7 @@
 //! One request to one metadata group, tried until it is answered or its time is up.
 
 mod error;
+mod halves;
 mod tries;
 
 use std::collections::HashMap;

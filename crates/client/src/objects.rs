@@ -6,9 +6,7 @@ use cairn_types::id::{GroupId, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{Committed, ListObjects, ListedObject, WriteCondition, extents};
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::namespace::{
-    DataMutation, DataQuery, DataReply, DataView, Mutation, Query, Reply, View,
-};
+use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
 use cairn_types::object::{Content, NewObject, ObjectVersion};
 
 use crate::buckets::Buckets;
@@ -65,7 +63,7 @@ impl Objects {
                 object: object.clone(),
                 condition: condition.clone(),
             };
-            let reply = change(&self.buckets, group, mutation).await?;
+            let reply = self.buckets.meta().change_data(group, mutation).await?;
             reply.try_map(|reply| match reply {
                 DataReply::Committed(committed) => Ok(committed),
                 _ => Err(MutateError::unexpected_reply(group)),
@@ -206,7 +204,7 @@ impl Objects {
                 .filter_map(|place| keys.get(*place).cloned())
                 .collect(),
         };
-        let reply = change(&self.buckets, group, mutation).await?;
+        let reply = self.buckets.meta().change_data(group, mutation).await?;
         match reply.value {
             DataReply::Deleted(answers) if answers.len() == places.len() => {
                 for (place, answer) in places.iter().zip(answers) {
@@ -226,7 +224,9 @@ impl Objects {
         question: &ListObjects,
     ) -> Result<Indexed<ObjectPage>, QueryError> {
         let query = DataQuery::ListObjects(question.clone());
-        ask(&self.buckets, group, query)
+        self.buckets
+            .meta()
+            .ask_data(group, query)
             .await?
             .try_map(|view| match view {
                 DataView::Objects {
@@ -241,33 +241,6 @@ impl Objects {
                 _ => Err(QueryError::unexpected_view()),
             })
     }
-}
-
-/// One change of a data group.
-pub(crate) async fn change(
-    buckets: &Buckets,
-    group: GroupId,
-    mutation: DataMutation,
-) -> Result<Indexed<DataReply>, MutateError> {
-    let mutation = Mutation::Data(mutation);
-    let reply = buckets.meta().mutate(group, mutation).await?;
-    reply.try_map(|reply| match reply {
-        Reply::Data(reply) => Ok(reply),
-        Reply::Root(_) => Err(MutateError::unexpected_reply(group)),
-    })
-}
-
-/// One question to a data group.
-pub(crate) async fn ask(
-    buckets: &Buckets,
-    group: GroupId,
-    query: DataQuery,
-) -> Result<Indexed<DataView>, QueryError> {
-    let view = buckets.meta().query(group, &Query::Data(query)).await?;
-    view.try_map(|view| match view {
-        View::Data(view) => Ok(view),
-        View::Root(_) => Err(QueryError::unexpected_view()),
-    })
 }
 
 /// A blob belongs to the group that it was begun for: when the bucket was made again in another one, the writer has to
@@ -292,7 +265,10 @@ async fn object_view(
     key: &ObjectKey,
     query: DataQuery,
 ) -> Result<Indexed<ObjectVersion>, QueryError> {
-    let view = ask(buckets, bucket.group_of(key.as_str()), query).await?;
+    let view = buckets
+        .meta()
+        .ask_data(bucket.group_of(key.as_str()), query)
+        .await?;
     view.try_map(|view| match view {
         DataView::Object(version) => Ok(*version),
         _ => Err(QueryError::unexpected_view()),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use cairn_runtime::Tasks;
 use cairn_types::cluster::{Disk, PlacementGroup, Pool, StorageNode, Topology};
-use cairn_types::id::{DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
-use cairn_types::namespace::{Query, RootQuery, RootView, View};
+use cairn_types::id::{DiskId, Epoch, NodeId, PlacementGroupId, PoolId};
+use cairn_types::namespace::{RootQuery, RootView};
 
 use crate::meta::{MetaClient, QueryError};
 
@@ -190,10 +190,9 @@ impl std::fmt::Debug for TopologyCache {
 }
 
 async fn ask(meta: &MetaClient, known: Epoch) -> Result<Option<Topology>, QueryError> {
-    let query = Query::Root(RootQuery::Topology { known });
-    match meta.query(GroupId::ROOT, &query).await?.value {
-        View::Root(RootView::Topology(topology)) => Ok(topology),
-        View::Root(_) | View::Data(_) => Err(QueryError::unexpected_view()),
+    match meta.ask_root(RootQuery::Topology { known }).await?.value {
+        RootView::Topology(topology) => Ok(topology),
+        _ => Err(QueryError::unexpected_view()),
     }
 }
 

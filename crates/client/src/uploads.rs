@@ -16,7 +16,7 @@ use cairn_types::time::Timestamp;
 
 use crate::buckets::Buckets;
 use crate::meta::{Indexed, MutateError, QueryError};
-use crate::objects::{ask, change, check_home};
+use crate::objects::check_home;
 
 /// The uploads of all buckets. Cloning shares it. As for `Objects`, a caller's knowledge of the bucket may be old.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Uploads {
                 key: key.clone(),
                 upload: upload.clone(),
             };
-            let reply = change(&self.buckets, group, mutation).await?;
+            let reply = self.buckets.meta().change_data(group, mutation).await?;
             reply.try_map(|reply| match reply {
                 DataReply::UploadCreated { upload, initiated } => Ok(Begun { upload, initiated }),
                 _ => Err(MutateError::unexpected_reply(group)),
@@ -241,7 +241,11 @@ impl Uploads {
                 from,
                 limit,
             };
-            let view = ask(&self.buckets, bucket.group_of(key.as_str()), query).await?;
+            let view = self
+                .buckets
+                .meta()
+                .ask_data(bucket.group_of(key.as_str()), query)
+                .await?;
             match view.value {
                 DataView::PartContents(parts) => Ok(parts),
                 _ => Err(QueryError::unexpected_view()),
@@ -281,7 +285,10 @@ impl Uploads {
                     continue;
                 }
                 let query = DataQuery::Uploads(question.clone());
-                let part = ask(&self.buckets, range.group, query)
+                let part = self
+                    .buckets
+                    .meta()
+                    .ask_data(range.group, query)
                     .await?
                     .try_map(upload_page)?;
                 index = part.index;
@@ -317,7 +324,7 @@ impl Uploads {
         mutation: DataMutation,
     ) -> Result<Indexed<DataReply>, MutateError> {
         let group = bucket.group_of(upload.key.as_str());
-        let answer = change(&self.buckets, group, mutation).await;
+        let answer = self.buckets.meta().change_data(group, mutation).await;
         if answer
             .as_ref()
             .is_err_and(|error| error.refusal() == Some(&Refusal::NoSuchBucket))
@@ -337,7 +344,7 @@ impl Uploads {
         query: DataQuery,
     ) -> Result<Indexed<DataView>, QueryError> {
         let group = bucket.group_of(upload.key.as_str());
-        let answer = ask(&self.buckets, group, query).await;
+        let answer = self.buckets.meta().ask_data(group, query).await;
         if answer
             .as_ref()
             .is_err_and(|error| error.refusal() == Some(&Refusal::NoSuchBucket))

@@ -13,8 +13,8 @@ use cairn_rpc::identity::Check;
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process};
 use cairn_storage::{Storage, StorageConfig};
 use cairn_types::cluster::{Disk, Location, StorageNode};
-use cairn_types::id::{ClusterId, DiskId, GroupId, NodeId, PoolId};
-use cairn_types::namespace::{Mutation, RootMutation};
+use cairn_types::id::{ClusterId, DiskId, NodeId, PoolId};
+use cairn_types::namespace::RootMutation;
 use cairn_workers::planning::ensure_pool;
 use cairn_workers::{Workers, WorkersConfig};
 use tonic::service::interceptor::InterceptedService;
@@ -170,7 +170,7 @@ async fn register(client: &MetaClient, storage: &Storage) -> Result<()> {
         disks: disks.collect(),
     };
     client
-        .mutate(GroupId::ROOT, Mutation::Root(register))
+        .change_root(register)
         .await
         .context("register the disks")?;
     Ok(())

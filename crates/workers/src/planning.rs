@@ -6,8 +6,8 @@ use cairn_client::topology::Layout;
 use cairn_client::{MetaClient, MutateError, QueryError, TopologyCache};
 use cairn_erasure::placement::{Candidate, PlacementError, plan};
 use cairn_types::cluster::{Location, Pool, Profile};
-use cairn_types::id::{DiskId, GroupId, PoolId};
-use cairn_types::namespace::{Mutation, Refusal, RootMutation};
+use cairn_types::id::{DiskId, PoolId};
+use cairn_types::namespace::{Refusal, RootMutation};
 
 /// Groups for each disk: enough that the content of a lost disk is spread over many others, few enough that the table
 /// stays small.
@@ -136,7 +136,7 @@ async fn create_groups(
 
 /// Somebody else was faster: look again.
 async fn change(meta: &MetaClient, mutation: RootMutation) -> Result<(), PlanningError> {
-    match meta.mutate(GroupId::ROOT, Mutation::Root(mutation)).await {
+    match meta.change_root(mutation).await {
         Ok(_) | Err(MutateError::Refused(Refusal::TopologyConflict { .. })) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,8 @@
 //! Finishing what was begun: the steps of a bucket's making and deletion that follow the first.
 
-use cairn_types::id::{BucketId, GroupId};
+use cairn_types::id::BucketId;
 use cairn_types::namespace::root::{BucketEntry, BucketState};
-use cairn_types::namespace::{DataMutation, DataReply, Mutation, Refusal, Reply, RootMutation};
+use cairn_types::namespace::{DataMutation, DataReply, Refusal, RootMutation};
 
 use super::{Buckets, groups};
 use crate::meta::{MutateError, QueryError};
@@ -43,12 +43,12 @@ impl Buckets {
                 bucket: entry.bucket,
                 name: entry.name.clone(),
             };
-            self.change(group, open).await?;
+            self.meta.change_data(group, open).await?;
         }
         let activate = RootMutation::ActivateBucket {
             bucket: entry.bucket,
         };
-        match self.change_root(activate).await {
+        match self.meta.change_root(activate).await {
             // Made by another, and deleted again: so it was made.
             Ok(_) | Err(MutateError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
@@ -60,7 +60,8 @@ impl Buckets {
         let bucket = entry.bucket;
         for group in groups(entry) {
             match self
-                .change(group, DataMutation::FenceBucket { bucket })
+                .meta
+                .change_data(group, DataMutation::FenceBucket { bucket })
                 .await
             {
                 Ok(_) => {}
@@ -76,7 +77,12 @@ impl Buckets {
                 limit: DRAIN_STEP,
             };
             loop {
-                match self.change(group, drain.clone()).await {
+                match self
+                    .meta
+                    .change_data(group, drain.clone())
+                    .await
+                    .map(|reply| reply.value)
+                {
                     Ok(DataReply::Drained { more: true }) => {}
                     Ok(_) | Err(MutateError::Refused(Refusal::NoSuchBucket)) => break,
                     // Not fenced any more.
@@ -86,6 +92,7 @@ impl Buckets {
             }
         }
         match self
+            .meta
             .change_root(RootMutation::ReleaseBucket { bucket })
             .await
         {
@@ -100,6 +107,7 @@ impl Buckets {
     async fn take_back(&self, entry: &BucketEntry) -> Result<Deletion, MutateError> {
         let bucket = entry.bucket;
         match self
+            .meta
             .change_root(RootMutation::ReviveBucket { bucket })
             .await
         {
@@ -109,7 +117,8 @@ impl Buckets {
         }
         for group in groups(entry) {
             match self
-                .change(group, DataMutation::UnfenceBucket { bucket })
+                .meta
+                .change_data(group, DataMutation::UnfenceBucket { bucket })
                 .await
             {
                 Ok(_) => {}
@@ -119,21 +128,5 @@ impl Buckets {
             }
         }
         Ok(Deletion::NotEmpty)
-    }
-
-    async fn change(
-        &self,
-        group: GroupId,
-        mutation: DataMutation,
-    ) -> Result<DataReply, MutateError> {
-        match self
-            .meta
-            .mutate(group, Mutation::Data(mutation))
-            .await?
-            .value
-        {
-            Reply::Data(reply) => Ok(reply),
-            Reply::Root(_) => Err(MutateError::unexpected_reply(group)),
-        }
     }
 }
