@@ -13,8 +13,8 @@ use std::path::Path;
 
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    LogLevel, Options, ReadOptions, WriteBatch,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode,
+    Direction, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
 pub mod rows;
@@ -284,6 +284,10 @@ fn options() -> Result<Options, IndexError> {
     table.set_block_cache(&Cache::new_lru_cache(8 * MIB));
     table.set_bloom_filter(10.0, false);
     table.set_cache_index_and_filter_blocks(true);
+    // In parts: those of a whole file are larger than what a cache of this size keeps.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_format_version(6);
     options.set_block_based_table_factory(&table);
     options.create_if_missing(true);
