@@ -29,6 +29,11 @@ const SLICES_MAX: usize = 16_384;
 /// Slices that are read ahead of the one being sent.
 const READ_AHEAD: usize = 2;
 
+/// A writer that sends nothing for so long is given up: what it has written is forgotten. Longer than the pause between two
+/// cells of an upload that comes in at 10 KB/s, of which the widest stripe has 8 MiB; that the writer's machine is gone is
+/// noticed sooner, by the connection.
+const WRITER_IDLE_LIMIT: Duration = Duration::from_mins(15);
+
 /// Shards in one message of a list.
 const PAGE_LEN: usize = 512;
 
@@ -74,13 +79,17 @@ impl proto::storage_server::Storage for StorageService {
     ) -> Result<Response<proto::WriteShardResponse>, Status> {
         use proto::write_shard_request::Message;
         let mut messages = request.into_inner();
-        let Some(Message::Header(header)) = next(&mut messages).await? else {
+        let Message::Header(header) = next(&mut messages).await? else {
             return Err(Status::invalid_argument("a header comes first"));
         };
         let mut writer = begin(&self.shards(&header.disk)?, &header)?;
-        while let Some(message) = next(&mut messages).await? {
-            let Message::Cell(cell) = message else {
-                return Err(Status::invalid_argument("one header is enough"));
+        loop {
+            let cell = match next(&mut messages).await? {
+                Message::Cell(cell) => cell,
+                Message::End(_) => break,
+                Message::Header(_) => {
+                    return Err(Status::invalid_argument("one header is enough"));
+                }
             };
             writer
                 .cell(cell.stripe, cell.data, cell.frame_hashes)
@@ -208,16 +217,17 @@ impl proto::storage_server::Storage for StorageService {
     }
 }
 
+/// The next message of a write. The end of the stream is none: a cancelled stream comes to an end, too.
 async fn next(
     messages: &mut Streaming<proto::WriteShardRequest>,
-) -> Result<Option<proto::write_shard_request::Message>, Status> {
-    match messages.message().await? {
-        None => Ok(None),
-        Some(message) => message
-            .message
-            .map(Some)
-            .ok_or_else(|| Status::invalid_argument("an empty message")),
-    }
+) -> Result<proto::write_shard_request::Message, Status> {
+    let message = tokio::time::timeout(WRITER_IDLE_LIMIT, messages.message())
+        .await
+        .map_err(|_| Status::aborted("nothing was sent for a long time"))??
+        .ok_or_else(|| Status::aborted("the write was cut off"))?;
+    message
+        .message
+        .ok_or_else(|| Status::invalid_argument("an empty message"))
 }
 
 fn begin(shards: &Arc<Shards>, header: &proto::ShardHeader) -> Result<ShardWriter, Status> {

@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cairn_rpc::proto::storage::{
-    Cell as CellMessage, ShardHeader as HeaderMessage, WriteShardRequest, write_shard_request,
+    Cell as CellMessage, End as EndMessage, ShardHeader as HeaderMessage, WriteShardRequest,
+    write_shard_request,
 };
 use cairn_types::id::{BlobId, DiskId, Epoch};
 use futures::Stream;
@@ -108,8 +109,8 @@ impl ShardClient {
     }
 }
 
-/// The messages of one write: the header, the cells. A stream that is cut off looks like one that ended, so an abandoned
-/// one ends with an empty message, which the disk refuses.
+/// The messages of one write: the header, the cells, the end. An abandoned one is over without its end, and the disk
+/// forgets it.
 struct Messages {
     header: Option<ShardHeader>,
     cells: mpsc::Receiver<Feed>,
@@ -147,12 +148,11 @@ impl Stream for Messages {
             }),
             Some(Feed::End) => {
                 self.is_over = true;
-                None
+                Some(WriteShardRequest {
+                    message: Some(write_shard_request::Message::End(EndMessage {})),
+                })
             }
-            None => {
-                self.is_over = true;
-                Some(WriteShardRequest { message: None })
-            }
+            None => None,
         })
     }
 }
@@ -187,23 +187,31 @@ mod tests {
         }
     }
 
+    fn is_end(message: &WriteShardRequest) -> bool {
+        matches!(
+            message.message,
+            Some(write_shard_request::Message::End(EndMessage {}))
+        )
+    }
+
     #[tokio::test]
-    async fn a_finished_write_is_a_header_and_its_cells() {
+    async fn a_finished_write_is_a_header_its_cells_and_the_end() {
         let (sender, messages) = messages();
         sender.send(cell()).await.unwrap();
         sender.finish().await.unwrap();
         let sent: Vec<_> = messages.collect().await;
-        assert_eq!(sent.len(), 2);
+        assert_eq!(sent.len(), 3);
         assert!(sent.iter().all(|message| message.message.is_some()));
+        assert_eq!(sent.iter().position(is_end), Some(2));
     }
 
     #[tokio::test]
-    async fn an_abandoned_write_ends_with_what_the_disk_refuses() {
+    async fn an_abandoned_write_has_no_end() {
         let (sender, messages) = messages();
         sender.send(cell()).await.unwrap();
         drop(sender);
         let sent: Vec<_> = messages.collect().await;
-        assert_eq!(sent.len(), 3);
-        assert_eq!(sent[2].message, None);
+        assert_eq!(sent.len(), 2);
+        assert!(!sent.iter().any(is_end));
     }
 }

@@ -145,9 +145,13 @@ impl Disks {
     ) -> Result<BTreeMap<u32, Cell>, Status> {
         let blob = cairn_rpc::bytes::blob(&header.blob)?;
         let mut cells = BTreeMap::new();
-        while let Some(message) = messages.message().await? {
-            let Some(write_shard_request::Message::Cell(cell)) = message.message else {
-                return Err(Status::invalid_argument("not a cell"));
+        loop {
+            let message = messages.message().await?;
+            let message = message.ok_or_else(|| Status::aborted("cut off"))?;
+            let cell = match message.message {
+                Some(write_shard_request::Message::Cell(cell)) => cell,
+                Some(write_shard_request::Message::End(_)) => break,
+                _ => return Err(Status::invalid_argument("not a cell")),
             };
             if fault.stalls_after == Some(cells.len()) {
                 std::future::pending::<()>().await;

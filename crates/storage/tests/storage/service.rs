@@ -129,6 +129,7 @@ fn messages(disk: Bytes, shard: &TestShard) -> Vec<proto::WriteShardRequest> {
     });
     std::iter::once(header)
         .chain(cells)
+        .chain([Message::End(proto::End {})])
         .map(|message| proto::WriteShardRequest {
             message: Some(message),
         })
@@ -222,6 +223,22 @@ async fn what_cannot_be_done_has_its_status() {
     let headless = messages(node.disk(), &shard).split_off(1);
     let answer = node.client.write_shard(tokio_stream::iter(headless)).await;
     assert_eq!(answer.unwrap_err().code(), Code::InvalidArgument);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_without_its_end_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(vec![dir.path().join("disk")]);
+    let shard = TestShard::new(blob(1), 0, &[70_000, 70_000, 100]);
+    let whole = messages(node.disk(), &shard);
+    for len in 1..whole.len() {
+        let cut = tokio_stream::iter(whole[..len].to_vec());
+        let answer = node.client.write_shard(cut).await;
+        assert_eq!(answer.unwrap_err().code(), Code::Aborted, "{len} messages");
+    }
+    assert!(node.list(Bytes::new()).await.is_empty());
+    assert_eq!(node.write(&shard).await.unwrap(), shard.root()[..]);
     node.stop().await;
 }
 
