@@ -82,7 +82,8 @@ fn query_data<S: Store>(store: &S, query: &DataQuery) -> Result<DataView, Failur
             limit,
         } => upload::part_contents(store, upload, *from, *limit),
         DataQuery::Counters { bucket } => bucket::counters(store, *bucket),
-        DataQuery::FreedBlobs { limit } => blobs::freed(store, *limit),
+        DataQuery::FreedBlobs { after, limit } => blobs::freed(store, after.as_ref(), *limit),
+        DataQuery::UnheldBlobs { blobs } => blobs::unheld(store, blobs),
         DataQuery::Status => blobs::status(store),
     }
 }

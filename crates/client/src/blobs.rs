@@ -72,20 +72,42 @@ impl Blobs {
             .map(drop)
     }
 
-    /// A page of freed blobs, oldest first.
+    /// A page of freed blobs behind `after`, in the order in which they were freed.
     ///
     /// # Errors
     /// No answer.
-    pub async fn freed(&self, group: GroupId, limit: u32) -> Result<Vec<FreedBlob>, QueryError> {
-        match self
-            .meta
-            .ask_data(group, DataQuery::FreedBlobs { limit })
-            .await?
-            .value
-        {
+    pub async fn freed(
+        &self,
+        group: GroupId,
+        after: Option<FreedBlob>,
+        limit: u32,
+    ) -> Result<Vec<FreedBlob>, QueryError> {
+        let question = DataQuery::FreedBlobs { after, limit };
+        match self.meta.ask_data(group, question).await?.value {
             DataView::FreedBlobs(blobs) => Ok(blobs),
             _ => Err(QueryError::unexpected_view()),
         }
+    }
+
+    /// Those of `blobs`, all of `group`, that nothing refers to now. Changes nothing: `condemn` settles it.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn unheld(
+        &self,
+        group: GroupId,
+        blobs: &[BlobId],
+    ) -> Result<Vec<BlobId>, QueryError> {
+        let mut unheld = Vec::new();
+        for page in blobs.chunks(BLOBS_PER_COMMAND) {
+            let blobs = page.to_vec();
+            let question = DataQuery::UnheldBlobs { blobs };
+            match self.meta.ask_data(group, question).await?.value {
+                DataView::UnheldBlobs(page) => unheld.extend(page),
+                _ => return Err(QueryError::unexpected_view()),
+            }
+        }
+        Ok(unheld)
     }
 
     /// What a group owes and forbids.

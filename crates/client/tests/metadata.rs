@@ -131,7 +131,10 @@ fn change() -> Mutation {
 }
 
 fn question() -> Query {
-    Query::Data(DataQuery::FreedBlobs { limit: 1 })
+    Query::Data(DataQuery::FreedBlobs {
+        after: None,
+        limit: 1,
+    })
 }
 
 const LONG: Duration = Duration::from_secs(10);

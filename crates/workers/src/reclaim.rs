@@ -49,7 +49,7 @@ async fn round(
 ) -> Result<bool, ReclaimError> {
     let freed: Vec<BlobId> = workers
         .blobs
-        .freed(group, PAGE)
+        .freed(group, None, PAGE)
         .await?
         .into_iter()
         .map(|freed| freed.blob)

@@ -1,19 +1,40 @@
 //! What the group owes: blobs to be removed, and counts.
 
+use cairn_types::id::BlobId;
 use cairn_types::namespace::DataView;
 use cairn_types::namespace::data::{FreedBlob, GroupStatus};
 
-use super::check_limit;
+use super::{check_limit, malformed};
 use crate::failure::Failure;
+use crate::record::blob::BlobRow;
 use crate::store::{Cursor, Store};
 use crate::{hash, key, record};
 
+/// Blobs in one question.
+const BLOBS_MAX: usize = 1_000;
+
 /// A page of freed blobs, oldest first.
-pub(super) fn freed<S: Store>(store: &S, limit: u32) -> Result<DataView, Failure> {
+pub(super) fn freed<S: Store>(
+    store: &S,
+    after: Option<&FreedBlob>,
+    limit: u32,
+) -> Result<DataView, Failure> {
     let limit = check_limit(limit, 1, 1_000)?;
     let mut blobs = Vec::new();
     let mut cursor = store.cursor();
-    cursor.seek(&key::data::freed_blobs())?;
+    match after {
+        None => cursor.seek(&key::data::freed_blobs())?,
+        Some(after) => {
+            let last = key::data::freed(after.freed, after.blob);
+            cursor.seek(last.as_bytes())?;
+            if cursor
+                .current()
+                .is_some_and(|(found, _)| found == last.as_bytes())
+            {
+                cursor.next()?;
+            }
+        }
+    }
     while blobs.len() < limit {
         let Some((row_key, _)) = cursor.current() else {
             break;
@@ -25,6 +46,21 @@ pub(super) fn freed<S: Store>(store: &S, limit: u32) -> Result<DataView, Failure
         cursor.next()?;
     }
     Ok(DataView::FreedBlobs(blobs))
+}
+
+/// Those of `blobs` that nothing refers to.
+pub(super) fn unheld<S: Store>(store: &S, blobs: &[BlobId]) -> Result<DataView, Failure> {
+    if blobs.is_empty() || blobs.len() > BLOBS_MAX {
+        return Err(malformed("the number of blobs is not allowed").into());
+    }
+    let mut unheld = Vec::new();
+    for &blob in blobs {
+        match record::get(store, &key::data::blob(blob))? {
+            Some(BlobRow::Held(_)) => {}
+            Some(BlobRow::Freed { .. } | BlobRow::Condemned { .. }) | None => unheld.push(blob),
+        }
+    }
+    Ok(DataView::UnheldBlobs(unheld))
 }
 
 /// The group's counts and marks.

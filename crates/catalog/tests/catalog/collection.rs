@@ -52,7 +52,7 @@ fn an_overwritten_or_deleted_object_frees_its_blobs_once() {
             freed: group.now,
         },
     ];
-    let page = |limit| DataQuery::FreedBlobs { limit };
+    let page = |limit| DataQuery::FreedBlobs { after: None, limit };
     assert_eq!(
         group.ask(page(1)),
         Ok(DataView::FreedBlobs(freed[..1].to_vec()))
@@ -61,9 +61,19 @@ fn an_overwritten_or_deleted_object_frees_its_blobs_once() {
         group.ask(page(1_000)),
         Ok(DataView::FreedBlobs(freed.clone()))
     );
+    let behind = |after: &FreedBlob| DataQuery::FreedBlobs {
+        after: Some(after.clone()),
+        limit: 1_000,
+    };
+    let rest = |from: usize| Ok(DataView::FreedBlobs(freed[from..].to_vec()));
+    assert_eq!(group.ask(behind(&freed[0])), rest(1));
+    assert_eq!(group.ask(behind(&freed[1])), rest(2));
     assert_eq!(group.status().freed_blobs, 2);
     group.audit();
 
+    assert_eq!(forget(&mut group, &[first]), Ok(DataReply::Done));
+    // The one behind which the page begins need not be there any more.
+    assert_eq!(group.ask(behind(&freed[0])), rest(1));
     assert_eq!(forget(&mut group, &[first, second]), Ok(DataReply::Done));
     assert_eq!(group.status().freed_blobs, 0);
     assert_eq!(group.ask(page(1_000)), Ok(DataView::FreedBlobs(Vec::new())));
@@ -78,10 +88,16 @@ fn a_blob_that_is_in_use_is_not_condemned_and_a_condemned_one_is_never_used() {
     assert!(put_blob(&mut group, "b", freed).is_ok());
     assert!(group.delete(&["b"]).is_ok());
 
+    let question = DataQuery::UnheldBlobs {
+        blobs: vec![used, late, freed],
+    };
+    let unheld = Ok(DataView::UnheldBlobs(vec![late, freed]));
+    assert_eq!(group.ask(question.clone()), unheld);
     let answer = Ok(DataReply::Condemned(vec![freed, late]));
     assert_eq!(condemn(&mut group, &[used, freed, late]), answer);
     assert_eq!(condemn(&mut group, &[used, freed, late]), answer);
     assert_eq!(group.status().condemned_blobs, 1);
+    assert_eq!(group.ask(question), unheld);
     for blob in [freed, late] {
         assert_eq!(
             put_blob(&mut group, "c", blob),
@@ -177,8 +193,12 @@ fn blobs_of_other_groups_and_too_many_blobs_are_malformed() {
     let many: Vec<BlobId> = (0..1_001).map(|_| group.blob()).collect();
     assert_eq!(condemn(&mut group, &many), Err(malformed()));
     assert_eq!(forget(&mut group, &many), Err(malformed()));
+    for blobs in [vec![], many] {
+        let question = DataQuery::UnheldBlobs { blobs };
+        assert_eq!(group.ask(question), Err(malformed()));
+    }
     for limit in [0, 1_001] {
-        let page = DataQuery::FreedBlobs { limit };
+        let page = DataQuery::FreedBlobs { after: None, limit };
         assert_eq!(group.ask(page), Err(malformed()));
     }
 }

@@ -156,7 +156,13 @@ fn compare_uploads(store: &BTreeStore, model: &Model, script: &Script) {
 
 /// Every blob that was ever named is held, freed, condemned or unknown, as the model says.
 fn compare_blobs(store: &BTreeStore, model: &Model, script: &Script) {
-    let freed = ask(store, DataQuery::FreedBlobs { limit: 1_000 });
+    let freed = ask(
+        store,
+        DataQuery::FreedBlobs {
+            after: None,
+            limit: 1_000,
+        },
+    );
     assert_eq!(freed, Ok(DataView::FreedBlobs(model.freed())));
     let Ok(DataView::Status(status)) = ask(store, DataQuery::Status) else {
         panic!("no status");

@@ -133,7 +133,8 @@ fn is_long(query: &Query) -> bool {
             | DataQuery::Parts { .. }
             | DataQuery::Uploads(_)
             | DataQuery::PartContents { .. }
-            | DataQuery::FreedBlobs { .. } => true,
+            | DataQuery::FreedBlobs { .. }
+            | DataQuery::UnheldBlobs { .. } => true,
             DataQuery::Object { .. }
             | DataQuery::ObjectHead { .. }
             | DataQuery::Upload { .. }

@@ -181,7 +181,9 @@ pub fn data_query() -> impl Strategy<Value = DataQuery> {
             limit,
         }),
         bucket_id().prop_map(|bucket| DataQuery::Counters { bucket }),
-        any::<u32>().prop_map(|limit| DataQuery::FreedBlobs { limit }),
+        (option::of(freed_blob()), any::<u32>())
+            .prop_map(|(after, limit)| DataQuery::FreedBlobs { after, limit }),
+        vec(blob_id(), 0..4).prop_map(|blobs| DataQuery::UnheldBlobs { blobs }),
         Just(DataQuery::Status),
     ]
 }
@@ -230,7 +232,6 @@ pub fn data_view() -> impl Strategy<Value = DataView> {
     let parts = (upload_info(), vec(listed_part(), 0..3), any::<bool>());
     let cursor = option::of((text(), option::of(upload_id())));
     let uploads = (vec(listed_upload(), 0..3), prefixes(), cursor);
-    let freed = (blob_id(), timestamp()).prop_map(|(blob, freed)| FreedBlob { blob, freed });
     prop_oneof![
         object_version().prop_map(|object| DataView::Object(Box::new(object))),
         objects.prop_map(|(objects, common_prefixes, next)| DataView::Objects {
@@ -251,9 +252,14 @@ pub fn data_view() -> impl Strategy<Value = DataView> {
         }),
         vec(part_content(), 0..3).prop_map(DataView::PartContents),
         counters().prop_map(DataView::Counters),
-        vec(freed, 0..4).prop_map(DataView::FreedBlobs),
+        vec(freed_blob(), 0..4).prop_map(DataView::FreedBlobs),
+        vec(blob_id(), 0..4).prop_map(DataView::UnheldBlobs),
         group_status().prop_map(DataView::Status),
     ]
+}
+
+fn freed_blob() -> impl Strategy<Value = FreedBlob> {
+    (blob_id(), timestamp()).prop_map(|(blob, freed)| FreedBlob { blob, freed })
 }
 
 fn listed_object() -> impl Strategy<Value = ListedObject> {

@@ -245,10 +245,18 @@ pub enum DataQuery {
         /// The bucket.
         bucket: BucketId,
     },
-    /// A page of blobs to be removed from their disks, oldest first.
+    /// A page of blobs to be removed from their disks, in the order in which they were freed.
     FreedBlobs {
+        /// Only those after this one.
+        after: Option<FreedBlob>,
         /// At most this many, 1 to 1,000.
         limit: u32,
+    },
+    /// Which of these nothing refers to now. No proof that nothing ever will: a commit may be on its way, so they are to be
+    /// condemned before anything is done to them.
+    UnheldBlobs {
+        /// 1 to 1,000.
+        blobs: Vec<BlobId>,
     },
     /// What the group owes and forbids, for the operator.
     Status,
@@ -440,6 +448,8 @@ pub enum DataView {
     Counters(Counters),
     /// Blobs to be removed.
     FreedBlobs(Vec<FreedBlob>),
+    /// Blobs that nothing refers to, in the order of the question.
+    UnheldBlobs(Vec<BlobId>),
     /// What the group owes.
     Status(GroupStatus),
 }

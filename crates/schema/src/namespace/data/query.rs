@@ -102,7 +102,11 @@ impl From<&DataQuery> for proto::DataQuery {
             DataQuery::Counters { bucket } => Kind::Counters(BucketTarget {
                 bucket: bucket.get(),
             }),
-            DataQuery::FreedBlobs { limit } => Kind::FreedBlobs(FreedBlobsQuery { limit: *limit }),
+            DataQuery::FreedBlobs { after, limit } => Kind::FreedBlobs(FreedBlobsQuery {
+                limit: *limit,
+                after: after.as_ref().map(Into::into),
+            }),
+            DataQuery::UnheldBlobs { blobs } => Kind::UnheldBlobs(blobs.as_slice().into()),
             DataQuery::Status => Kind::Status(Empty {}),
         };
         Self { kind: Some(kind) }
@@ -155,7 +159,13 @@ impl TryFrom<proto::DataQuery> for DataQuery {
                 Kind::Counters(BucketTarget { bucket }) => Self::Counters {
                     bucket: BucketId::new(bucket),
                 },
-                Kind::FreedBlobs(FreedBlobsQuery { limit }) => Self::FreedBlobs { limit },
+                Kind::FreedBlobs(FreedBlobsQuery { limit, after }) => Self::FreedBlobs {
+                    after: after.map(TryInto::try_into).transpose()?,
+                    limit,
+                },
+                Kind::UnheldBlobs(blobs) => Self::UnheldBlobs {
+                    blobs: blobs.try_into()?,
+                },
                 Kind::Status(Empty {}) => Self::Status,
             },
         )

@@ -55,6 +55,7 @@ impl From<&DataView> for proto::DataView {
             DataView::FreedBlobs(blobs) => Kind::FreedBlobs(FreedBlobs {
                 blobs: messages(blobs),
             }),
+            DataView::UnheldBlobs(blobs) => Kind::UnheldBlobs(blobs.as_slice().into()),
             DataView::Status(status) => Kind::Status(status.into()),
         };
         Self { kind: Some(kind) }
@@ -82,6 +83,7 @@ impl TryFrom<proto::DataView> for DataView {
             Kind::PartContents(page) => Ok(Self::PartContents(nouns(page.parts)?)),
             Kind::Counters(counters) => Ok(Self::Counters(counters.into())),
             Kind::FreedBlobs(page) => Ok(Self::FreedBlobs(nouns(page.blobs)?)),
+            Kind::UnheldBlobs(blobs) => Ok(Self::UnheldBlobs(blobs.try_into()?)),
             Kind::Status(status) => Ok(Self::Status(status.try_into()?)),
         }
     }
