@@ -3,9 +3,11 @@
 //! Some of it would be harmless to ignore today. A client that asked for encryption or a lock and was answered 200 would
 //! believe that it has them.
 
+use cairn_types::checksum::ChecksumAlgorithm;
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::checksum;
 use crate::code::Code;
 use crate::error::S3Error;
 use crate::query::Query;
@@ -66,6 +68,20 @@ const STORAGE_CLASSES: [&str; 11] = [
     "STANDARD_IA",
 ];
 
+/// Parameters that are no headers: the six of a presigned request, what else its signature may be of, and what SDKs say of
+/// a checksum that they presigned.
+const PARAMETERS: [&str; 9] = [
+    "x-amz-algorithm",
+    "x-amz-content-sha256",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+];
+
 /// Refuses a request that asks for something that is not built, beyond what its operation is.
 ///
 /// # Errors
@@ -96,20 +112,21 @@ pub fn refuse(parts: &Parts, query: &Query) -> Result<(), S3Error> {
 }
 
 /// Moves the parameters of a presigned request that stand for headers into its headers: SDKs presign so, and S3 reads
-/// them so. Call it once the signature is verified, and before `refuse`.
+/// them so, in letters of either case. Call it once the signature is verified, and before `refuse`.
 ///
-/// Checksums stay where they are: SDKs presign those of an empty body.
+/// Those of the signature stay where they are, and so do values of checksums: SDKs presign those of an empty body.
 ///
 /// # Errors
-/// `InvalidArgument` for what cannot be a header.
+/// `InvalidArgument` for what cannot be a header, `NotImplemented` for a source to copy from: what a request is, is decided
+/// by its headers before.
 pub fn hoist_headers(parts: &mut Parts, query: &Query) -> Result<(), S3Error> {
     for (name, value) in query.iter() {
         let lower = name.to_ascii_lowercase();
-        let is_of_signature = name.starts_with("X-Amz-") && !lower.starts_with("x-amz-meta-");
-        let is_of_checksum =
-            lower.starts_with("x-amz-checksum-") || lower.starts_with("x-amz-sdk-");
-        if !lower.starts_with("x-amz-") || is_of_signature || is_of_checksum {
+        if !lower.starts_with("x-amz-") || stays_parameter(&lower) {
             continue;
+        }
+        if lower == "x-amz-copy-source" && !parts.headers.contains_key(&lower) {
+            return Err(S3Error::unbuilt_parameter(name));
         }
         let header = http::HeaderName::from_bytes(lower.as_bytes());
         let text = http::HeaderValue::from_bytes(value.as_bytes());
@@ -125,6 +142,14 @@ pub fn hoist_headers(parts: &mut Parts, query: &Query) -> Result<(), S3Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a parameter beginning with `x-amz-` is of the signature, or the value of a checksum that is built.
+fn stays_parameter(lower: &str) -> bool {
+    let mut values = ChecksumAlgorithm::ALL
+        .into_iter()
+        .map(checksum::header_name);
+    PARAMETERS.contains(&lower) || values.any(|value| value == lower)
 }
 
 /// Conditions are of the object: on anything else in an upload they would be passed over.
@@ -242,5 +267,38 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["x-amz-acl", "x-amz-meta-a", "x-amz-meta-b"]);
         assert!(refuse(&parts, &query).is_err());
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_in_parameters_of_any_case() {
+        for parameter in [
+            "X-Amz-Server-Side-Encryption=AES256",
+            "x-amz-server-side-encryption=AES256",
+            "X-Amz-Tagging=a%3Db",
+            "X-Amz-Acl=public-read",
+            "X-Amz-Storage-Class=GLACIER",
+            "X-Amz-Checksum-Xxhash64=x",
+            "x-amz-checksum-sha512=x",
+            "X-Amz-Copy-Source=%2Fb%2Fother",
+        ] {
+            let target = format!("/b/k?X-Amz-Signature=s&{parameter}");
+            let (mut parts, query) = parts(&[], &target);
+            let done = hoist_headers(&mut parts, &query).and_then(|()| refuse(&parts, &query));
+            let code = done.map_err(|error| error.code());
+            assert_eq!(code, Err(Code::NotImplemented), "{parameter}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_signature_and_values_of_checksums_are_no_headers() {
+        let target = "/b/k?X-Amz-Algorithm=a&X-Amz-Credential=c&X-Amz-Date=d&X-Amz-Expires=1&X-Amz-SignedHeaders=host\
+                      &X-Amz-Signature=s&X-Amz-Content-Sha256=u&X-Amz-Security-Token=t&X-Amz-Checksum-Crc32=c\
+                      &x-amz-checksum-algorithm=CRC32&X-Amz-Checksum-Type=FULL_OBJECT";
+        let (mut parts, query) = parts(&[], target);
+        hoist_headers(&mut parts, &query).unwrap();
+        let mut names: Vec<&str> = parts.headers.keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["x-amz-checksum-algorithm", "x-amz-checksum-type"]);
+        assert_eq!(refuse(&parts, &query), Ok(()));
     }
 }
