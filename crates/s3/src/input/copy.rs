@@ -133,7 +133,12 @@ impl CopyObjectInput {
         let checksum = request.header(ALGORITHM)?;
         let checksum = checksum.map(|name| parse_checksum_algorithm(ALGORITHM, &name));
         let is_same = source.bucket == bucket && source.key == key;
-        if is_same && metadata == MetadataDirective::Copy && checksum.is_none() {
+        // Naming the one storage class there is counts as a change at S3, and clients refresh objects so.
+        let names_class = request
+            .header("x-amz-storage-class")?
+            .is_some_and(|class| !class.is_empty());
+        let changes = metadata != MetadataDirective::Copy || checksum.is_some() || names_class;
+        if is_same && !changes {
             return Err(S3Error::with_message(
                 Code::InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
@@ -155,7 +160,7 @@ impl UploadPartCopyInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidArgument` for a source, a range or a part number that cannot be, `NoSuchUpload`.
+    /// `InvalidArgument` for a source, a range or a part number that cannot be, `NotImplemented` for a version of the source.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let range = request.header("x-amz-copy-source-range")?;
         Ok(Self {

@@ -316,6 +316,12 @@ fn a_copy_says_where_its_headers_come_from() {
     let hashed = copy(&[("x-amz-checksum-algorithm", "SHA256")]).unwrap();
     assert_eq!(hashed.checksum, Some(ChecksumAlgorithm::Sha256));
     assert_eq!(hashed.metadata, MetadataDirective::Copy);
+    let classed = copy(&[("x-amz-storage-class", "STANDARD")]).unwrap();
+    assert_eq!(classed.metadata, MetadataDirective::Copy);
+    assert_eq!(
+        copy(&[("x-amz-storage-class", "")]),
+        Err(Code::InvalidRequest)
+    );
     let strange = copy(&[("x-amz-metadata-directive", "MERGE")]);
     assert_eq!(strange.unwrap_err(), Code::InvalidArgument);
 }
