@@ -179,19 +179,28 @@ where
         if self.declaration.len().is_some_and(|len| len > limit_len) {
             return Err(too_large);
         }
+        let mut md5 = self
+            .declaration
+            .md5()
+            .map(|declared| (Md5::new(), declared));
         let mut document = BytesMut::new();
         while let Some(content) = self.next().await? {
             if document.len() + content.len() > limit {
                 return Err(too_large);
             }
+            // Piece by piece, so that no document holds up the thread for long.
+            if let Some((md5, _)) = &mut md5 {
+                md5.update(&content);
+            }
             document.extend_from_slice(&content);
         }
-        match self.declaration.md5() {
-            Some(declared) if <[u8; 16]>::from(Md5::digest(&document)) != declared => {
-                Err(BodyError::Md5)
+        if let Some((md5, declared)) = md5 {
+            let computed: [u8; 16] = md5.finalize().into();
+            if computed != declared {
+                return Err(BodyError::Md5);
             }
-            _ => Ok(document.freeze()),
         }
+        Ok(document.freeze())
     }
 
     /// The checksum of the content, declared and verified or computed by default; `None` before the end.
