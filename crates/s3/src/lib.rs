@@ -1,8 +1,8 @@
 //! HTTP to typed S3, and back.
 //!
-//! A request goes through here in this order: `route` says which operation of `operations` it is, `unbuilt` refuses what
-//! it asks for beyond that, `auth` says who sent it, `body` verifies its bytes as they flow, `input` makes one typed
-//! value of all the rest. An answer is made by `output`, or by `error` with a `code`. Nothing here knows a cluster, and
+//! A request goes through here in this order: `route` says which operation of `operations` it is, `auth` says who sent it,
+//! `unbuilt` refuses what it asks for beyond that, `input` makes one typed value of its head, `body` verifies its bytes as
+//! they flow. An answer is made by `output`, or by `error` with a `code`. Nothing here knows a cluster, and
 //! nothing does I/O or reads a clock.
 
 pub mod auth;

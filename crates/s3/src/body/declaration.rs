@@ -30,7 +30,6 @@ pub enum DeclaredChecksum {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyDeclaration {
     form: PayloadForm,
-    wire_len: Option<u64>,
     len: Option<u64>,
     md5: Option<[u8; 16]>,
     checksum: DeclaredChecksum,
@@ -68,7 +67,6 @@ impl BodyDeclaration {
         };
         Ok(Self {
             form,
-            wire_len,
             len,
             md5: content_md5(headers)?,
             checksum,
@@ -82,18 +80,9 @@ impl BodyDeclaration {
 
     /// The length of what the body holds, in bytes, without the encoding of chunks. `None`: it will be known when it
     /// ends, since it is transferred in HTTP chunks.
+    #[expect(clippy::len_without_is_empty, reason = "it is no collection")]
     pub const fn len(&self) -> Option<u64> {
         self.len
-    }
-
-    /// Whether it says that there are no bytes.
-    pub const fn is_empty(&self) -> bool {
-        matches!(self.len, Some(0))
-    }
-
-    /// The length on the wire, if it was named.
-    pub const fn wire_len(&self) -> Option<u64> {
-        self.wire_len
     }
 
     /// `Content-MD5`. Whoever computes the MD5 of the body anyway compares it before anything becomes visible.
@@ -143,12 +132,6 @@ pub(crate) fn parse_checksum_algorithm(
 }
 
 fn declared_checksum(headers: &HeaderMap, form: PayloadForm) -> Result<DeclaredChecksum, S3Error> {
-    for name in UNBUILT_ALGORITHMS {
-        let header = format!("x-amz-checksum-{}", name.to_ascii_lowercase());
-        if headers.contains_key(&header) {
-            return Err(S3Error::unbuilt_header(&header));
-        }
-    }
     let mut declared = DeclaredChecksum::None;
     for algorithm in ChecksumAlgorithm::ALL {
         for value in headers.get_all(checksum::header_name(algorithm)) {
