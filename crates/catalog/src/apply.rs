@@ -6,6 +6,7 @@ mod change;
 mod complete;
 mod directory;
 mod limits;
+mod member;
 mod object;
 mod request;
 mod topology;
@@ -13,7 +14,9 @@ mod upload;
 mod whole;
 
 use bytes::Bytes;
+use cairn_types::cluster::Pool;
 use cairn_types::id::GroupId;
+use cairn_types::namespace::root::ClusterInfo;
 use cairn_types::namespace::{
     Command, DataMutation, DataReply, Mutation, Refusal, Reply, RootMutation, RootReply,
 };
@@ -183,14 +186,41 @@ fn mutate_root<S: Store>(
             cluster,
             data_group_count,
             region,
-        } => topology::genesis(change, *cluster, *data_group_count, region, apply_version),
+            members,
+        } => {
+            let info = ClusterInfo {
+                cluster: *cluster,
+                data_group_count: *data_group_count,
+                region: region.clone(),
+                created: change.clock(),
+                apply_version,
+            };
+            topology::genesis(change, info, members)
+        }
         RootMutation::RegisterStorage { node, disks } => topology::register(change, node, disks),
+        RootMutation::RetireStorage { node } => topology::retire(change, *node),
+        RootMutation::RegisterMeta { node } => member::register(change, node),
+        RootMutation::SetMetaVoter { node, is_voter } => {
+            member::set_voter(change, *node, *is_voter)
+        }
+        RootMutation::RetireMeta { node } => member::retire(change, *node),
         RootMutation::CreatePool {
             id,
             name,
             profile,
             cell_len,
-        } => topology::create_pool(change, *id, name, *profile, *cell_len),
+            is_fallback,
+        } => {
+            let pool = Pool {
+                id: *id,
+                name: name.clone(),
+                profile: *profile,
+                cell_len: *cell_len,
+                is_fallback: *is_fallback,
+            };
+            topology::create_pool(change, pool)
+        }
+        RootMutation::SetWritePool { pool } => topology::set_write_pool(change, *pool),
         RootMutation::CreatePlacementGroups {
             pool,
             topology_epoch,

@@ -36,6 +36,8 @@
 //! | 45 | directory | name | `DirectoryRow` | buckets are listed by name |
 //! | 46 | bucket names | bucket u64 | `BucketNameRow` | a bucket by its id |
 //! | 47 | shards | bucket u64, start text | `ShardRow` | the shard map |
+//! | 48 | metadata nodes | node u64 | `MetaNodeRow` | |
+//! | 49 | retired metadata nodes | node u64 | – | an id of Raft is never used again |
 //!
 //! Tags from [`FIRST_FREE_TAG`] on are never used here: whoever keeps the rows may keep his own under them.
 

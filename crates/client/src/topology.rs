@@ -250,7 +250,10 @@ mod tests {
     fn topology() -> Topology {
         let node = |id| StorageNode {
             id: NodeId::new(id),
+            name: format!("storage-{id}"),
             address: String::new(),
+            admin_address: String::new(),
+            incarnation: 0,
             location: cairn_types::cluster::Location::default(),
         };
         let disk = |id, node| Disk {
@@ -269,6 +272,7 @@ mod tests {
                 name: "default".to_owned(),
                 profile: Profile::new(1, 1).unwrap(),
                 cell_len: 1 << 20,
+                is_fallback: false,
             }],
             placement_groups: vec![PlacementGroup {
                 id: PlacementGroupId::new(7),
@@ -276,6 +280,8 @@ mod tests {
                 epoch: Epoch::new(1),
                 members: vec![DiskId::new(12), DiskId::new(11)],
             }],
+            meta_nodes: Vec::new(),
+            write_pool: PoolId::new(1),
         }
     }
 }

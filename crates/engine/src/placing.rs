@@ -149,8 +149,11 @@ mod tests {
                 name: String::new(),
                 profile: Profile::new(2, 2).unwrap(),
                 cell_len: 1 << 20,
+                is_fallback: false,
             }],
             placement_groups,
+            meta_nodes: Vec::new(),
+            write_pool: PoolId::new(1),
         })
     }
 

@@ -151,6 +151,7 @@ impl Meta {
             cluster,
             data_group_count: label.data_groups,
             region,
+            members: Vec::new(),
         };
         let recorded = tokio::time::timeout(GENESIS_LIMIT, self.record(wanted)).await;
         recorded.unwrap_or(Err(GenesisError::Timeout(GENESIS_LIMIT)))
@@ -251,6 +252,7 @@ impl Meta {
             cluster: info.cluster,
             data_group_count: info.data_group_count,
             region: info.region.clone(),
+            members: Vec::new(),
         };
         if *wanted == found {
             return Ok(());

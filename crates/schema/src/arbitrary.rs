@@ -15,7 +15,9 @@ use cairn_types::namespace::{Command, Mutation, MutationRequest, Query, Refusal,
 use cairn_types::time::Timestamp;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-pub use cluster::{disk, disk_id, placement_group, pool, profile, storage_node, topology};
+pub use cluster::{
+    disk, disk_id, meta_node, placement_group, pool, profile, storage_node, topology,
+};
 pub use data::{
     data_mutation, data_query, data_reply, data_view, upload_info, upload_key, write_condition,
 };

@@ -1,7 +1,9 @@
 //! Nodes, disks, pools, placement groups.
 
 use bytes::Bytes;
-use cairn_types::cluster::{Disk, Location, PlacementGroup, Pool, Profile, StorageNode, Topology};
+use cairn_types::cluster::{
+    Disk, Location, MetaNode, PlacementGroup, Pool, Profile, StorageNode, Topology,
+};
 use cairn_types::id::{ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
 
 use crate::field::{DecodeError, Field, bits_128, messages, nouns};
@@ -52,6 +54,9 @@ impl From<&StorageNode> for proto::StorageNode {
             id: node.id.get(),
             address: node.address.clone(),
             location: Some((&node.location).into()),
+            name: node.name.clone(),
+            admin_address: node.admin_address.clone(),
+            incarnation: node.incarnation,
         }
     }
 }
@@ -63,9 +68,38 @@ impl TryFrom<proto::StorageNode> for StorageNode {
         let location = Field::new("StorageNode", "location").required(message.location)?;
         Ok(Self {
             id: NodeId::new(message.id),
+            name: message.name,
             address: message.address,
+            admin_address: message.admin_address,
+            incarnation: message.incarnation,
             location: location.into(),
         })
+    }
+}
+
+impl From<&MetaNode> for proto::MetaNode {
+    fn from(node: &MetaNode) -> Self {
+        Self {
+            id: node.id.get(),
+            name: node.name.clone(),
+            address: node.address.clone(),
+            admin_address: node.admin_address.clone(),
+            incarnation: node.incarnation,
+            is_voter: node.is_voter,
+        }
+    }
+}
+
+impl From<proto::MetaNode> for MetaNode {
+    fn from(message: proto::MetaNode) -> Self {
+        Self {
+            id: NodeId::new(message.id),
+            name: message.name,
+            address: message.address,
+            admin_address: message.admin_address,
+            incarnation: message.incarnation,
+            is_voter: message.is_voter,
+        }
     }
 }
 
@@ -98,6 +132,7 @@ impl From<&Pool> for proto::Pool {
             name: pool.name.clone(),
             profile: Some((&pool.profile).into()),
             cell_len: pool.cell_len,
+            is_fallback: pool.is_fallback,
         }
     }
 }
@@ -111,6 +146,7 @@ impl TryFrom<proto::Pool> for Pool {
             name: message.name,
             profile: Field::new("Pool", "profile").noun(message.profile)?,
             cell_len: message.cell_len,
+            is_fallback: message.is_fallback,
         })
     }
 }
@@ -150,6 +186,8 @@ impl From<&Topology> for proto::Topology {
             disks: messages(&topology.disks),
             pools: messages(&topology.pools),
             placement_groups: messages(&topology.placement_groups),
+            meta_nodes: messages(&topology.meta_nodes),
+            write_pool: topology.write_pool.get(),
         }
     }
 }
@@ -170,6 +208,8 @@ impl TryFrom<proto::Topology> for Topology {
             disks: nouns(message.disks)?,
             pools: nouns(message.pools)?,
             placement_groups: nouns(message.placement_groups)?,
+            meta_nodes: message.meta_nodes.into_iter().map(Into::into).collect(),
+            write_pool: PoolId::new(message.write_pool),
         })
     }
 }

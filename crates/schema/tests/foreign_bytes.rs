@@ -420,6 +420,8 @@ fn ids_are_big_endian() {
         disks: Vec::new(),
         pools: Vec::new(),
         placement_groups: Vec::new(),
+        meta_nodes: Vec::new(),
+        write_pool: cairn_types::id::PoolId::new(0),
     });
     assert_eq!(topology.cluster.first(), Some(&1));
 }

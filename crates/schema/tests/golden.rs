@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use cairn_schema::{decode_command, encode_command};
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
-use cairn_types::cluster::{Disk, Location, Profile, StorageNode};
+use cairn_types::cluster::{Disk, Location, MetaNode, Profile, StorageNode};
 use cairn_types::etag::ETag;
 use cairn_types::id::{
     BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
@@ -72,10 +72,15 @@ fn recorded(name: &str) -> Option<Bytes> {
     )
 }
 
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 29] = [
     "genesis",
     "register_storage",
+    "retire_storage",
+    "register_meta",
+    "set_meta_voter",
+    "retire_meta",
     "create_pool",
+    "set_write_pool",
     "create_placement_groups",
     "reserve_bucket",
     "activate_bucket",
@@ -105,7 +110,12 @@ fn kind(mutation: &Mutation) -> &'static str {
         Mutation::Root(root) => match root {
             RootMutation::Genesis { .. } => "genesis",
             RootMutation::RegisterStorage { .. } => "register_storage",
+            RootMutation::RetireStorage { .. } => "retire_storage",
+            RootMutation::RegisterMeta { .. } => "register_meta",
+            RootMutation::SetMetaVoter { .. } => "set_meta_voter",
+            RootMutation::RetireMeta { .. } => "retire_meta",
             RootMutation::CreatePool { .. } => "create_pool",
+            RootMutation::SetWritePool { .. } => "set_write_pool",
             RootMutation::CreatePlacementGroups { .. } => "create_placement_groups",
             RootMutation::ReserveBucket { .. } => "reserve_bucket",
             RootMutation::ActivateBucket { .. } => "activate_bucket",
@@ -147,7 +157,10 @@ fn command(mutation: Mutation) -> Command {
 }
 
 fn fixtures() -> Vec<(&'static str, Mutation)> {
-    let root = cluster_fixtures().into_iter().chain(directory_fixtures());
+    let root = cluster_fixtures()
+        .into_iter()
+        .chain(membership_fixtures())
+        .chain(directory_fixtures());
     let root = root.map(|(name, mutation)| (name, Mutation::Root(mutation)));
     let data = bucket_fixtures()
         .into_iter()
@@ -162,10 +175,14 @@ fn cluster_fixtures() -> Vec<(&'static str, RootMutation)> {
         cluster: ClusterId::new(0xc1),
         data_group_count: 8,
         region: "us-east-1".to_owned(),
+        members: vec![meta_node()],
     };
     let node = StorageNode {
         id: NodeId::new(3),
+        name: "storage-3".to_owned(),
         address: "https://10.0.0.3:7000".to_owned(),
+        admin_address: "10.0.0.3:7001".to_owned(),
+        incarnation: 1_700_000_000_456,
         location: Location {
             zone: "z1".to_owned(),
             host: "h3".to_owned(),
@@ -181,6 +198,7 @@ fn cluster_fixtures() -> Vec<(&'static str, RootMutation)> {
         name: "default".to_owned(),
         profile: Profile::parse("4+2").expect("a profile on offer"),
         cell_len: 1 << 20,
+        is_fallback: true,
     };
     let groups = RootMutation::CreatePlacementGroups {
         pool: PoolId::new(1),
@@ -199,6 +217,33 @@ fn cluster_fixtures() -> Vec<(&'static str, RootMutation)> {
         ("register_storage", register),
         ("create_pool", pool),
         ("create_placement_groups", groups),
+    ]
+}
+
+fn meta_node() -> MetaNode {
+    MetaNode {
+        id: NodeId::new(5),
+        name: "meta-5".to_owned(),
+        address: "https://10.0.0.5:7000".to_owned(),
+        admin_address: "10.0.0.5:7001".to_owned(),
+        incarnation: 1_700_000_000_789,
+        is_voter: true,
+    }
+}
+
+fn membership_fixtures() -> Vec<(&'static str, RootMutation)> {
+    let (node, pool) = (NodeId::new(5), PoolId::new(1));
+    let set_voter = RootMutation::SetMetaVoter {
+        node,
+        is_voter: true,
+    };
+    let register = RootMutation::RegisterMeta { node: meta_node() };
+    vec![
+        ("retire_storage", RootMutation::RetireStorage { node }),
+        ("register_meta", register),
+        ("set_meta_voter", set_voter),
+        ("retire_meta", RootMutation::RetireMeta { node }),
+        ("set_write_pool", RootMutation::SetWritePool { pool }),
     ]
 }
 

@@ -164,7 +164,10 @@ async fn register(client: &MetaClient, storage: &Storage) -> Result<()> {
     let register = RootMutation::RegisterStorage {
         node: StorageNode {
             id: NODE,
+            name: "dev".to_owned(),
             address: String::new(),
+            admin_address: String::new(),
+            incarnation: 0,
             location: Location::default(),
         },
         disks: disks.collect(),
@@ -225,6 +228,7 @@ fn start_workers(
         collect_age: Duration::from_millis(section.collect_age_ms),
     };
     let workers = Workers::new(
+        Arc::new(|_| true),
         blobs.clone(),
         shards.clone(),
         topology.clone(),

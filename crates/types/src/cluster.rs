@@ -88,10 +88,33 @@ pub struct Location {
 pub struct StorageNode {
     /// Its id.
     pub id: NodeId,
+    /// The name of its process: 1 to 63 of a–z, 0–9, `.` and `-`.
+    pub name: String,
     /// Where its gRPC service listens; empty in one process.
     pub address: String,
+    /// Where its admin API listens; empty if it has none of its own.
+    pub admin_address: String,
+    /// Which start of the process this is; larger is newer. By custom the process's clock at its start, in milliseconds.
+    pub incarnation: u64,
     /// Where it stands.
     pub location: Location,
+}
+
+/// A metadata node as the root group knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaNode {
+    /// Its id. A node that lost its log comes back under another one.
+    pub id: NodeId,
+    /// The name of its process, as for storage nodes. No two metadata nodes have the same.
+    pub name: String,
+    /// Where its gRPC services listen; empty in one process.
+    pub address: String,
+    /// Where its admin API listens; empty if it has none of its own.
+    pub admin_address: String,
+    /// Which start of the process this is, as for storage nodes.
+    pub incarnation: u64,
+    /// Whether it is to be a voter of the groups, or a learner.
+    pub is_voter: bool,
 }
 
 /// A disk as the root group knows it.
@@ -116,6 +139,8 @@ pub struct Pool {
     pub profile: Profile,
     /// The largest cell in bytes.
     pub cell_len: u32,
+    /// Whether it takes only what the write pool cannot just now: its groups are made on demand over the disks that are live.
+    pub is_fallback: bool,
 }
 
 /// A placement group: the disks that hold shard 0, 1, … of each of its blobs.
@@ -148,6 +173,10 @@ pub struct Topology {
     pub pools: Vec<Pool>,
     /// The placement groups, by id.
     pub placement_groups: Vec<PlacementGroup>,
+    /// The metadata nodes, by id.
+    pub meta_nodes: Vec<MetaNode>,
+    /// The pool that new blobs go to; 0: none yet.
+    pub write_pool: PoolId,
 }
 
 #[cfg(test)]

@@ -15,10 +15,6 @@ pub use refusal::Refusal;
 pub use root::{RootMutation, RootQuery, RootReply, RootView};
 
 /// A change of one group.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one per request, moved a few times, never kept in bulk"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mutation {
     /// Of the root group.

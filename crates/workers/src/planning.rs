@@ -96,6 +96,7 @@ async fn create_pool(
         name: profile.to_string(),
         profile,
         cell_len: CELL_LEN,
+        is_fallback: false,
     };
     change(meta, create).await
 }

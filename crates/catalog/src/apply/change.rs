@@ -102,6 +102,11 @@ impl<'a, S: Store> Change<'a, S> {
         record::get(&self.rows, key)
     }
 
+    /// Whether there is a row at the key of an index.
+    pub(super) fn has(&self, key: &RowKey<Mark>) -> Result<bool, StoreError> {
+        Ok(self.rows.get(key.as_bytes())?.is_some())
+    }
+
     /// Sets the row at a key.
     pub(super) fn put<R: Record>(&mut self, key: RowKey<R>, row: &R) {
         self.rows.put(key.into_bytes(), record::encode(row));

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cairn_types::cluster::{Disk, PlacementGroup, Pool, Profile, StorageNode};
-use cairn_types::id::{BucketId, ClusterId, DiskId, Epoch, PlacementGroupId, PoolId};
+use cairn_types::cluster::{Disk, MetaNode, PlacementGroup, Pool, Profile, StorageNode};
+use cairn_types::id::{BucketId, DiskId, Epoch, NodeId, PlacementGroupId, PoolId};
 use cairn_types::namespace::root::ClusterInfo;
 use cairn_types::namespace::{Refusal, RootReply};
 
 use super::change::Change;
-use super::limits;
+use super::{limits, member};
 use crate::failure::Failure;
 use crate::key;
 use crate::record;
@@ -30,6 +30,9 @@ const POOLS: usize = 1_024;
 /// Bytes of a region's or pool's name, and of a zone, host or address.
 const TEXT_LEN: usize = 255;
 
+/// Bytes of the name of a node's process.
+const NAME_LEN: usize = 63;
+
 /// Bytes of the largest cell.
 const CELL_LEN: u32 = 64 << 20;
 
@@ -42,40 +45,34 @@ pub(super) fn cluster<S: Store>(change: &Change<'_, S>) -> Result<ClusterRow, Fa
 /// Makes the cluster.
 pub(super) fn genesis<S: Store>(
     change: &mut Change<'_, S>,
-    cluster: ClusterId,
-    data_group_count: u16,
-    region: &str,
-    apply_version: u32,
+    info: ClusterInfo,
+    members: &[MetaNode],
 ) -> Result<RootReply, Failure> {
     if let Some(row) = change.get(&key::root::cluster())? {
-        let is_same = row.info.cluster == cluster
-            && row.info.data_group_count == data_group_count
-            && row.info.region == region;
+        let is_same = row.info.cluster == info.cluster
+            && row.info.data_group_count == info.data_group_count
+            && row.info.region == info.region;
         return if is_same {
             Ok(RootReply::Done)
         } else {
             Err(Refusal::GenesisConflict.into())
         };
     }
-    if !(1..=DATA_GROUPS).contains(&data_group_count) {
+    if !(1..=DATA_GROUPS).contains(&info.data_group_count) {
         return Err(limits::malformed("a cluster has 1 to 1000 data groups").into());
     }
-    if region.is_empty() || region.len() > TEXT_LEN {
+    if info.region.is_empty() || info.region.len() > TEXT_LEN {
         return Err(limits::malformed("a region has a name of 1 to 255 bytes").into());
     }
     let row = ClusterRow {
-        info: ClusterInfo {
-            cluster,
-            data_group_count,
-            region: region.to_owned(),
-            created: change.clock(),
-            apply_version,
-        },
+        info,
         topology_epoch: Epoch::new(1),
         last_placement_group: PlacementGroupId::new(0),
         last_bucket: BucketId::new(0),
+        write_pool: PoolId::new(0),
     };
     change.put(key::root::cluster(), &row);
+    member::found(change, members)?;
     Ok(RootReply::Done)
 }
 
@@ -90,7 +87,14 @@ pub(super) fn register<S: Store>(
     let mut is_changed = false;
     let row_key = key::root::node(node.id);
     let row = NodeRow(node.clone());
-    if change.get(&row_key)?.as_ref() != Some(&row) {
+    let there = change.get(&row_key)?;
+    if there
+        .as_ref()
+        .is_some_and(|there| there.0.incarnation > node.incarnation)
+    {
+        return Err(conflict("the node has started again since").into());
+    }
+    if there.as_ref() != Some(&row) {
         change.put(row_key, &row);
         is_changed = true;
     }
@@ -109,11 +113,10 @@ pub(super) fn register<S: Store>(
 }
 
 fn check_registration(node: &StorageNode, disks: &[Disk]) -> Result<(), Refusal> {
-    let texts = [&node.address, &node.location.zone, &node.location.host];
+    check_process(&node.name, &node.address, &node.admin_address)?;
+    let texts = [&node.location.zone, &node.location.host];
     if texts.into_iter().any(|text| text.len() > TEXT_LEN) {
-        return Err(limits::malformed(
-            "an address, zone or host has at most 255 bytes",
-        ));
+        return Err(limits::malformed("a zone or host has at most 255 bytes"));
     }
     if disks.len() > DISKS {
         return Err(limits::malformed("a node has at most 1024 disks"));
@@ -130,22 +133,65 @@ fn check_registration(node: &StorageNode, disks: &[Disk]) -> Result<(), Refusal>
     Ok(())
 }
 
+/// What is told of the process of a node, whatever its role.
+pub(super) fn check_process(name: &str, address: &str, admin: &str) -> Result<(), Refusal> {
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-'
+    };
+    if !(1..=NAME_LEN).contains(&name.len()) || !name.bytes().all(allowed) {
+        return Err(limits::malformed(
+            "a node has a name of 1 to 63 of a-z, 0-9, '.' and '-'",
+        ));
+    }
+    if address.len() > TEXT_LEN || admin.len() > TEXT_LEN {
+        return Err(limits::malformed("an address has at most 255 bytes"));
+    }
+    Ok(())
+}
+
+/// Forgets a node and its disks, if no placement group needs them.
+///
+/// Cost: one pass over all disks and placement groups.
+pub(super) fn retire<S: Store>(
+    change: &mut Change<'_, S>,
+    node: NodeId,
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    let row_key = key::root::node(node);
+    if change.get(&row_key)?.is_none() {
+        return Ok(RootReply::Done);
+    }
+    let prefix = key::root::disks();
+    let disks: Vec<(_, DiskRow)> = record::scan(change.rows(), &prefix, &prefix, usize::MAX)?;
+    let own = disks.into_iter().map(|(_, row)| row.0);
+    let own: BTreeSet<DiskId> = own
+        .filter(|disk| disk.node == node)
+        .map(|disk| disk.id)
+        .collect();
+    let prefix = key::root::placement_groups();
+    let groups: Vec<(_, PlacementGroupRow)> =
+        record::scan(change.rows(), &prefix, &prefix, usize::MAX)?;
+    let mut members = groups.iter().flat_map(|(_, row)| &row.0.members);
+    if members.any(|disk| own.contains(disk)) {
+        return Err(conflict("a placement group has a disk of the node").into());
+    }
+    for disk in own {
+        change.delete(key::root::disk(disk));
+    }
+    change.delete(row_key);
+    advance(change, &mut cluster);
+    Ok(RootReply::Done)
+}
+
 /// Makes a pool.
 pub(super) fn create_pool<S: Store>(
     change: &mut Change<'_, S>,
-    id: PoolId,
-    name: &str,
-    profile: Profile,
-    cell_len: u32,
+    pool: Pool,
 ) -> Result<RootReply, Failure> {
     let mut cluster = cluster(change)?;
-    let row = PoolRow(Pool {
-        id,
-        name: name.to_owned(),
-        profile,
-        cell_len,
-    });
-    let row_key = key::root::pool(id);
+    let row = PoolRow(pool);
+    let pool = &row.0;
+    let row_key = key::root::pool(pool.id);
     if let Some(there) = change.get(&row_key)? {
         return if there == row {
             Ok(RootReply::Done)
@@ -153,12 +199,12 @@ pub(super) fn create_pool<S: Store>(
             Err(conflict("the pool exists and is another").into())
         };
     }
-    if id.get() == 0 || name.is_empty() || name.len() > TEXT_LEN {
+    if pool.id.get() == 0 || pool.name.is_empty() || pool.name.len() > TEXT_LEN {
         return Err(
             limits::malformed("a pool has an id above 0 and a name of 1 to 255 bytes").into(),
         );
     }
-    if !(1..=CELL_LEN).contains(&cell_len) {
+    if !(1..=CELL_LEN).contains(&pool.cell_len) {
         return Err(limits::malformed("a cell has 1 byte to 64 MiB").into());
     }
     let prefix = key::root::pools();
@@ -166,11 +212,30 @@ pub(super) fn create_pool<S: Store>(
     if pools.len() == POOLS {
         return Err(conflict("there are as many pools as there may be").into());
     }
-    if pools.iter().any(|(_, there)| there.0.name == name) {
+    if pools.iter().any(|(_, there)| there.0.name == pool.name) {
         return Err(conflict("another pool has this name").into());
     }
     change.put(row_key, &row);
     advance(change, &mut cluster);
+    Ok(RootReply::Done)
+}
+
+/// Chooses the pool that new blobs go to.
+pub(super) fn set_write_pool<S: Store>(
+    change: &mut Change<'_, S>,
+    pool: PoolId,
+) -> Result<RootReply, Failure> {
+    let mut cluster = cluster(change)?;
+    let row = change
+        .get(&key::root::pool(pool))?
+        .ok_or_else(|| conflict("there is no such pool"))?;
+    if row.0.is_fallback {
+        return Err(conflict("a fallback pool is not written to by choice").into());
+    }
+    if cluster.write_pool != pool {
+        cluster.write_pool = pool;
+        advance(change, &mut cluster);
+    }
     Ok(RootReply::Done)
 }
 
@@ -251,12 +316,12 @@ pub(super) fn activate_apply_version<S: Store>(
 }
 
 /// The topology has changed.
-fn advance<S: Store>(change: &mut Change<'_, S>, cluster: &mut ClusterRow) {
+pub(super) fn advance<S: Store>(change: &mut Change<'_, S>, cluster: &mut ClusterRow) {
     cluster.topology_epoch = Epoch::new(cluster.topology_epoch.get() + 1);
     change.put(key::root::cluster(), cluster);
 }
 
-fn conflict(reason: &str) -> Refusal {
+pub(super) fn conflict(reason: &str) -> Refusal {
     Refusal::TopologyConflict {
         reason: reason.to_owned(),
     }

@@ -3,7 +3,9 @@
 use super::Row;
 use crate::key;
 use crate::key::root::RootKey;
-use crate::record::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use crate::record::cluster::{
+    ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow,
+};
 use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use crate::store::{Store, StoreError};
 
@@ -12,7 +14,10 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
     row.require(cluster.is_some(), "there is no cluster");
     match key {
         RootKey::Cluster => {
-            row.decode::<ClusterRow>()?;
+            let pool = row.decode::<ClusterRow>()?.write_pool;
+            if pool.get() != 0 {
+                row.marked(&key::root::pool(pool), "the write pool is not there")?;
+            }
         }
         RootKey::Node(id) => {
             let node: NodeRow = row.decode()?;
@@ -60,6 +65,14 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
             row.decode::<ShardRow>()?;
             let name = key::root::bucket_name(*bucket);
             row.marked(&name, "a range is of no bucket")?;
+        }
+        RootKey::MetaNode(id) => {
+            let node: MetaNodeRow = row.decode()?;
+            row.require(node.0.id == *id, "a row is under another's id");
+        }
+        RootKey::RetiredMetaNode(id) => {
+            let node = row.get(&key::root::meta_node(*id))?;
+            row.require(node.is_none(), "a retired node is there");
         }
     }
     Ok(())

@@ -2,8 +2,10 @@
 
 use cairn_types::id::{BucketId, DiskId, NodeId, PlacementGroupId, PoolId};
 
-use super::{Fields, RowKey, text};
-use crate::record::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use super::{Fields, Mark, RowKey, text};
+use crate::record::cluster::{
+    ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow,
+};
 use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use crate::store::StoreError;
 
@@ -15,6 +17,8 @@ const PLACEMENT_GROUPS: u8 = 0x44;
 const DIRECTORY: u8 = 0x45;
 const BUCKET_NAMES: u8 = 0x46;
 const SHARDS: u8 = 0x47;
+const META_NODES: u8 = 0x48;
+const RETIRED_META_NODES: u8 = 0x49;
 
 pub(crate) fn cluster() -> RowKey<ClusterRow> {
     RowKey::new(vec![CLUSTER])
@@ -62,6 +66,23 @@ pub(crate) fn placement_group(id: PlacementGroupId) -> RowKey<PlacementGroupRow>
 /// What all placement groups begin with.
 pub(crate) fn placement_groups() -> Vec<u8> {
     vec![PLACEMENT_GROUPS]
+}
+
+pub(crate) fn meta_node(node: NodeId) -> RowKey<MetaNodeRow> {
+    let mut bytes = meta_nodes();
+    bytes.extend(node.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all metadata nodes begin with.
+pub(crate) fn meta_nodes() -> Vec<u8> {
+    vec![META_NODES]
+}
+
+pub(crate) fn retired_meta_node(node: NodeId) -> RowKey<Mark> {
+    let mut bytes = vec![RETIRED_META_NODES];
+    bytes.extend(node.get().to_be_bytes());
+    RowKey::new(bytes)
 }
 
 pub(crate) fn directory(name: &str) -> RowKey<DirectoryRow> {
@@ -121,6 +142,8 @@ pub(crate) enum RootKey {
     Directory(String),
     BucketName(BucketId),
     Shard(BucketId, String),
+    MetaNode(NodeId),
+    RetiredMetaNode(NodeId),
 }
 
 impl RootKey {
@@ -132,7 +155,7 @@ impl RootKey {
         let mut fields = Fields { table, rest };
         let parsed = match table {
             CLUSTER => Self::Cluster,
-            NODES => Self::Node(fields.take().map(u64::from_be_bytes).map(NodeId::new)?),
+            NODES => Self::Node(take_node(&mut fields)?),
             DISKS => Self::Disk(fields.take().map(u128::from_be_bytes).map(DiskId::new)?),
             POOLS => Self::Pool(fields.take().map(u32::from_be_bytes).map(PoolId::new)?),
             PLACEMENT_GROUPS => {
@@ -142,11 +165,17 @@ impl RootKey {
             DIRECTORY => return Ok(Some(Self::Directory(fields.take_rest()?))),
             BUCKET_NAMES => Self::BucketName(take_bucket(&mut fields)?),
             SHARDS => Self::Shard(take_bucket(&mut fields)?, fields.take_text()?),
+            META_NODES => Self::MetaNode(take_node(&mut fields)?),
+            RETIRED_META_NODES => Self::RetiredMetaNode(take_node(&mut fields)?),
             _ => return Ok(None),
         };
         fields.end()?;
         Ok(Some(parsed))
     }
+}
+
+fn take_node(fields: &mut Fields<'_>) -> Result<NodeId, StoreError> {
+    fields.take().map(u64::from_be_bytes).map(NodeId::new)
 }
 
 fn take_bucket(fields: &mut Fields<'_>) -> Result<BucketId, StoreError> {

@@ -6,7 +6,7 @@ use cairn_types::namespace::{Refusal, RootView};
 
 use crate::failure::Failure;
 use crate::key;
-use crate::record::cluster::{DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use crate::record::cluster::{DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow};
 use crate::record::{self, Record};
 use crate::store::{Store, StoreError};
 
@@ -29,6 +29,7 @@ pub(super) fn topology<S: Store>(store: &S, known: Epoch) -> Result<RootView, Fa
     let disks: Vec<DiskRow> = all(store, &key::root::disks())?;
     let pools: Vec<PoolRow> = all(store, &key::root::pools())?;
     let groups: Vec<PlacementGroupRow> = all(store, &key::root::placement_groups())?;
+    let meta_nodes: Vec<MetaNodeRow> = all(store, &key::root::meta_nodes())?;
     Ok(RootView::Topology(Some(Topology {
         cluster: row.info.cluster,
         epoch: row.topology_epoch,
@@ -37,6 +38,8 @@ pub(super) fn topology<S: Store>(store: &S, known: Epoch) -> Result<RootView, Fa
         disks: disks.into_iter().map(|row| row.0).collect(),
         pools: pools.into_iter().map(|row| row.0).collect(),
         placement_groups: groups.into_iter().map(|row| row.0).collect(),
+        meta_nodes: meta_nodes.into_iter().map(|row| row.0).collect(),
+        write_pool: row.write_pool,
     })))
 }
 

@@ -3,8 +3,8 @@
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
-use cairn_types::cluster::{Disk, PlacementGroup, Pool, StorageNode};
-use cairn_types::id::{BucketId, Epoch, PlacementGroupId};
+use cairn_types::cluster::{Disk, MetaNode, PlacementGroup, Pool, StorageNode};
+use cairn_types::id::{BucketId, Epoch, PlacementGroupId, PoolId};
 use cairn_types::namespace::root::ClusterInfo;
 
 use super::Record;
@@ -20,6 +20,8 @@ pub(crate) struct ClusterRow {
     pub(crate) last_placement_group: PlacementGroupId,
     /// As for placement groups.
     pub(crate) last_bucket: BucketId,
+    /// The pool that new blobs go to. 0: none yet.
+    pub(crate) write_pool: PoolId,
 }
 
 impl Record for ClusterRow {
@@ -32,6 +34,7 @@ impl Record for ClusterRow {
             topology_epoch: self.topology_epoch.get(),
             last_placement_group: self.last_placement_group.get(),
             last_bucket: self.last_bucket.get(),
+            write_pool: self.write_pool.get(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Record for ClusterRow {
             topology_epoch: Epoch::new(message.topology_epoch),
             last_placement_group: PlacementGroupId::new(message.last_placement_group),
             last_bucket: BucketId::new(message.last_bucket),
+            write_pool: PoolId::new(message.write_pool),
         })
     }
 }
@@ -61,6 +65,26 @@ impl Record for NodeRow {
 
     fn from_message(message: proto::NodeRecord) -> Result<Self, DecodeError> {
         Field::new(Self::KIND, "node").noun(message.node).map(Self)
+    }
+}
+
+/// A metadata node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MetaNodeRow(pub(crate) MetaNode);
+
+impl Record for MetaNodeRow {
+    const KIND: &'static str = "MetaNodeRecord";
+    type Message = proto::MetaNodeRecord;
+
+    fn to_message(&self) -> proto::MetaNodeRecord {
+        proto::MetaNodeRecord {
+            node: Some((&self.0).into()),
+        }
+    }
+
+    fn from_message(message: proto::MetaNodeRecord) -> Result<Self, DecodeError> {
+        let node = Field::new(Self::KIND, "node").required(message.node)?;
+        Ok(Self(node.into()))
     }
 }
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use cairn_schema::arbitrary;
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
-use cairn_types::cluster::{Disk, Location, PlacementGroup, Pool, Profile, StorageNode};
+use cairn_types::cluster::{Disk, Location, MetaNode, PlacementGroup, Pool, Profile, StorageNode};
 use cairn_types::etag::ETag;
 use cairn_types::id::{
     BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, Order, PlacementGroupId, PoolId,
@@ -24,7 +24,7 @@ use proptest::strategy::Strategy;
 
 use super::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
 use super::bucket::{BucketRow, RangeRow};
-use super::cluster::{ClusterRow, DiskRow, NodeRow, PlacementGroupRow, PoolRow};
+use super::cluster::{ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow};
 use super::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use super::group::{GroupRow, RequestRow, StateHashRow};
 use super::object::{CurrentRow, KeyRow, VersionRow};
@@ -268,17 +268,34 @@ fn cluster_rows(golden: &mut Golden) {
         topology_epoch: Epoch::new(4),
         last_placement_group: PlacementGroupId::new(5),
         last_bucket: BUCKET,
+        write_pool: PoolId::new(9),
     };
     golden.row("cluster", &key::root::cluster(), &cluster);
     let node = NodeRow(StorageNode {
         id: NodeId::new(2),
+        name: "storage-2".to_owned(),
         address: "storage-2:9200".to_owned(),
+        admin_address: "storage-2:9300".to_owned(),
+        incarnation: 8,
         location: Location {
             zone: "a".to_owned(),
             host: "h2".to_owned(),
         },
     });
     golden.row("node", &key::root::node(node.0.id), &node);
+    let meta = MetaNodeRow(MetaNode {
+        id: NodeId::new(3),
+        name: "meta-3".to_owned(),
+        address: "meta-3:9100".to_owned(),
+        admin_address: "meta-3:9300".to_owned(),
+        incarnation: 9,
+        is_voter: true,
+    });
+    golden.row("meta-node", &key::root::meta_node(meta.0.id), &meta);
+    golden.mark(
+        "retired-meta-node",
+        &key::root::retired_meta_node(meta.0.id),
+    );
     let disk = DiskRow(Disk {
         id: DiskId::new(0xd1),
         node: NodeId::new(2),
@@ -290,6 +307,7 @@ fn cluster_rows(golden: &mut Golden) {
         name: "default".to_owned(),
         profile: profile(),
         cell_len: 1 << 20,
+        is_fallback: true,
     });
     golden.row("pool", &key::root::pool(pool.0.id), &pool);
     let group = PlacementGroupRow(PlacementGroup {

@@ -12,6 +12,7 @@ mod collection;
 mod group;
 mod limits;
 mod listing;
+mod membership;
 mod model;
 mod reference;
 mod root;

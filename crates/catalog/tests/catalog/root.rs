@@ -21,16 +21,17 @@ fn genesis() -> RootMutation {
         cluster: ClusterId::new(7),
         data_group_count: DATA_GROUPS,
         region: "eu-north-1".to_owned(),
+        members: Vec::new(),
     }
 }
 
-fn root() -> Group {
+pub(crate) fn root() -> Group {
     let mut group = Group::new();
     assert_eq!(group.change_root(genesis()), Ok(RootReply::Done));
     group
 }
 
-fn topology(group: &Group) -> Topology {
+pub(crate) fn topology(group: &Group) -> Topology {
     let known = Epoch::new(0);
     match group.ask_root(RootQuery::Topology { known }) {
         Ok(RootView::Topology(Some(topology))) => topology,
@@ -38,15 +39,18 @@ fn topology(group: &Group) -> Topology {
     }
 }
 
-fn node(id: u64) -> StorageNode {
+pub(crate) fn node(id: u64) -> StorageNode {
     StorageNode {
         id: NodeId::new(id),
-        address: format!("storage-{id}"),
+        name: format!("storage-{id}"),
+        address: format!("storage-{id}:7000"),
+        admin_address: format!("storage-{id}:7001"),
+        incarnation: 5,
         location: Location::default(),
     }
 }
 
-fn disk(id: u128, node: u64) -> Disk {
+pub(crate) fn disk(id: u128, node: u64) -> Disk {
     Disk {
         id: DiskId::new(id),
         node: NodeId::new(node),
@@ -54,23 +58,24 @@ fn disk(id: u128, node: u64) -> Disk {
     }
 }
 
-fn register(group: &mut Group, id: u64, disks: &[u128]) -> Result<RootReply, Refusal> {
+pub(crate) fn register(group: &mut Group, id: u64, disks: &[u128]) -> Result<RootReply, Refusal> {
     group.change_root(RootMutation::RegisterStorage {
         node: node(id),
         disks: disks.iter().map(|disk_id| disk(*disk_id, id)).collect(),
     })
 }
 
-fn create_pool(id: u32, name: &str, profile: &str) -> RootMutation {
+pub(crate) fn create_pool(id: u32, name: &str, profile: &str) -> RootMutation {
     RootMutation::CreatePool {
         id: PoolId::new(id),
         name: name.to_owned(),
         profile: Profile::parse(profile).unwrap(),
         cell_len: 1 << 20,
+        is_fallback: false,
     }
 }
 
-fn create_groups(group: &mut Group, members: &[&[u128]]) -> Result<RootReply, Refusal> {
+pub(crate) fn create_groups(group: &mut Group, members: &[&[u128]]) -> Result<RootReply, Refusal> {
     let topology_epoch = topology(group).epoch;
     let ids = |ids: &&[u128]| ids.iter().copied().map(DiskId::new).collect();
     group.change_root(RootMutation::CreatePlacementGroups {
@@ -116,6 +121,7 @@ fn a_cluster_is_made_once() {
             cluster: ClusterId::new(id),
             data_group_count,
             region: region.to_owned(),
+            members: Vec::new(),
         });
         assert_eq!(other, Err(Refusal::GenesisConflict));
     }
@@ -129,6 +135,7 @@ fn a_cluster_has_1_to_1000_data_groups() {
             cluster: ClusterId::new(7),
             data_group_count: count,
             region: "x".to_owned(),
+            members: Vec::new(),
         });
         assert_eq!(refused, Err(malformed()));
     }
@@ -243,6 +250,7 @@ fn registrations_and_pools_that_make_no_sense_are_malformed() {
             name: name.to_owned(),
             profile: Profile::parse("1+0").unwrap(),
             cell_len,
+            is_fallback: false,
         });
         assert_eq!(refused, Err(malformed()));
     }

@@ -186,11 +186,15 @@ async fn make_topology(meta: &MetaClient, setup: &Setup, profile: Profile, disks
             cluster: CLUSTER,
             data_group_count: 2,
             region: "test".to_owned(),
+            members: Vec::new(),
         },
         RootMutation::RegisterStorage {
             node: StorageNode {
                 id: NODE,
+                name: "storage".to_owned(),
                 address: String::new(),
+                admin_address: String::new(),
+                incarnation: 0,
                 location: Location::default(),
             },
             disks: disks
@@ -207,6 +211,7 @@ async fn make_topology(meta: &MetaClient, setup: &Setup, profile: Profile, disks
             name: "default".to_owned(),
             profile,
             cell_len: setup.cell_len,
+            is_fallback: false,
         },
     ];
     for mutation in mutations {

@@ -1,6 +1,8 @@
 //! Nodes, disks, pools, placement groups.
 
-use cairn_types::cluster::{Disk, Location, PlacementGroup, Pool, Profile, StorageNode, Topology};
+use cairn_types::cluster::{
+    Disk, Location, MetaNode, PlacementGroup, Pool, Profile, StorageNode, Topology,
+};
 use cairn_types::id::{ClusterId, DiskId, NodeId, PlacementGroupId, PoolId};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
@@ -20,11 +22,33 @@ pub fn disk_id() -> impl Strategy<Value = DiskId> {
 
 /// A storage node.
 pub fn storage_node() -> impl Strategy<Value = StorageNode> {
-    (any::<u64>(), text(), text(), text()).prop_map(|(id, address, zone, host)| StorageNode {
-        id: NodeId::new(id),
-        address,
-        location: Location { zone, host },
-    })
+    let addresses = (text(), text());
+    let location = (text(), text());
+    (any::<u64>(), text(), addresses, any::<u64>(), location).prop_map(
+        |(id, name, (address, admin_address), incarnation, (zone, host))| StorageNode {
+            id: NodeId::new(id),
+            name,
+            address,
+            admin_address,
+            incarnation,
+            location: Location { zone, host },
+        },
+    )
+}
+
+/// A metadata node.
+pub fn meta_node() -> impl Strategy<Value = MetaNode> {
+    let addresses = (text(), text());
+    (any::<u64>(), text(), addresses, any::<u64>(), any::<bool>()).prop_map(
+        |(id, name, (address, admin_address), incarnation, is_voter)| MetaNode {
+            id: NodeId::new(id),
+            name,
+            address,
+            admin_address,
+            incarnation,
+            is_voter,
+        },
+    )
 }
 
 /// A disk.
@@ -38,12 +62,15 @@ pub fn disk() -> impl Strategy<Value = Disk> {
 
 /// A pool.
 pub fn pool() -> impl Strategy<Value = Pool> {
-    (any::<u32>(), text(), profile(), any::<u32>()).prop_map(|(id, name, profile, cell_len)| Pool {
-        id: PoolId::new(id),
-        name,
-        profile,
-        cell_len,
-    })
+    (any::<u32>(), text(), profile(), any::<u32>(), any::<bool>()).prop_map(
+        |(id, name, profile, cell_len, is_fallback)| Pool {
+            id: PoolId::new(id),
+            name,
+            profile,
+            cell_len,
+            is_fallback,
+        },
+    )
 }
 
 /// A placement group with as many members as some profile is wide.
@@ -69,9 +96,21 @@ pub fn topology() -> impl Strategy<Value = Topology> {
         vec(disk(), 0..4),
         vec(pool(), 0..3),
         vec(placement_group(), 0..3),
+        vec(meta_node(), 0..3),
+        any::<u32>(),
     )
         .prop_map(
-            |(cluster, epoch, data_groups, nodes, disks, pools, placement_groups)| Topology {
+            |(
+                cluster,
+                epoch,
+                data_groups,
+                nodes,
+                disks,
+                pools,
+                placement_groups,
+                meta_nodes,
+                pool,
+            )| Topology {
                 cluster: ClusterId::new(cluster),
                 epoch,
                 data_groups,
@@ -79,6 +118,8 @@ pub fn topology() -> impl Strategy<Value = Topology> {
                 disks,
                 pools,
                 placement_groups,
+                meta_nodes,
+                write_pool: PoolId::new(pool),
             },
         )
 }

@@ -1,6 +1,6 @@
 //! The root group.
 
-use cairn_types::id::{ClusterId, PlacementGroupId, PoolId};
+use cairn_types::id::{ClusterId, NodeId, PlacementGroupId, PoolId};
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
 use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
 use proptest::collection::vec;
@@ -9,30 +9,40 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::{
-    bucket_id, bucket_name, disk, disk_id, epoch, group_id, pool, profile, storage_node, text,
-    timestamp, topology,
+    bucket_id, bucket_name, disk, disk_id, epoch, group_id, meta_node, pool, profile, storage_node,
+    text, timestamp, topology,
 };
 
 /// A change of the root group, each kind as likely as the others.
 pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
-    let genesis = (any::<u128>(), any::<u16>(), text());
+    let genesis = (any::<u128>(), any::<u16>(), text(), vec(meta_node(), 0..3));
     let members = profile().prop_flat_map(|profile| vec(disk_id(), profile.width()));
     let groups = (any::<u32>(), epoch(), vec(members, 0..3));
     prop_oneof![
         genesis.prop_map(
-            |(cluster, data_group_count, region)| RootMutation::Genesis {
+            |(cluster, data_group_count, region, members)| RootMutation::Genesis {
                 cluster: ClusterId::new(cluster),
                 data_group_count,
                 region,
+                members,
             }
         ),
         (storage_node(), vec(disk(), 0..4))
             .prop_map(|(node, disks)| RootMutation::RegisterStorage { node, disks }),
+        node_id().prop_map(|node| RootMutation::RetireStorage { node }),
+        meta_node().prop_map(|node| RootMutation::RegisterMeta { node }),
+        (node_id(), any::<bool>())
+            .prop_map(|(node, is_voter)| RootMutation::SetMetaVoter { node, is_voter }),
+        node_id().prop_map(|node| RootMutation::RetireMeta { node }),
         pool().prop_map(|pool| RootMutation::CreatePool {
             id: pool.id,
             name: pool.name,
             profile: pool.profile,
             cell_len: pool.cell_len,
+            is_fallback: pool.is_fallback,
+        }),
+        any::<u32>().prop_map(|pool| RootMutation::SetWritePool {
+            pool: PoolId::new(pool),
         }),
         groups.prop_map(|(pool, topology_epoch, members)| {
             RootMutation::CreatePlacementGroups {
@@ -143,4 +153,8 @@ pub fn root_view() -> impl Strategy<Value = RootView> {
             .prop_map(|(entries, truncated)| RootView::Buckets { entries, truncated }),
         option::of(cluster_info()).prop_map(RootView::Cluster),
     ]
+}
+
+fn node_id() -> impl Strategy<Value = NodeId> {
+    any::<u64>().prop_map(NodeId::new)
 }

@@ -1,7 +1,9 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
 use cairn_types::cluster::Pool;
-use cairn_types::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, PlacementGroupId, PoolId};
+use cairn_types::id::{
+    BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
+};
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
 use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
 use cairn_types::time::Timestamp;
@@ -13,16 +15,20 @@ use crate::proto::{BucketTarget, Empty, root_mutation, root_query, root_reply, r
 
 impl From<&RootMutation> for proto::RootMutation {
     fn from(change: &RootMutation) -> Self {
-        use root_mutation::{ActivateApplyVersion, Genesis, Kind, RegisterStorage, ReserveBucket};
+        use root_mutation::{
+            ActivateApplyVersion, Kind, RegisterStorage, ReserveBucket, SetWritePool,
+        };
         let kind = match change {
             RootMutation::Genesis {
                 cluster,
                 data_group_count,
                 region,
-            } => Kind::Genesis(Genesis {
+                members,
+            } => Kind::Genesis(root_mutation::Genesis {
                 cluster: bits_128(cluster.get()),
                 data_group_count: (*data_group_count).into(),
                 region: region.clone(),
+                members: messages(members),
             }),
             RootMutation::RegisterStorage { node, disks } => {
                 Kind::RegisterStorage(RegisterStorage {
@@ -30,17 +36,31 @@ impl From<&RootMutation> for proto::RootMutation {
                     disks: messages(disks),
                 })
             }
+            RootMutation::RetireStorage { node } => Kind::RetireStorage(node_target(*node)),
+            RootMutation::RegisterMeta { node } => Kind::RegisterMeta(node.into()),
+            RootMutation::SetMetaVoter { node, is_voter } => {
+                Kind::SetMetaVoter(root_mutation::SetMetaVoter {
+                    node: node.get(),
+                    is_voter: *is_voter,
+                })
+            }
+            RootMutation::RetireMeta { node } => Kind::RetireMeta(node_target(*node)),
             RootMutation::CreatePool {
                 id,
                 name,
                 profile,
                 cell_len,
+                is_fallback,
             } => Kind::CreatePool(proto::Pool {
                 id: id.get(),
                 name: name.clone(),
                 profile: Some(profile.into()),
                 cell_len: *cell_len,
+                is_fallback: *is_fallback,
             }),
+            RootMutation::SetWritePool { pool } => {
+                Kind::SetWritePool(SetWritePool { pool: pool.get() })
+            }
             RootMutation::CreatePlacementGroups {
                 pool,
                 topology_epoch,
@@ -91,21 +111,28 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                         data_group_count: at("data_group_count")
                             .narrow(genesis.data_group_count)?,
                         region: genesis.region,
+                        members: genesis.members.into_iter().map(Into::into).collect(),
                     }
                 }
                 Kind::RegisterStorage(register) => Self::RegisterStorage {
                     node: Field::new("RootMutation.RegisterStorage", "node").noun(register.node)?,
                     disks: nouns(register.disks)?,
                 },
-                Kind::CreatePool(pool) => {
-                    let pool = Pool::try_from(pool)?;
-                    Self::CreatePool {
-                        id: pool.id,
-                        name: pool.name,
-                        profile: pool.profile,
-                        cell_len: pool.cell_len,
-                    }
-                }
+                Kind::RetireStorage(retire) => Self::RetireStorage {
+                    node: NodeId::new(retire.node),
+                },
+                Kind::RegisterMeta(node) => Self::RegisterMeta { node: node.into() },
+                Kind::SetMetaVoter(set) => Self::SetMetaVoter {
+                    node: NodeId::new(set.node),
+                    is_voter: set.is_voter,
+                },
+                Kind::RetireMeta(retire) => Self::RetireMeta {
+                    node: NodeId::new(retire.node),
+                },
+                Kind::CreatePool(pool) => create_pool(pool.try_into()?),
+                Kind::SetWritePool(set) => Self::SetWritePool {
+                    pool: PoolId::new(set.pool),
+                },
                 Kind::CreatePlacementGroups(create) => create_placement_groups(&create)?,
                 Kind::ReserveBucket(reserve) => Self::ReserveBucket {
                     name: Field::new("RootMutation.ReserveBucket", "name")
@@ -129,6 +156,16 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                 },
             },
         )
+    }
+}
+
+fn create_pool(pool: Pool) -> RootMutation {
+    RootMutation::CreatePool {
+        id: pool.id,
+        name: pool.name,
+        profile: pool.profile,
+        cell_len: pool.cell_len,
+        is_fallback: pool.is_fallback,
     }
 }
 
@@ -371,4 +408,8 @@ fn target(bucket: BucketId) -> BucketTarget {
     BucketTarget {
         bucket: bucket.get(),
     }
+}
+
+fn node_target(node: NodeId) -> root_mutation::NodeTarget {
+    root_mutation::NodeTarget { node: node.get() }
 }

@@ -1,14 +1,15 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
-use crate::cluster::{Disk, Profile, StorageNode, Topology};
-use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, PlacementGroupId, PoolId};
+use crate::cluster::{Disk, MetaNode, Profile, StorageNode, Topology};
+use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
 use crate::name::BucketName;
 use crate::time::Timestamp;
 
 /// A change of the root group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootMutation {
-    /// Makes the cluster. Repeating it with the same values is no change; other values: `GenesisConflict`.
+    /// Makes the cluster. Repeating it with the same values is no change, whoever the members are meanwhile; other values:
+    /// `GenesisConflict`.
     Genesis {
         /// The new cluster's id.
         cluster: ClusterId,
@@ -16,13 +17,42 @@ pub enum RootMutation {
         data_group_count: u16,
         /// Where buckets are said to be.
         region: String,
+        /// The first metadata nodes: voters, whatever they say.
+        members: Vec<MetaNode>,
     },
-    /// Tells of a storage node and its disks. Known ones are brought up to date; no disk is forgotten.
+    /// Tells of a storage node and its disks. Known ones are brought up to date; no disk is forgotten. Of an older incarnation
+    /// than the known one: `TopologyConflict`, so that a late registration never puts an old address back.
     RegisterStorage {
         /// The node.
         node: StorageNode,
         /// All disks that it has now. A disk that another node had moves here.
         disks: Vec<Disk>,
+    },
+    /// Forgets a storage node and its disks. While a placement group names one of them: `TopologyConflict`. An unknown one:
+    /// no change.
+    RetireStorage {
+        /// The node.
+        node: NodeId,
+    },
+    /// Tells of a metadata node. One with the same id is brought up to date; one with the same name and another id is replaced:
+    /// the new one votes if it did, and its id is retired. Of an older incarnation than the one that is there, or with a
+    /// retired id: `TopologyConflict`.
+    RegisterMeta {
+        /// The node; whether it votes is not read.
+        node: MetaNode,
+    },
+    /// Says whether a metadata node is to vote. An unknown node, or the last voter: `TopologyConflict`.
+    SetMetaVoter {
+        /// The node.
+        node: NodeId,
+        /// Whether it is to be a voter.
+        is_voter: bool,
+    },
+    /// Forgets a metadata node and never takes its id again. The last voter, or one that never was: `TopologyConflict`; a
+    /// retired one: no change.
+    RetireMeta {
+        /// The node.
+        node: NodeId,
     },
     /// Makes a pool; the same pool again is no change.
     CreatePool {
@@ -34,6 +64,13 @@ pub enum RootMutation {
         profile: Profile,
         /// Its largest cell in bytes.
         cell_len: u32,
+        /// Whether it takes only what the write pool cannot just now.
+        is_fallback: bool,
+    },
+    /// Chooses the pool that new blobs go to. An unknown or a fallback pool: `TopologyConflict`.
+    SetWritePool {
+        /// The pool.
+        pool: PoolId,
     },
     /// Makes placement groups in a pool, each with epoch 1, in the order given. No change when the topology moved on
     /// from `topology_epoch`: `TopologyConflict`, and the planner looks again.
