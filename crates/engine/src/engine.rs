@@ -168,6 +168,11 @@ impl Engine {
         &self.shared.uploads
     }
 
+    /// The threads for coding and hashing, for a caller with such work of its own.
+    pub fn cpu(&self) -> &CpuPool {
+        &self.shared.cpu
+    }
+
     /// Deletes 1 to 1,000 keys, each as if alone; for each whether it was there. The bytes go later.
     ///
     /// # Errors
