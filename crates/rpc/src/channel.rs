@@ -1,8 +1,7 @@
-//! Channels: over sockets, and over memory inside one process.
+//! Channels over memory, inside one process. Those over sockets are in `socket`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -10,6 +9,8 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint, Uri};
+
+pub use crate::socket::{AddressError, connect};
 
 use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
 
@@ -54,40 +55,20 @@ impl InProcess {
     }
 }
 
-/// An address that is no `host:port`.
-#[derive(Debug, thiserror::Error)]
-#[error("{address:?} is no host:port")]
-pub struct AddressError {
-    /// What was given.
-    pub address: String,
-    /// Why.
-    #[source]
-    source: tonic::transport::Error,
-}
-
-/// A channel to `host:port`. It connects when first used, and again when it broke.
-///
-/// # Errors
-/// When the address is not understood.
-pub fn connect(address: &str) -> Result<Channel, AddressError> {
-    let endpoint =
-        Endpoint::from_shared(format!("http://{address}")).map_err(|source| AddressError {
-            address: address.to_owned(),
-            source,
-        })?;
-    Ok(tuned(endpoint)
-        .connect_timeout(Duration::from_secs(2))
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(5))
-        .keep_alive_timeout(Duration::from_secs(5))
-        .connect_lazy())
-}
-
 /// The default windows of HTTP/2 cost a factor of three on bulk.
-fn tuned(endpoint: Endpoint) -> Endpoint {
+pub(crate) fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// A listener with one connection, whose other end is bare.
+#[cfg(test)]
+pub(crate) fn pipe() -> (DuplexStream, Incoming) {
+    let (InProcess(sender), incoming) = in_process();
+    let (near, far) = tokio::io::duplex(PIPE_LEN);
+    sender.try_send(PipeEnd(far)).expect("the backlog is empty");
+    (near, incoming)
 }
 
 impl Stream for Incoming {

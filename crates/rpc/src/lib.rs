@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod channel;
 pub mod identity;
 pub mod server;
+pub mod socket;
 pub mod status;
 
 /// The generated code.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use cairn_runtime::Metrics;
 use cairn_runtime::metrics::Counter;
@@ -18,6 +19,11 @@ pub(crate) const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 /// The largest message that any service takes or gives: a cell of 1 MiB, or a command with 1,000 keys of 1,024 bytes, and some.
 pub const MAX_MESSAGE_LEN: usize = 4 * 1024 * 1024;
 
+/// How often a client that says nothing is asked whether it is still there, and how long it has to answer: one whose host went
+/// away without a word gives back what its calls hold.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A server with Cairn's windows and limits, that counts `cairn_rpc_requests_total`.
 pub fn builder(
     metrics: &Metrics,
@@ -26,7 +32,8 @@ pub fn builder(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(4096)
-        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(CountLayer {
             counters: Counters::new(metrics.clone()),
         })
@@ -132,7 +139,49 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tonic::body::Body;
+    use tonic::server::NamedService;
+
     use super::*;
+
+    #[derive(Clone)]
+    struct Nothing;
+
+    impl NamedService for Nothing {
+        const NAME: &'static str = "cairn.Nothing";
+    }
+
+    impl Service<http::Request<Body>> for Nothing {
+        type Response = http::Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            std::future::ready(Ok(http::Response::new(Body::empty())))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_gone_without_a_word_is_hung_up_on() {
+        let (mut client, incoming) = crate::channel::pipe();
+        let server = builder(&Metrics::new()).add_service(Nothing);
+        let served = tokio::spawn(server.serve_with_incoming(incoming));
+        // RFC 9113, 3.4: the preface, then SETTINGS; after that, nothing, not even to a PING.
+        let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        client.write_all(hello).await.unwrap();
+        let mut said = Vec::new();
+        let hung_up = client.read_to_end(&mut said);
+        let limit = 2 * (KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT);
+        tokio::time::timeout(limit, hung_up).await.unwrap().unwrap();
+        served.abort();
+    }
 
     #[test]
     fn requests_are_counted_by_service_and_method() {

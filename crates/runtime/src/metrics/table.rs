@@ -121,6 +121,16 @@ pub const TABLE: &[Row] = &[
         "gRPC requests received, by service and method",
     ),
     row(
+        "cairn_rpc_sent_bytes_total",
+        Kind::Counter,
+        "Bytes sent to other processes over gRPC connections",
+    ),
+    row(
+        "cairn_rpc_received_bytes_total",
+        Kind::Counter,
+        "Bytes received from other processes over gRPC connections",
+    ),
+    row(
         "cairn_http_requests_total",
         Kind::Counter,
         "S3 requests answered, by operation and status",
