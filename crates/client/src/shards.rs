@@ -237,6 +237,8 @@ impl ShardClient {
             .into_inner()
             .disks
             .into_iter()
+            // Which disk is in a place is not known before its label was read.
+            .filter(|disk| !disk.disk.is_empty())
             .map(disk_summary)
             .collect()
     }
