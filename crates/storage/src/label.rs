@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use cairn_types::id::{ClusterId, DiskId, NodeId};
 
+use crate::record::Seed;
+
 /// The name of the file.
 pub const FILE_NAME: &str = "label";
 
@@ -13,7 +15,8 @@ pub const FORMAT: u32 = 1;
 const MIB: u64 = 1 << 20;
 
 /// The label of a disk: a text file of a few lines, the last one a CRC-32C of those before it, so that an operator can read
-/// it and damage is noticed. It is written once, when the disk is first used, and never changes.
+/// it and damage is noticed. It is written once, when the disk is first used, and never changes. It holds a secret: whoever
+/// knows it can store bytes that a scan of the disk takes for records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
     /// The cluster that the disk belongs to.
@@ -22,6 +25,8 @@ pub struct Label {
     pub node: NodeId,
     /// The disk.
     pub disk: DiskId,
+    /// What the checksums of its records are seeded with, made at random with the label.
+    pub seed: Seed,
     /// Segments are closed before they grow beyond this many bytes.
     pub segment_len_bytes: u64,
 }
@@ -51,8 +56,12 @@ impl Label {
     /// The file's content.
     pub fn encode(&self) -> Vec<u8> {
         let mut text = format!(
-            "cairn disk\nformat {FORMAT}\ncluster {}\nnode {}\ndisk {}\nsegment_len_bytes {}\n",
-            self.cluster, self.node, self.disk, self.segment_len_bytes
+            "cairn disk\nformat {FORMAT}\ncluster {}\nnode {}\ndisk {}\nsecret {:032x}\nsegment_len_bytes {}\n",
+            self.cluster,
+            self.node,
+            self.disk,
+            self.seed.bits(),
+            self.segment_len_bytes
         );
         let crc = crc32c::crc32c(text.as_bytes());
         writeln!(text, "crc32c {crc:08x}").expect("writing to a string does not fail");
@@ -84,6 +93,9 @@ impl Label {
                 text.parse().ok().map(NodeId::new)
             })?,
             disk: parse(lines.next(), "disk ", |text| DiskId::parse(text).ok())?,
+            seed: parse(lines.next(), "secret ", |text| {
+                u128::from_str_radix(text, 16).ok().map(Seed::new)
+            })?,
             segment_len_bytes: parse(lines.next(), "segment_len_bytes ", |text| text.parse().ok())?,
         })
     }
@@ -107,6 +119,7 @@ mod tests {
         cluster: ClusterId::new(0x1111_2222_3333_4444_5555_6666_7777_8888),
         node: NodeId::new(3),
         disk: DiskId::new(0x9999_aaaa_bbbb_cccc_dddd_eeee_ffff_0000),
+        seed: Seed::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
         segment_len_bytes: 8 << 20,
     };
 
@@ -124,6 +137,11 @@ mod tests {
             );
         }
         assert_eq!(Label::decode(b""), Err(LabelError::Damaged));
+    }
+
+    #[test]
+    fn the_secret_of_a_disk_is_not_shown() {
+        assert!(!format!("{LABEL:?}").contains("abcdef"));
     }
 
     #[test]

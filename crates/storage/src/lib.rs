@@ -11,6 +11,7 @@
 pub mod config;
 pub mod disk;
 pub mod epochs;
+pub mod identity;
 pub mod index;
 pub mod label;
 pub mod ledger;
@@ -23,4 +24,5 @@ pub mod shards;
 pub mod storage;
 
 pub use config::StorageConfig;
+pub use identity::{identify, identify_all};
 pub use storage::{DiskInfo, OpenError, Storage};

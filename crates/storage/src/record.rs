@@ -23,17 +23,17 @@
 //! | 48–51 | number of the segment |
 //! | 52–53 | how many frame hashes follow |
 //! | 54–55 | zero |
-//! | 56–63 | XXH3-64 of bytes 0–55 and the frame hashes, seeded with the disk's id |
+//! | 56–63 | XXH3-64 of the disk's secret, bytes 0–55 and the frame hashes, seeded with the secret's lower half |
 //!
 //! Why so: the header binds its cell to its place in the blob, to its segment and to its disk, so that a record that lands
-//! elsewhere is not taken for one that belongs there. The seed is a secret of the disk: whatever bytes users store, they
-//! cannot make a record out of them. A cell's data is covered by its frame hashes, which the writer of the blob computed.
+//! elsewhere is not taken for one that belongs there. The secret is random, and only on the disk's label: whatever bytes
+//! users store, they cannot make a record out of them, even if they know the ids of disk, blob and segment. A cell's data is covered by its frame hashes, which the writer of the blob computed.
 //! Sequences order all attempts and removals of a disk, whichever segment they lie in.
 
 use bytes::{Buf, BufMut};
 use cairn_erasure::frame::{FRAME_LEN, HASH_LEN, frame_count};
-use cairn_types::id::{BlobId, DiskId};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use cairn_types::id::BlobId;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes of a header, and what records are aligned to.
 pub const HEADER_LEN: usize = 64;
@@ -95,14 +95,19 @@ impl Kind {
     }
 }
 
-/// The secret of a disk that the checksums of its records are seeded with.
+/// The secret of a disk that the checksums of its records are made with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(u64);
+pub struct Seed(u128);
 
 impl Seed {
-    /// The seed of this disk.
-    pub fn of(disk: DiskId) -> Self {
-        Self(xxh3_64(&disk.get().to_be_bytes()))
+    /// The secret with these bits, which are to be random.
+    pub const fn new(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits, for the label alone.
+    pub(crate) const fn bits(self) -> u128 {
+        self.0
     }
 }
 
@@ -272,13 +277,17 @@ pub fn record_len(data_len: u32) -> u64 {
 }
 
 fn checksum(seed: Seed, checked: &[u8], table: &[u8]) -> u64 {
-    let mut all = [0; CHECKED_LEN + TABLE_LEN_MAX];
+    const SEED_LEN: usize = 16;
+    let mut all = [0; SEED_LEN + CHECKED_LEN + TABLE_LEN_MAX];
     let mut rest = &mut all[..];
+    rest.put_u128_le(seed.0);
     rest.put_slice(checked);
     rest.put_slice(table);
     let unused = rest.len();
     let (used, _) = all.split_at(all.len() - unused);
-    xxh3_64_with_seed(used, seed.0)
+    let lower_half = seed.0 & u128::from(u64::MAX);
+    let lower_half = u64::try_from(lower_half).expect("the upper half is masked");
+    xxh3_64_with_seed(used, lower_half)
 }
 
 #[cfg(test)]
@@ -287,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    const SEED: Seed = Seed(7);
+    const SEED: Seed = Seed(7 << 64);
 
     fn cell(data_len: u32) -> Header {
         Header {
@@ -319,7 +328,11 @@ mod tests {
             let parsed = Header::parse(&bytes).unwrap();
             assert_eq!(parsed.verify(SEED, 5, &table), Some(header));
             assert_eq!(parsed.verify(SEED, 6, &table), None, "another segment");
-            assert_eq!(parsed.verify(Seed(8), 5, &table), None, "another disk");
+            assert_eq!(
+                parsed.verify(Seed(8 << 64), 5, &table),
+                None,
+                "another disk"
+            );
             assert!(header.record_len().is_multiple_of(64));
             assert!(header.record_len() <= RECORD_LEN_MAX);
         }

@@ -62,7 +62,11 @@ impl StorageService {
 
     fn shards(&self, id: &[u8]) -> Result<Arc<Shards>, Status> {
         let id = disk(id)?;
-        let slot = self.storage.slots().iter().find(|slot| slot.id == Some(id));
+        let slot = self
+            .storage
+            .slots()
+            .iter()
+            .find(|slot| slot.id() == Some(id));
         let slot = slot.ok_or_else(|| Status::unavailable("the disk is not of this node"))?;
         slot.shards().map_err(|outage| outage_status(&outage))
     }
@@ -239,9 +243,9 @@ fn begin(shards: &Arc<Shards>, header: &proto::ShardHeader) -> Result<ShardWrite
 
 async fn describe(slot: &Slot) -> proto::DiskSummary {
     let mut summary = proto::DiskSummary {
-        disk: slot.id.map_or_else(Bytes::new, |id| from_u128(id.get())),
+        disk: slot.id().map_or_else(Bytes::new, |id| from_u128(id.get())),
         path: slot.path.display().to_string(),
-        capacity_bytes: slot.capacity_bytes,
+        capacity_bytes: slot.info().map_or(0, |info| info.capacity_bytes),
         ..proto::DiskSummary::default()
     };
     let status = match slot.shards() {

@@ -152,7 +152,7 @@ impl Shards {
         clock: SharedClock,
         metrics: &Metrics,
     ) -> Result<(Self, Report), RecoveryError> {
-        let seed = Seed::of(label.disk);
+        let seed = label.seed;
         let now = clock.now().as_millis();
         let recovered = recover(&*disk, seed, label.segment_len_bytes, WRITERS, now)?;
         let space = disk.space()?;

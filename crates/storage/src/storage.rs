@@ -1,26 +1,27 @@
 //! All disks of a node.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use cairn_runtime::{Metrics, SharedClock, Tasks};
 use cairn_types::id::{ClusterId, DiskId, NodeId};
+use tokio::sync::oneshot;
 
 use crate::config::StorageConfig;
-use crate::disk::Disk;
-use crate::disk::posix::{DirectoryError, PosixDisk};
-use crate::label::{self, Label, LabelError, segment_len_bytes};
+use crate::disk::posix::DirectoryError;
+use crate::label::LabelError;
 use crate::shards::{Outage, Shards};
 
-/// The smallest file system that is worth a disk; 512 MiB with the file system's own share taken off.
-const CAPACITY_MIN: u64 = 256 << 20;
+mod opening;
+
+use opening::Opener;
 
 /// How often a disk looks for space to give back.
 const COLLECT_EVERY: Duration = Duration::from_secs(1);
 
-/// How long closing waits for background work.
+/// How long closing waits for background work, and then for disks.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why the storage role cannot start. Each is one line that says what to do.
@@ -70,9 +71,41 @@ pub enum OpenError {
         entry: String,
     },
     /// Two directories have the same label.
-    #[error("{path}: this is a copy of another disk of this node; remove one of them")]
+    #[error("{path}: this is a copy of the disk in {original}; remove one of them")]
     Copy {
         /// The second of them.
+        path: PathBuf,
+        /// The first.
+        original: PathBuf,
+    },
+    /// The disks of two nodes, or of two clusters.
+    #[error(
+        "{path} is a disk of node {node} of cluster {cluster}, and {other_path} one of node {other_node} of cluster {other_cluster}; give the disks of one node"
+    )]
+    TwoOwners {
+        /// A disk.
+        path: PathBuf,
+        /// Its cluster.
+        cluster: ClusterId,
+        /// Its node.
+        node: NodeId,
+        /// Another disk.
+        other_path: PathBuf,
+        /// Its cluster.
+        other_cluster: ClusterId,
+        /// Its node.
+        other_node: NodeId,
+    },
+    /// The directory of a disk that was in use is not there.
+    #[error("{path}: there is no such directory; is the disk mounted?")]
+    Absent {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The directory of a disk that was in use has no label.
+    #[error("{path}: there is no label in the directory; is the disk mounted?")]
+    Unlabelled {
+        /// Where it should be.
         path: PathBuf,
     },
     /// The file system is too small.
@@ -107,31 +140,36 @@ pub struct DiskInfo {
 /// The storage role: the disks of a node. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    slots: Arc<Vec<Slot>>,
+    slots: Arc<Slots>,
     tasks: Tasks,
 }
+
+/// All places for disks of a node.
+pub(crate) type Slots = Vec<Slot>;
 
 /// A place for a disk, whether it works or not.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) path: PathBuf,
-    /// Unknown when the label cannot be read.
-    pub(crate) id: Option<DiskId>,
-    pub(crate) capacity_bytes: u64,
+    /// Unknown until the label was read.
+    info: OnceLock<DiskInfo>,
     state: RwLock<State>,
 }
 
 #[derive(Debug, Clone)]
 enum State {
+    /// On the way: its label, or its index, is being read.
+    Opening(&'static str),
     Open(Arc<Shards>),
     Closed(String),
 }
 
 impl Storage {
-    /// Opens all disks, labels new ones, and starts giving space back in the background.
+    /// Opens all disks, labels those that may be new, and starts giving space back in the background.
     ///
-    /// A disk that was in use and fails to open is kept out of service while the others serve. Blocks: every disk's index
-    /// is read once. Call it within a tokio runtime.
+    /// A disk that fails to open, that is not mounted, or that does not answer, is kept out of service while the others
+    /// serve; one that answers late comes into service then. Blocks: every disk's label is read once, and unless
+    /// `opens_in_background` its index, too. Call it within a tokio runtime.
     ///
     /// # Errors
     /// What an operator has got wrong; see [`OpenError`].
@@ -150,39 +188,21 @@ impl Storage {
         let opener = Opener {
             node,
             cluster,
-            read_grace: config.read_grace,
+            config: config.clone(),
             clock,
-            metrics,
+            metrics: metrics.clone(),
         };
-        let slots = opener.open_all(&config.disks)?;
-        let mut ids = BTreeSet::new();
-        for slot in &slots {
-            if slot.id.is_some_and(|id| !ids.insert(id)) {
-                return Err(OpenError::Copy {
-                    path: slot.path.clone(),
-                });
-            }
-        }
         let storage = Self {
-            slots: Arc::new(slots),
+            slots: opener.open_all()?,
             tasks: tasks.child(),
         };
         storage.start_collecting();
         Ok(storage)
     }
 
-    /// The disks whose labels could be read, in service or not.
+    /// The disks whose labels could be read so far, in service or not.
     pub fn disks(&self) -> Vec<DiskInfo> {
-        self.slots
-            .iter()
-            .filter_map(|slot| {
-                Some(DiskInfo {
-                    id: slot.id?,
-                    path: slot.path.clone(),
-                    capacity_bytes: slot.capacity_bytes,
-                })
-            })
-            .collect()
+        self.slots.iter().filter_map(Slot::info).cloned().collect()
     }
 
     /// Gives back the space of everything whose time has come, now. For tests and operators; it happens every second.
@@ -197,21 +217,26 @@ impl Storage {
         Ok(())
     }
 
-    /// Closes all disks: what was taken is finished and durable, preallocated space is given back.
+    /// Closes all disks: what was taken is finished and durable, preallocated space is given back. A disk that hangs is left
+    /// alone after a while.
     pub async fn close(&self) {
         if !self.tasks.stop_and_join(CLOSE_LIMIT).await {
             tracing::warn!("background work on disks did not end in time");
         }
-        let open: Vec<Arc<Shards>> = self.slots.iter().filter_map(Slot::take).collect();
-        let closed = tokio::task::spawn_blocking(move || {
-            std::thread::scope(|scope| {
-                for shards in &open {
-                    scope.spawn(|| shards.close());
+        let closing: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot, start_closing(slot.take()?)?)))
+            .collect();
+        let all_closed = async {
+            for (slot, closed) in closing {
+                if closed.await.is_err() {
+                    tracing::error!(path = %slot.path.display(), "closing a disk has panicked");
                 }
-            });
-        });
-        if closed.await.is_err() {
-            tracing::error!("closing a disk has panicked");
+            }
+        };
+        if tokio::time::timeout(CLOSE_LIMIT, all_closed).await.is_err() {
+            tracing::warn!("a disk did not finish in time");
         }
     }
 
@@ -220,31 +245,82 @@ impl Storage {
     }
 
     fn start_collecting(&self) {
-        for slot in self.slots.iter() {
-            if let Ok(shards) = slot.shards() {
-                self.tasks.spawn("disk-collect", async move {
-                    loop {
-                        tokio::time::sleep(COLLECT_EVERY).await;
-                        loop {
-                            match shards.collect().await {
-                                Ok(0) => break,
-                                Ok(_) => {}
-                                Err(_) => return,
-                            }
-                        }
-                    }
-                });
-            }
+        for index in 0..self.slots.len() {
+            let slots = Arc::clone(&self.slots);
+            self.tasks.spawn("disk-collect", async move {
+                loop {
+                    tokio::time::sleep(COLLECT_EVERY).await;
+                    let Some(Ok(shards)) = slots.get(index).map(Slot::shards) else {
+                        continue;
+                    };
+                    // A disk that went out of service meanwhile has said so.
+                    while matches!(shards.collect().await, Ok(1..)) {}
+                }
+            });
         }
     }
 }
 
+/// On a thread of its own, which is lost if the disk hangs.
+fn start_closing(shards: Arc<Shards>) -> Option<oneshot::Receiver<()>> {
+    let (done, closed) = oneshot::channel();
+    let started = std::thread::Builder::new()
+        .name("disk-close".to_owned())
+        .spawn(move || {
+            shards.close();
+            drop(shards);
+            // Whoever waited may have stopped waiting.
+            let _ = done.send(());
+        });
+    if let Err(error) = started {
+        tracing::warn!(%error, "no thread to close a disk");
+        return None;
+    }
+    Some(closed)
+}
+
 impl Slot {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            info: OnceLock::new(),
+            state: RwLock::new(State::Opening("the disk does not tell its label")),
+        }
+    }
+
+    /// What its label says, once it was read.
+    pub(crate) fn info(&self) -> Option<&DiskInfo> {
+        self.info.get()
+    }
+
+    /// The disk, once its label was read.
+    pub(crate) fn id(&self) -> Option<DiskId> {
+        self.info().map(|info| info.id)
+    }
+
     /// The disk, if it is in service.
     pub(crate) fn shards(&self) -> Result<Arc<Shards>, Outage> {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Opening(step) => Err(Outage((*step).to_owned())),
             State::Open(shards) => Ok(Arc::clone(shards)),
             State::Closed(reason) => Err(Outage(reason.clone())),
+        }
+    }
+
+    fn is_opening(&self) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, State::Opening(_))
+    }
+
+    /// The next step of opening it; given back when the disk was closed meanwhile.
+    fn go_on(&self, next: State) -> Result<(), State> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Opening(_) => {
+                *state = next;
+                Ok(())
+            }
+            State::Open(_) | State::Closed(_) => Err(next),
         }
     }
 
@@ -253,176 +329,7 @@ impl Slot {
         let closed = State::Closed("the disk was closed".to_owned());
         match std::mem::replace(&mut *state, closed) {
             State::Open(shards) => Some(shards),
-            State::Closed(_) => None,
+            State::Opening(_) | State::Closed(_) => None,
         }
     }
-}
-
-/// What all disks are opened with.
-struct Opener<'a> {
-    node: NodeId,
-    cluster: ClusterId,
-    read_grace: Duration,
-    clock: SharedClock,
-    metrics: &'a Metrics,
-}
-
-/// A labelled disk.
-struct Labelled {
-    disk: PosixDisk,
-    label: Label,
-}
-
-impl Opener<'_> {
-    /// All at the same time: opening a disk is waiting for it.
-    fn open_all(&self, paths: &[PathBuf]) -> Result<Vec<Slot>, OpenError> {
-        std::thread::scope(|scope| {
-            let opening: Vec<_> = paths
-                .iter()
-                .map(|path| scope.spawn(|| self.open(path)))
-                .collect();
-            opening
-                .into_iter()
-                .map(|thread| thread.join().expect("opening a disk does not panic"))
-                .collect()
-        })
-    }
-
-    fn open(&self, path: &Path) -> Result<Slot, OpenError> {
-        let labelled = match self.find_label(path) {
-            Ok(labelled) => labelled,
-            Err(error) => return keep_out_or_refuse(path, error),
-        };
-        let capacity_bytes = labelled
-            .disk
-            .space()
-            .map_or(0, |space| space.capacity_bytes);
-        let label = labelled.label;
-        let opened = Shards::open(
-            Arc::new(labelled.disk),
-            label,
-            self.read_grace,
-            Arc::clone(&self.clock),
-            self.metrics,
-        );
-        let state = match opened {
-            Ok((shards, report)) => {
-                tracing::info!(path = %path.display(), disk = %label.disk, ?report, "disk opened");
-                State::Open(Arc::new(shards))
-            }
-            Err(error) => {
-                tracing::error!(path = %path.display(), disk = %label.disk, %error, "disk is kept out of service");
-                let disk = label.disk.to_string();
-                let labels = [("disk", disk.as_str())];
-                self.metrics.gauge("cairn_disk_in_service", &labels).set(0);
-                State::Closed(error.to_string())
-            }
-        };
-        Ok(Slot {
-            path: path.to_owned(),
-            id: Some(label.disk),
-            capacity_bytes,
-            state: RwLock::new(state),
-        })
-    }
-
-    /// Opens the directory, and reads its label or writes a new one.
-    fn find_label(&self, path: &Path) -> Result<Labelled, OpenError> {
-        let unusable = |source: DirectoryError| OpenError::Unusable {
-            path: path.to_owned(),
-            source,
-        };
-        let disk = PosixDisk::open(path).map_err(unusable)?;
-        let content = disk
-            .read_file(label::FILE_NAME)
-            .map_err(|error| unusable(error.into()))?;
-        let label = match content {
-            None => self.write_label(path, &disk)?,
-            Some(content) => self.check_label(path, &content)?,
-        };
-        disk.make_folders()
-            .map_err(|error| unusable(error.into()))?;
-        Ok(Labelled { disk, label })
-    }
-
-    fn check_label(&self, path: &Path, content: &[u8]) -> Result<Label, OpenError> {
-        let path = path.to_owned();
-        let label = match Label::decode(content) {
-            Ok(label) => label,
-            Err(source) => return Err(OpenError::Label { path, source }),
-        };
-        if label.cluster != self.cluster {
-            return Err(OpenError::OtherCluster {
-                path,
-                found: label.cluster,
-                expected: self.cluster,
-            });
-        }
-        if label.node != self.node {
-            return Err(OpenError::OtherNode {
-                path,
-                found: label.node,
-                expected: self.node,
-            });
-        }
-        Ok(label)
-    }
-
-    fn write_label(&self, path: &Path, disk: &PosixDisk) -> Result<Label, OpenError> {
-        let path = path.to_owned();
-        let unusable = |error: std::io::Error| OpenError::Unusable {
-            path: path.clone(),
-            source: error.into(),
-        };
-        if let Some(entry) = disk.foreign_entry().map_err(unusable)? {
-            return Err(OpenError::Foreign { path, entry });
-        }
-        let capacity_bytes = disk.space().map_err(unusable)?.capacity_bytes;
-        if capacity_bytes < CAPACITY_MIN {
-            return Err(OpenError::TooSmall {
-                path,
-                capacity_bytes,
-            });
-        }
-        let label = Label {
-            cluster: self.cluster,
-            node: self.node,
-            disk: DiskId::new(cairn_runtime::random::u128()),
-            segment_len_bytes: segment_len_bytes(capacity_bytes),
-        };
-        disk.replace_file(label::FILE_NAME, &label.encode())
-            .map_err(unusable)?;
-        Ok(label)
-    }
-}
-
-/// A disk that fails is kept out; what an operator has got wrong is refused.
-fn keep_out_or_refuse(path: &Path, error: OpenError) -> Result<Slot, OpenError> {
-    use std::io::ErrorKind;
-    let is_failure = match &error {
-        OpenError::Label { source, .. } => *source == LabelError::Damaged,
-        OpenError::Unusable {
-            source: DirectoryError::Io(source),
-            ..
-        } => !matches!(
-            source.kind(),
-            ErrorKind::PermissionDenied
-                | ErrorKind::ReadOnlyFilesystem
-                | ErrorKind::StorageFull
-                | ErrorKind::NotADirectory
-                | ErrorKind::AlreadyExists
-                | ErrorKind::NotFound
-        ),
-        _ => false,
-    };
-    if !is_failure {
-        return Err(error);
-    }
-    tracing::error!(path = %path.display(), %error, "disk is kept out of service");
-    Ok(Slot {
-        path: path.to_owned(),
-        id: None,
-        capacity_bytes: 0,
-        state: RwLock::new(State::Closed(error.to_string())),
-    })
 }

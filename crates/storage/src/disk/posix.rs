@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,21 +47,20 @@ struct OpenFiles {
 /// Why a directory cannot be a disk.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// Another process has it open.
-    #[error("another process has it open")]
+    /// It is open already.
+    #[error("it is open already, in another process or under another name")]
     Locked,
-    /// It cannot be made, opened or read.
+    /// It cannot be opened or read.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
 impl PosixDisk {
-    /// Opens the directory, which is made when it does not exist, and locks it against other processes.
+    /// Opens the directory, which must be there, and locks it against other processes.
     ///
     /// # Errors
     /// See [`DirectoryError`].
     pub fn open(dir: &Path) -> Result<Self, DirectoryError> {
-        fs::create_dir_all(dir)?;
         let lock = File::open(dir)?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
             match errno {
@@ -261,7 +261,13 @@ impl Disk for PosixDisk {
     )]
     fn replace_file(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let temporary = self.dir.join(format!("{name}.tmp"));
-        let mut file = File::create(&temporary)?;
+        // The label has a secret in it.
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, self.dir.join(name))?;

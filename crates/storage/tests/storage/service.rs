@@ -1,6 +1,6 @@
 //! The role over gRPC.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use cairn_rpc::channel::in_process;
 use cairn_rpc::proto::storage as proto;
 use cairn_rpc::proto::storage::storage_client::StorageClient;
 use cairn_runtime::{Metrics, SystemClock, Tasks};
+use cairn_storage::epochs::EpochTable;
 use cairn_storage::{OpenError, Storage, StorageConfig};
 use cairn_types::id::{ClusterId, NodeId};
 use tonic::Code;
@@ -28,8 +29,17 @@ fn open(
     cluster: u128,
     tasks: &Tasks,
 ) -> Result<Storage, OpenError> {
+    open_as(&StorageConfig::new(paths), node, cluster, tasks)
+}
+
+fn open_as(
+    config: &StorageConfig,
+    node: u64,
+    cluster: u128,
+    tasks: &Tasks,
+) -> Result<Storage, OpenError> {
     Storage::open(
-        &StorageConfig::new(paths),
+        config,
         NodeId::new(node),
         ClusterId::new(cluster),
         SystemClock::shared(),
@@ -40,8 +50,12 @@ fn open(
 
 impl Node {
     fn start(paths: Vec<PathBuf>) -> Self {
+        Self::start_as(&StorageConfig::new(paths))
+    }
+
+    fn start_as(config: &StorageConfig) -> Self {
         let tasks = Tasks::new();
-        let storage = open(paths, 1, 1, &tasks).unwrap();
+        let storage = open_as(config, 1, 1, &tasks).unwrap();
         let (to, incoming) = in_process();
         let service = storage.service();
         tasks.spawn("serve", async move {
@@ -89,6 +103,22 @@ impl Node {
             all.push(answer);
         }
         Ok(all)
+    }
+
+    async fn describe(&mut self) -> Vec<proto::DiskSummary> {
+        let answer = self.client.describe(proto::DescribeRequest {}).await;
+        answer.unwrap().into_inner().disks
+    }
+
+    /// Asks until the disk is in service.
+    async fn wait_for(&mut self, disk: usize) {
+        let in_time = async {
+            while !self.describe().await[disk].in_service {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), in_time);
+        in_time.await.expect("the disk comes into service");
     }
 
     async fn list(&mut self, after: Bytes) -> Vec<proto::ShardSummary> {
@@ -173,13 +203,7 @@ async fn shards_are_written_listed_read_and_removed_over_the_wire() {
     };
     assert_eq!(node.list(Bytes::new()).await, [removed]);
     assert_eq!(node.read(&shard).await.unwrap().len(), 3);
-    let disks = node
-        .client
-        .describe(proto::DescribeRequest {})
-        .await
-        .unwrap()
-        .into_inner()
-        .disks;
+    let disks = node.describe().await;
     assert!(disks[0].in_service && disks[0].removed_bytes > 2 << 20 && disks[0].live_bytes == 0);
     node.stop().await;
 }
@@ -290,13 +314,7 @@ async fn a_disk_that_fails_to_open_is_kept_out_while_the_others_serve() {
     let mut node = Node::start(paths());
     let shard = TestShard::new(blob(1), 0, &[100]);
     node.write(&shard).await.unwrap();
-    let disks = node
-        .client
-        .describe(proto::DescribeRequest {})
-        .await
-        .unwrap()
-        .into_inner()
-        .disks;
+    let disks = node.describe().await;
     assert!(disks[0].in_service);
     assert!(
         !disks[1].in_service && disks[1].reason.contains("epochs"),
@@ -305,4 +323,105 @@ async fn a_disk_that_fails_to_open_is_kept_out_while_the_others_serve() {
     );
     assert_eq!(node.storage.disks().len(), 2);
     node.stop().await;
+}
+
+/// A file that nobody can read before somebody else has written it: a disk that hangs.
+fn make_fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_not_mounted_is_kept_out_and_nothing_is_made_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let tasks = Tasks::new();
+    let before = open(paths(), 1, 1, &tasks).unwrap();
+    let disks = before.disks();
+    before.close().await;
+    std::fs::rename(dir.path().join("b"), dir.path().join("elsewhere")).unwrap();
+    let mut config = StorageConfig::new(paths());
+    config.label_new.clear();
+
+    let mut node = Node::start_as(&config);
+    assert_eq!(node.storage.disks(), disks[..1]);
+    let found = node.describe().await;
+    assert!(found[0].in_service && !found[1].in_service);
+    assert!(found[1].reason.contains("mounted"), "{:?}", found[1]);
+    assert!(!dir.path().join("b").exists());
+    node.stop().await;
+
+    std::fs::create_dir_all(dir.path().join("b/lost+found")).unwrap();
+    let mut node = Node::start_as(&config);
+    let found = node.describe().await;
+    assert!(found[1].reason.contains("no label"), "{:?}", found[1]);
+    let shard = TestShard::new(blob(1), 0, &[100]);
+    node.write(&shard).await.unwrap();
+    node.stop().await;
+
+    // Said to be new, it becomes another disk.
+    config.label_new.insert(dir.path().join("b"));
+    let node = Node::start_as(&config);
+    assert_eq!(node.storage.disks()[0], disks[0]);
+    assert_ne!(node.storage.disks()[1].id, disks[1].id);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_is_gone_without_and_comes_into_service_when_it_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let tasks = Tasks::new();
+    let before = open(paths(), 1, 1, &tasks).unwrap();
+    let disks = before.disks();
+    before.close().await;
+    let label_path = dir.path().join("b/label");
+    let label = std::fs::read(&label_path).unwrap();
+    std::fs::remove_file(&label_path).unwrap();
+    make_fifo(&label_path);
+    let mut config = StorageConfig::new(paths());
+    config.label_limit = Duration::from_millis(500);
+
+    let mut node = Node::start_as(&config);
+    assert_eq!(node.storage.disks(), disks[..1]);
+    let found = node.describe().await;
+    assert!(found[0].in_service && !found[1].in_service);
+    assert!(found[1].reason.contains("label"), "{:?}", found[1]);
+    std::fs::write(&label_path, label).unwrap();
+    node.wait_for(1).await;
+    assert_eq!(node.storage.disks(), disks);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disks_that_take_long_to_open_do_not_keep_the_others_from_serving() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let tasks = Tasks::new();
+    open(paths(), 1, 1, &tasks).unwrap().close().await;
+    make_fifo(&dir.path().join("b/epochs"));
+    let mut config = StorageConfig::new(paths());
+    config.opens_in_background = true;
+
+    let mut node = Node::start_as(&config);
+    assert_eq!(node.storage.disks().len(), 2);
+    node.wait_for(0).await;
+    let found = node.describe().await;
+    assert!(!found[1].in_service && found[1].reason.contains("being opened"));
+    std::fs::write(dir.path().join("b/epochs"), EpochTable::default().encode()).unwrap();
+    node.wait_for(1).await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_disk_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = || vec![dir.path().join("a"), dir.path().join("b")];
+    let tasks = Tasks::new();
+    open(paths(), 1, 1, &tasks).unwrap().close().await;
+    std::fs::copy(dir.path().join("a/label"), dir.path().join("b/label")).unwrap();
+    assert!(matches!(
+        open(paths(), 1, 1, &tasks),
+        Err(OpenError::Copy { .. })
+    ));
 }

@@ -9,6 +9,7 @@ use cairn_runtime::{ManualClock, Metrics};
 use cairn_storage::disk::Disk;
 use cairn_storage::disk::posix::PosixDisk;
 use cairn_storage::label::Label;
+use cairn_storage::record::Seed;
 use cairn_storage::shards::{CellFrames, ReadError, Shards, Slice, WriteError};
 use cairn_types::id::{BlobId, ClusterId, DiskId, Epoch, NodeId};
 use cairn_types::time::Timestamp;
@@ -31,6 +32,7 @@ pub(crate) fn label() -> Label {
         cluster: ClusterId::new(1),
         node: NodeId::new(2),
         disk: DiskId::new(3),
+        seed: Seed::new(4 << 64 | 5),
         segment_len_bytes: 8 << 20,
     }
 }
