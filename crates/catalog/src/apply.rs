@@ -143,7 +143,8 @@ fn answer<S: Store>(
         return Ok(result);
     }
     if request::is_too_old(change.clock(), request.minted) {
-        return Ok(Err(Refusal::RequestTooOld));
+        let clock = change.clock();
+        return Ok(Err(Refusal::RequestTooOld { clock }));
     }
     let result = match mutate(change, command) {
         Ok(reply) => Ok(reply),

@@ -98,7 +98,8 @@ impl MetaClient {
     }
 
     /// Applies a change, at most once whatever the number of tries: all carry one request id, which the group remembers
-    /// longer than any caller waits.
+    /// longer than any caller waits. Only where the group certainly did not take the first, because its clock is far ahead
+    /// of this side's, there is a second one, made at that clock.
     ///
     /// # Errors
     /// `Refused` and `Unavailable` are certain to have had no effect; `Unknown` may yet happen.
@@ -107,26 +108,32 @@ impl MetaClient {
         group: GroupId,
         mutation: Mutation,
     ) -> Result<Indexed<Reply>, MutateError> {
-        let request = MutationRequest {
+        let mut request = MutationRequest {
             request: RequestId::new(random::u128()),
             minted: self.shared.clock.now(),
             mutation,
         };
-        let message = MutateRequest {
+        let message = |request: &MutationRequest| MutateRequest {
             group: group.get().into(),
-            request: Some((&request).into()),
+            request: Some(request.into()),
         };
+        let mut made_again = false;
         let mut may_happen = false;
         let mut tries = Tries::new(&self.shared, group);
         while let Some(attempt) = tries.next().await {
             let mut node = attempt.node();
             let answer = attempt
-                .answer(node.mutate(attempt.request(message.clone())))
+                .answer(node.mutate(attempt.request(message(&request))))
                 .await;
             match answer {
-                Ok(response) => {
-                    return applied(response, may_happen, group);
-                }
+                Ok(response) => match applied(response, may_happen, group) {
+                    Err(MutateError::Refused(Refusal::RequestTooOld { clock })) if !made_again => {
+                        made_again = true;
+                        request.request = RequestId::new(random::u128());
+                        request.minted = clock;
+                    }
+                    answer => return answer,
+                },
                 Err(status) => {
                     may_happen |= !is_certainly_refused(&status);
                     tries.failed(status);
@@ -214,7 +221,9 @@ fn applied(
             let refusal = Refusal::try_from(refusal).map_err(|error| unknown(error.to_string()))?;
             match refusal {
                 // The group no longer remembers the request, so it does not know what became of the try before.
-                Refusal::RequestTooOld if earlier_unknown => Err(unknown(refusal.to_string())),
+                Refusal::RequestTooOld { .. } if earlier_unknown => {
+                    Err(unknown(refusal.to_string()))
+                }
                 refusal => Err(MutateError::Refused(refusal)),
             }
         }

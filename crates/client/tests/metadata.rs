@@ -19,6 +19,7 @@ use cairn_types::namespace::{
     View,
 };
 use cairn_types::outcome::Outcome;
+use cairn_types::time::Timestamp;
 use tonic::{Request, Response, Status};
 
 const GROUP: GroupId = GroupId::new(1);
@@ -41,6 +42,7 @@ struct Node {
     /// What is said when the script is over.
     afterwards: Arc<Mutex<Option<Say>>>,
     requests: Arc<Mutex<Vec<RequestId>>>,
+    minted: Arc<Mutex<Vec<Timestamp>>>,
 }
 
 impl Node {
@@ -78,6 +80,7 @@ impl Meta for Node {
     ) -> Result<Response<MutateResponse>, Status> {
         let request = MutationRequest::try_from(request.into_inner().request.unwrap()).unwrap();
         self.requests.lock().unwrap().push(request.request);
+        self.minted.lock().unwrap().push(request.minted);
         let result = match self.answer().await? {
             None => mutate_response::Result::Reply((&Reply::Data(DataReply::Done)).into()),
             Some(refusal) => mutate_response::Result::Refusal((&refusal).into()),
@@ -136,6 +139,9 @@ fn question() -> Query {
         limit: 1,
     })
 }
+
+const AHEAD: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+const TOO_OLD: Refusal = Refusal::RequestTooOld { clock: AHEAD };
 
 const LONG: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(300);
@@ -212,17 +218,30 @@ async fn a_refusal_is_an_answer_unless_an_earlier_try_was_lost_and_forgotten() {
     let error = client.mutate(GROUP, change()).await.unwrap_err();
     assert_eq!(error, MutateError::Refused(Refusal::BucketNotEmpty));
 
-    node.will_say([Say::Refusal(Refusal::RequestTooOld)]);
-    let error = client.mutate(GROUP, change()).await.unwrap_err();
-    assert_eq!(error, MutateError::Refused(Refusal::RequestTooOld));
-
-    node.will_say([Say::Lost, Say::Refusal(Refusal::RequestTooOld)]);
+    node.will_say([Say::Lost, Say::Refusal(TOO_OLD)]);
     let error = client.mutate(GROUP, change()).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
 
     node.will_say([Say::Refusal(Refusal::NoSuchKey)]);
     let error = client.query(GROUP, &question()).await.unwrap_err();
     assert_eq!(error, QueryError::Refused(Refusal::NoSuchKey));
+}
+
+#[tokio::test]
+async fn a_group_whose_clock_is_far_ahead_is_asked_once_more_at_its_clock() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    node.will_say([Say::Refusal(TOO_OLD)]);
+    client.mutate(GROUP, change()).await.unwrap();
+    let ids = node.requests();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(node.minted.lock().unwrap()[1], AHEAD);
+
+    node.will_say([Say::Refusal(TOO_OLD), Say::Refusal(TOO_OLD)]);
+    let error = client.mutate(GROUP, change()).await.unwrap_err();
+    assert_eq!(error, MutateError::Refused(TOO_OLD));
+    assert_eq!(node.requests().len(), 4);
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ impl From<Refusal> for Fault {
             }
             // None of these is the client's doing; a retry begins anew.
             Refusal::BlobCondemned { .. }
-            | Refusal::RequestTooOld
+            | Refusal::RequestTooOld { .. }
             | Refusal::GenesisConflict
             | Refusal::TopologyConflict { .. } => return Self::unavailable(&refusal),
         };

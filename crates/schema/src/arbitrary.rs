@@ -103,7 +103,7 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::ChecksumMismatch),
         Just(Refusal::ChecksumKindMismatch),
         blob_id().prop_map(|blob| Refusal::BlobCondemned { blob }),
-        Just(Refusal::RequestTooOld),
+        timestamp().prop_map(|clock| Refusal::RequestTooOld { clock }),
         text().prop_map(|reason| Refusal::Malformed { reason }),
     ]
 }

@@ -8,7 +8,7 @@ use cairn_types::namespace::{
 };
 use cairn_types::time::Timestamp;
 
-use crate::group::{BUCKET, GROUP, Group, inline, object_key, run};
+use crate::group::{BUCKET, GROUP, Group, Outcome, inline, object_key, run};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -44,7 +44,7 @@ fn a_request_is_answered_the_same_for_ten_minutes_and_then_refused() {
     command.proposed = group.now.plus_millis(10 * MINUTE_MS + 1);
     for _ in 0..2 {
         let rows = request_rows(&group.store);
-        assert_eq!(run(&mut group.store, &command), Err(Refusal::RequestTooOld));
+        assert!(is_too_old(&run(&mut group.store, &command)));
         assert!(request_rows(&group.store) <= rows);
     }
     assert_eq!(group.counters().objects, 0);
@@ -80,7 +80,7 @@ fn a_request_of_a_client_whose_clock_is_ahead_is_remembered_as_long_as_it_may_co
     command.proposed = later;
     assert_eq!(run(&mut group.store, &command), first);
     command.proposed = later.plus_millis(1);
-    assert_eq!(run(&mut group.store, &command), Err(Refusal::RequestTooOld));
+    assert!(is_too_old(&run(&mut group.store, &command)));
 }
 
 #[test]
@@ -191,4 +191,8 @@ fn a_mutation_or_query_for_another_kind_of_group_is_refused() {
         let answer = cairn_catalog::query(&group.store, at, &question).unwrap();
         assert!(matches!(answer, Err(Refusal::Malformed { .. })));
     }
+}
+
+fn is_too_old(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(Refusal::RequestTooOld { .. }))
 }

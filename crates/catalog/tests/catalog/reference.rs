@@ -70,7 +70,7 @@ impl Model {
         }
         let minted = command.request.minted;
         if self.clock.millis_since(minted) > TEN_MINUTES_MS {
-            return Err(Refusal::RequestTooOld);
+            return Err(Refusal::RequestTooOld { clock: self.clock });
         }
         let mut next = self.clone();
         let outcome = next.mutate(group, mutation, command.random);

@@ -2,10 +2,11 @@
 
 use cairn_types::id::{BlobId, BucketId};
 use cairn_types::namespace::Refusal;
+use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128};
 use crate::proto;
-use crate::proto::refusal::{BlobCondemned, Kind, PartNumber, PartTooSmall, Reason};
+use crate::proto::refusal::{BlobCondemned, Kind, PartNumber, PartTooSmall, Reason, RequestTooOld};
 use crate::proto::{BucketTarget, Empty};
 
 impl From<&Refusal> for proto::Refusal {
@@ -39,7 +40,9 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::BlobCondemned { blob } => Kind::BlobCondemned(BlobCondemned {
                 blob: bits_128(blob.get()),
             }),
-            Refusal::RequestTooOld => Kind::RequestTooOld(Empty {}),
+            Refusal::RequestTooOld { clock } => Kind::RequestTooOld(RequestTooOld {
+                clock_ms: clock.as_millis(),
+            }),
             Refusal::Malformed { reason } => Kind::Malformed(Reason {
                 reason: reason.clone(),
             }),
@@ -82,7 +85,9 @@ impl TryFrom<proto::Refusal> for Refusal {
                         Field::new("Refusal.BlobCondemned", "blob").bits_128(&blob)?,
                     ),
                 },
-                Kind::RequestTooOld(Empty {}) => Self::RequestTooOld,
+                Kind::RequestTooOld(RequestTooOld { clock_ms }) => Self::RequestTooOld {
+                    clock: Timestamp::from_millis(clock_ms),
+                },
                 Kind::Malformed(Reason { reason }) => Self::Malformed { reason },
             },
         )

@@ -1,6 +1,7 @@
 //! Why a mutation or query was refused: certain, and without any effect.
 
 use crate::id::{BlobId, BucketId};
+use crate::time::Timestamp;
 
 /// A definite no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,9 +74,13 @@ pub enum Refusal {
         /// The first such blob.
         blob: BlobId,
     },
-    /// The request id was made longer ago than requests are remembered.
+    /// The request id was made longer ago than requests are remembered. Under a new id, made at the group's clock, it may be
+    /// asked for again.
     #[error("the request is too old to be applied exactly once")]
-    RequestTooOld,
+    RequestTooOld {
+        /// The group's clock, which may be ahead of all others and never goes back.
+        clock: Timestamp,
+    },
     /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
     #[error("malformed: {reason}")]
     Malformed {
