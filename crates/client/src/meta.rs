@@ -8,13 +8,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use cairn_rpc::identity::Introduce;
 use cairn_rpc::proto::meta::meta_client::MetaClient as Stub;
 use cairn_rpc::proto::meta::{MutateRequest, QueryRequest, mutate_response, query_response};
 use cairn_rpc::server::MAX_MESSAGE_LEN;
+use cairn_rpc::socket::{AddressError, Dialer};
 use cairn_rpc::status;
 use cairn_runtime::{SharedClock, random};
-use cairn_types::id::{ClusterId, GroupId, NodeId, RequestId};
+use cairn_types::id::{GroupId, NodeId, RequestId};
 use cairn_types::namespace::{Mutation, MutationRequest, Query, Refusal, Reply, View};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -23,7 +25,16 @@ use tonic::{Request, Response, Status};
 pub use error::{MutateError, QueryError};
 use tries::Tries;
 
-type Node = Stub<InterceptedService<Channel, Introduce>>;
+type NodeStub = Stub<InterceptedService<Channel, Introduce>>;
+
+/// A metadata node and the way to it.
+#[derive(Clone)]
+struct Node {
+    id: NodeId,
+    /// `None` in this process.
+    address: Option<String>,
+    stub: NodeStub,
+}
 
 /// How long one request waits inside for a leader before it says that there is none.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +65,11 @@ pub struct MetaClient {
 }
 
 struct Shared {
-    nodes: Vec<(NodeId, Node)>,
+    introduce: Introduce,
+    /// `None` where all nodes are in this process.
+    dialer: Option<Dialer>,
+    /// Never empty.
+    nodes: ArcSwap<Vec<Node>>,
     clock: SharedClock,
     patience: Duration,
     /// Who led a group when it was last asked.
@@ -62,13 +77,47 @@ struct Shared {
 }
 
 impl MetaClient {
-    /// A client of `cluster`'s metadata nodes. A request waits `patience` inside at most.
+    /// A client of metadata nodes in this process, by whoever is introduced. A request waits `patience` inside at most.
     ///
     /// # Panics
     /// When there are no nodes.
     pub fn new(
-        cluster: ClusterId,
+        introduce: Introduce,
         nodes: Vec<(NodeId, Channel)>,
+        clock: SharedClock,
+        patience: Duration,
+    ) -> Self {
+        let nodes = nodes.into_iter();
+        let nodes = nodes.map(|(id, channel)| node(&introduce, id, None, channel));
+        Self::over(nodes.collect(), introduce, None, clock, patience)
+    }
+
+    /// A client of metadata nodes at these addresses (`host:port`), by whoever is introduced. Does not wait for connections.
+    ///
+    /// # Errors
+    /// When one of the addresses is not understood.
+    ///
+    /// # Panics
+    /// When there are no nodes.
+    pub fn dial(
+        introduce: Introduce,
+        dialer: Dialer,
+        nodes: &[(NodeId, String)],
+        clock: SharedClock,
+        patience: Duration,
+    ) -> Result<Self, AddressError> {
+        let nodes = nodes.iter().map(|(id, address)| {
+            let channel = dialer.connect(address)?;
+            Ok(node(&introduce, *id, Some(address.clone()), channel))
+        });
+        let nodes = nodes.collect::<Result<_, AddressError>>()?;
+        Ok(Self::over(nodes, introduce, Some(dialer), clock, patience))
+    }
+
+    fn over(
+        nodes: Vec<Node>,
+        introduce: Introduce,
+        dialer: Option<Dialer>,
         clock: SharedClock,
         patience: Duration,
     ) -> Self {
@@ -76,19 +125,54 @@ impl MetaClient {
             !nodes.is_empty(),
             "a cluster has at least one metadata node"
         );
-        let introduce = |(id, channel)| {
-            let stub = Stub::with_interceptor(channel, Introduce::new(cluster))
-                .max_decoding_message_size(MAX_MESSAGE_LEN)
-                .max_encoding_message_size(MAX_MESSAGE_LEN);
-            (id, stub)
-        };
         Self {
             shared: Arc::new(Shared {
-                nodes: nodes.into_iter().map(introduce).collect(),
+                introduce,
+                dialer,
+                nodes: ArcSwap::from_pointee(nodes),
                 clock,
                 patience,
                 leaders: Mutex::default(),
             }),
+        }
+    }
+
+    /// From now on these are the metadata nodes. Those that are where they were keep their connections; requests that are
+    /// under way end with the nodes that they began with. Nodes without a usable address are passed over, and a list without
+    /// any other changes nothing, as does any list where the nodes are in this process.
+    pub fn set_nodes(&self, nodes: &[(NodeId, String)]) {
+        let Some(dialer) = &self.shared.dialer else {
+            return;
+        };
+        let known = self.shared.nodes.load();
+        let is_same = known.len() == nodes.len()
+            && nodes
+                .iter()
+                .all(|(id, address)| known.iter().any(|node| node.is_at(*id, address)));
+        if is_same {
+            return;
+        }
+        let nodes: Vec<Node> = nodes
+            .iter()
+            .filter_map(|(id, address)| {
+                if let Some(known) = known.iter().find(|node| node.is_at(*id, address)) {
+                    return Some(known.clone());
+                }
+                match dialer.connect(address) {
+                    Ok(channel) => {
+                        let introduce = &self.shared.introduce;
+                        Some(node(introduce, *id, Some(address.clone()), channel))
+                    }
+                    Err(error) => {
+                        tracing::warn!(node = %id, %error, "no way to a metadata node");
+                        None
+                    }
+                }
+            })
+            .collect();
+        if !nodes.is_empty() {
+            tracing::info!(nodes = ?nodes, "the metadata nodes are others now");
+            self.shared.nodes.store(Arc::new(nodes));
         }
     }
 
@@ -121,10 +205,13 @@ impl MetaClient {
         let mut may_happen = false;
         let mut tries = Tries::new(&self.shared, group);
         while let Some(attempt) = tries.next().await {
-            let mut node = attempt.node();
+            let mut stub = attempt.stub();
             let answer = attempt
-                .answer(node.mutate(attempt.request(message(&request))))
+                .answer(stub.mutate(attempt.request(message(&request))))
                 .await;
+            if answer.is_ok() {
+                tries.answered();
+            }
             match answer {
                 Ok(response) => match applied(response, may_happen, group) {
                     Err(MutateError::Refused(Refusal::RequestTooOld { clock })) if !made_again => {
@@ -164,12 +251,15 @@ impl MetaClient {
         };
         let mut tries = Tries::new(&self.shared, group);
         while let Some(attempt) = tries.next().await {
-            let mut node = attempt.node();
+            let mut stub = attempt.stub();
             let answer = attempt
-                .answer(node.query(attempt.request(message.clone())))
+                .answer(stub.query(attempt.request(message.clone())))
                 .await;
             match answer {
-                Ok(response) => return observed(response),
+                Ok(response) => {
+                    tries.answered();
+                    return observed(response);
+                }
                 Err(status) => tries.failed(status),
             }
         }
@@ -195,13 +285,46 @@ impl Shared {
             .copied()
     }
 
-    fn remember_leader(&self, group: GroupId, leader: Option<NodeId>) {
+    /// `node` answered for the group: only a leader does.
+    fn led_by(&self, group: GroupId, node: NodeId) {
         let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
-        match leader {
-            Some(leader) => leaders.insert(group, leader),
-            None => leaders.remove(&group),
-        };
+        leaders.insert(group, node);
     }
+
+    /// `node` did not answer for the group; perhaps it said who would. What is known of another node stays.
+    fn not_led_by(&self, group: GroupId, node: NodeId, leader: Option<NodeId>) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        match leader.filter(|leader| *leader != node) {
+            Some(leader) => {
+                leaders.insert(group, leader);
+            }
+            None if leaders.get(&group) == Some(&node) => {
+                leaders.remove(&group);
+            }
+            None => {}
+        }
+    }
+}
+
+impl Node {
+    fn is_at(&self, id: NodeId, address: &str) -> bool {
+        self.id == id && self.address.as_deref() == Some(address)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = self.address.as_deref().unwrap_or("this process");
+        write!(f, "{} at {address}", self.id)
+    }
+}
+
+/// Calls are meant for this node: another one may be at its address by now.
+fn node(introduce: &Introduce, id: NodeId, address: Option<String>, channel: Channel) -> Node {
+    let stub = Stub::with_interceptor(channel, introduce.to(id))
+        .max_decoding_message_size(MAX_MESSAGE_LEN)
+        .max_encoding_message_size(MAX_MESSAGE_LEN);
+    Node { id, address, stub }
 }
 
 /// What a node answered to a mutation. `earlier_unknown`: a try before this one was not answered.
@@ -266,13 +389,13 @@ fn is_connect_error(status: &Status) -> bool {
 
 /// One try at one node.
 struct Attempt {
-    node: Node,
+    stub: NodeStub,
     timeout: Duration,
 }
 
 impl Attempt {
-    fn node(&self) -> Node {
-        self.node.clone()
+    fn stub(&self) -> NodeStub {
+        self.stub.clone()
     }
 
     /// The message, with the time that this try has.

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cairn_rpc::channel::connect;
+use cairn_rpc::identity::Introduce;
+use cairn_rpc::socket::Dialer;
 use cairn_types::cluster::StorageNode;
-use cairn_types::id::{ClusterId, NodeId};
+use cairn_types::id::NodeId;
 use tonic::transport::Channel;
 
 /// The most connections to one node; beyond it disks share them.
@@ -23,7 +24,8 @@ pub struct Peers {
 }
 
 struct Shared {
-    cluster: ClusterId,
+    introduce: Introduce,
+    dialer: Dialer,
     in_process: HashMap<NodeId, Vec<Channel>>,
     /// Grows by the nodes of the cluster; a node that moved replaces its row.
     dialed: Mutex<HashMap<NodeId, Dialed>>,
@@ -36,24 +38,26 @@ struct Dialed {
 }
 
 impl Peers {
-    /// The peers of `cluster`. Nodes that are not `in_process` are reached by the address that the topology has. A node in
-    /// this process is best given a channel for each of its disks.
+    /// The peers of whoever is introduced. Nodes that are not `in_process` are dialled at the address that the topology has.
+    /// A node in this process is best given a channel for each of its disks.
     pub fn new(
-        cluster: ClusterId,
+        introduce: Introduce,
+        dialer: Dialer,
         in_process: impl IntoIterator<Item = (NodeId, Vec<Channel>)>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
-                cluster,
+                introduce,
+                dialer,
                 in_process: in_process.into_iter().collect(),
                 dialed: Mutex::default(),
             }),
         }
     }
 
-    /// The cluster.
-    pub fn cluster(&self) -> ClusterId {
-        self.shared.cluster
+    /// What a call to `node` says of its caller.
+    pub(crate) fn introduce(&self, node: NodeId) -> Introduce {
+        self.shared.introduce.to(node)
     }
 
     /// The channel for the disk at `slot` of `node`; `None` when the node's address is no address. Never blocks: a channel
@@ -77,7 +81,7 @@ impl Peers {
         match dialed.channels.entry(slot % CONNECTIONS_MAX) {
             Entry::Occupied(known) => Some(known.get().clone()),
             Entry::Vacant(place) => {
-                let channel = connect(&node.address).ok()?;
+                let channel = self.shared.dialer.connect(&node.address).ok()?;
                 Some(place.insert(channel).clone())
             }
         }

@@ -253,7 +253,7 @@ impl ShardClient {
 
     fn stub(&self, node: &StorageNode, slot: usize) -> Option<Node> {
         let channel = self.peers.channel(node, slot)?;
-        let introduce = Introduce::new(self.peers.cluster());
+        let introduce = self.peers.introduce(node.id);
         Some(
             StorageClient::with_interceptor(channel, introduce)
                 .max_decoding_message_size(MAX_MESSAGE_LEN)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -87,8 +88,18 @@ pub struct TopologyCache {
 struct Shared {
     meta: Option<MetaClient>,
     current: ArcSwap<Layout>,
+    /// How often the root group was begun to be asked.
+    begun: AtomicU64,
     /// Held while the root group is asked, so that many who miss the same thing ask once.
-    refreshing: tokio::sync::Mutex<()>,
+    last: tokio::sync::Mutex<Option<Asked>>,
+}
+
+/// How asking the root group ended.
+#[derive(Clone)]
+struct Asked {
+    /// Which ask it was: 1, 2, …
+    number: u64,
+    outcome: Result<Arc<Layout>, QueryError>,
 }
 
 impl TopologyCache {
@@ -100,6 +111,7 @@ impl TopologyCache {
         let topology = ask(&meta, Epoch::new(0))
             .await?
             .ok_or_else(QueryError::unexpected_view)?;
+        tell_nodes(&meta, &topology);
         Ok(Self::with(Some(meta), topology))
     }
 
@@ -127,7 +139,9 @@ impl TopologyCache {
         self.shared.current.load_full()
     }
 
-    /// Asks the root group now, or waits for one who does.
+    /// What the root group says now: the outcome of an ask that began after this call. Who calls while another one is under
+    /// way waits for it to end and shares the next one with all others who wait, so that nobody waits longer than two asks
+    /// take.
     ///
     /// # Errors
     /// When the root group does not answer.
@@ -135,14 +149,27 @@ impl TopologyCache {
         let Some(meta) = &self.shared.meta else {
             return Ok(self.current());
         };
-        let known = self.current().topology().epoch;
-        let _asking = self.shared.refreshing.lock().await;
-        let current = self.current();
-        if current.topology().epoch > known {
-            return Ok(current);
+        let begun_before = self.shared.begun.load(Ordering::SeqCst);
+        let mut last = self.shared.last.lock().await;
+        if let Some(asked) = &*last
+            && asked.number > begun_before
+        {
+            return asked.outcome.clone();
         }
-        match ask(meta, known).await? {
+        let number = self.shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let outcome = self.renew(meta).await;
+        *last = Some(Asked {
+            number,
+            outcome: outcome.clone(),
+        });
+        outcome
+    }
+
+    async fn renew(&self, meta: &MetaClient) -> Result<Arc<Layout>, QueryError> {
+        let current = self.current();
+        match ask(meta, current.topology().epoch).await? {
             Some(topology) => {
+                tell_nodes(meta, &topology);
                 let layout = Arc::new(Layout::new(topology));
                 self.shared.current.store(Arc::clone(&layout));
                 Ok(layout)
@@ -177,7 +204,8 @@ impl TopologyCache {
             shared: Arc::new(Shared {
                 meta,
                 current: ArcSwap::from_pointee(Layout::new(topology)),
-                refreshing: tokio::sync::Mutex::default(),
+                begun: AtomicU64::new(0),
+                last: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -194,6 +222,14 @@ async fn ask(meta: &MetaClient, known: Epoch) -> Result<Option<Topology>, QueryE
         RootView::Topology(topology) => Ok(topology),
         _ => Err(QueryError::unexpected_view()),
     }
+}
+
+/// Lets the client know where the metadata nodes are. They may have moved since it heard of them.
+fn tell_nodes(meta: &MetaClient, topology: &Topology) {
+    let nodes = topology.meta_nodes.iter();
+    let nodes = nodes.filter(|node| !node.address.is_empty());
+    let nodes: Vec<_> = nodes.map(|node| (node.id, node.address.clone())).collect();
+    meta.set_nodes(&nodes);
 }
 
 fn positions<Id: std::hash::Hash + Eq>(ids: impl Iterator<Item = Id>) -> HashMap<Id, usize> {
@@ -216,7 +252,7 @@ fn slots(disks: &[Disk]) -> HashMap<DiskId, usize> {
 #[cfg(test)]
 mod tests {
     use cairn_types::cluster::Profile;
-    use cairn_types::id::ClusterId;
+    use cairn_types::id::{ClusterId, GroupId};
 
     use super::*;
 

@@ -2,21 +2,26 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cairn_client::{MetaClient, MutateError, QueryError};
+use cairn_client::{MetaClient, MutateError, QueryError, TopologyCache};
 use cairn_rpc::channel::{InProcess, in_process};
+use cairn_rpc::identity::{Check, Introduce, META_CALLERS, Role};
 use cairn_rpc::proto::meta::meta_server::{Meta, MetaServer};
 use cairn_rpc::proto::meta::{
-    MutateRequest, MutateResponse, QueryRequest, QueryResponse, StatusRequest, StatusResponse,
-    mutate_response, query_response,
+    ChangeMembersRequest, ChangeMembersResponse, IdentifyRequest, IdentifyResponse, InviteRequest,
+    InviteResponse, MutateRequest, MutateResponse, QueryRequest, QueryResponse, StatusRequest,
+    StatusResponse, TransferLeaderRequest, TransferLeaderResponse, mutate_response, query_response,
 };
+use cairn_rpc::socket::{Dialer, listen};
 use cairn_runtime::{Metrics, SystemClock, Tasks};
-use cairn_types::id::{BucketId, ClusterId, GroupId, NodeId, RequestId};
+use cairn_types::cluster::Topology;
+use cairn_types::id::{BucketId, ClusterId, Epoch, GroupId, NodeId, PoolId, RequestId};
 use cairn_types::namespace::{
     DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query, Refusal, Reply,
-    View,
+    RootView, View,
 };
 use cairn_types::outcome::Outcome;
 use cairn_types::time::Timestamp;
@@ -43,6 +48,7 @@ struct Node {
     afterwards: Arc<Mutex<Option<Say>>>,
     requests: Arc<Mutex<Vec<RequestId>>>,
     minted: Arc<Mutex<Vec<Timestamp>>>,
+    queries: Arc<AtomicUsize>,
 }
 
 impl Node {
@@ -91,12 +97,18 @@ impl Meta for Node {
         }))
     }
 
-    async fn query(&self, _: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+    async fn query(
+        &self,
+        request: Request<QueryRequest>,
+    ) -> Result<Response<QueryResponse>, Status> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        let query = request.into_inner().query.map(Query::try_from);
+        let view = match query.unwrap().unwrap() {
+            Query::Root(_) => View::Root(RootView::Topology(Some(topology()))),
+            Query::Data(_) => View::Data(DataView::FreedBlobs(Vec::new())),
+        };
         let result = match self.answer().await? {
-            None => {
-                let view = View::Data(DataView::FreedBlobs(Vec::new()));
-                query_response::Result::View((&view).into())
-            }
+            None => query_response::Result::View((&view).into()),
             Some(refusal) => query_response::Result::Refusal((&refusal).into()),
         };
         Ok(Response::new(QueryResponse {
@@ -107,6 +119,31 @@ impl Meta for Node {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         Err(Status::unimplemented("no groups"))
+    }
+
+    async fn identify(
+        &self,
+        _: Request<IdentifyRequest>,
+    ) -> Result<Response<IdentifyResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn invite(&self, _: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn change_members(
+        &self,
+        _: Request<ChangeMembersRequest>,
+    ) -> Result<Response<ChangeMembersResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn transfer_leader(
+        &self,
+        _: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
     }
 }
 
@@ -123,8 +160,41 @@ fn nodes<const N: usize>(tasks: &Tasks, patience: Duration) -> ([Node; N], MetaC
         (NodeId::new(id), way.channel())
     });
     let clock = SystemClock::shared();
-    let client = MetaClient::new(ClusterId::new(1), channels.collect(), clock, patience);
+    let client = MetaClient::new(introduce(), channels.collect(), clock, patience);
     (nodes, client)
+}
+
+const CLUSTER: ClusterId = ClusterId::new(1);
+
+fn introduce() -> Introduce {
+    Introduce::new(CLUSTER, NodeId::new(100), Role::Gateway)
+}
+
+fn topology() -> Topology {
+    Topology {
+        cluster: CLUSTER,
+        epoch: Epoch::new(7),
+        data_groups: Vec::new(),
+        nodes: Vec::new(),
+        disks: Vec::new(),
+        pools: Vec::new(),
+        placement_groups: Vec::new(),
+        meta_nodes: Vec::new(),
+        write_pool: PoolId::new(0),
+    }
+}
+
+/// Serves a node on a socket, as the node with this id. Answers its address.
+async fn serve(tasks: &Tasks, id: NodeId, node: &Node) -> String {
+    let metrics = Metrics::new();
+    let (address, incoming) = listen("127.0.0.1:0", &metrics).await.unwrap();
+    let check = Check::new(CLUSTER, id, META_CALLERS);
+    let service = MetaServer::with_interceptor(node.clone(), check);
+    let server = cairn_rpc::server::builder(&metrics).add_service(service);
+    tasks.spawn("serve", async move {
+        server.serve_with_incoming(incoming).await.unwrap();
+    });
+    address.to_string()
 }
 
 fn change() -> Mutation {
@@ -157,12 +227,31 @@ async fn the_leader_is_found_and_asked_first_from_then_on() {
     assert_eq!(applied.index, 42);
     assert_eq!(three.requests().len(), 1);
 
+    // Whichever was asked first: it is known now that the third answers.
+    let before = [&one, &two].map(|node| node.requests().len());
     for _ in 0..5 {
         client.mutate(GROUP, change()).await.unwrap();
     }
-    assert!(one.requests().len() <= 1 && two.requests().len() <= 1);
+    assert_eq!([&one, &two].map(|node| node.requests().len()), before);
     assert_eq!(three.requests().len(), 6);
     assert_eq!(client.query(GROUP, &question()).await.unwrap().index, 43);
+    assert_eq!(one.queries.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_failure_elsewhere_does_not_make_the_leader_forgotten() {
+    let tasks = Tasks::new();
+    let ([one, two], client) = nodes::<2>(&tasks, LONG);
+    one.will_always_say(Say::NotLeader(None));
+    client.mutate(GROUP, change()).await.unwrap();
+    // The leader fails once; the other one is asked, and knows nothing; the leader answers again.
+    two.will_say([Say::Lost]);
+    client.mutate(GROUP, change()).await.unwrap();
+    let before = one.requests().len();
+    for _ in 0..5 {
+        client.mutate(GROUP, change()).await.unwrap();
+    }
+    assert_eq!(one.requests().len(), before);
 }
 
 #[tokio::test]
@@ -260,10 +349,58 @@ async fn what_is_wrong_everywhere_is_not_tried_again() {
 async fn a_node_that_hangs_is_passed_over() {
     let tasks = Tasks::new();
     let ([one, two], client) = nodes::<2>(&tasks, LONG);
-    one.will_always_say(Say::Hang);
-    // Whichever is asked first: the first request may meet the one that hangs, the second goes to the one that answered.
+    one.will_say([Say::Hang]);
+    one.will_always_say(Say::NotLeader(Some(2)));
+    two.will_say([Say::NotLeader(Some(1))]);
+    // Whichever is asked first, the first hangs once before the second answers; from then on only that one is asked.
     client.mutate(GROUP, change()).await.unwrap();
-    assert_eq!(two.requests().len(), 1);
+    assert_eq!(two.requests().len(), 2);
+    let before = one.requests().len();
+    assert!(before >= 1);
+    for _ in 0..5 {
+        client.mutate(GROUP, change()).await.unwrap();
+    }
+    assert_eq!(one.requests().len(), before);
+}
+
+#[tokio::test]
+async fn nodes_that_move_are_followed_and_one_at_the_wrong_address_is_passed_over() {
+    let tasks = Tasks::new();
+    let [node, other] = [Node::default(), Node::default()];
+    let (one, two) = (NodeId::new(1), NodeId::new(2));
+    let at_first = serve(&tasks, one, &node).await;
+    let clock = SystemClock::shared();
+    let dialer = Dialer::new(&Metrics::new());
+    let known = [(one, at_first.clone())];
+    let client = MetaClient::dial(introduce(), dialer, &known, clock, LONG).unwrap();
+    client.mutate(GROUP, change()).await.unwrap();
+    assert_eq!(node.requests().len(), 1);
+
+    // Node 2 is said to be where node 1 is, which refuses what is not meant for it; node 1 to be where it is now.
+    let elsewhere = serve(&tasks, one, &other).await;
+    client.set_nodes(&[(two, at_first), (one, elsewhere)]);
+    for _ in 0..5 {
+        client.mutate(GROUP, change()).await.unwrap();
+    }
+    assert_eq!((node.requests().len(), other.requests().len()), (1, 5));
+
+    client.set_nodes(&[]);
+    client.set_nodes(&[(two, "no address".to_owned())]);
+    client.mutate(GROUP, change()).await.unwrap();
+    assert_eq!(other.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_newer_topology_share_the_answer() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    let topology = TopologyCache::load(client).await.unwrap();
+    let before = node.queries.load(Ordering::SeqCst);
+    let refreshed = futures::future::join_all((0..20).map(|_| topology.refresh())).await;
+    assert!(refreshed.iter().all(Result::is_ok));
+    // The first one's, and one that began after all the others had come.
+    let asked = node.queries.load(Ordering::SeqCst) - before;
+    assert!((1..=2).contains(&asked), "asked {asked} times");
 }
 
 #[tokio::test]
@@ -272,7 +409,7 @@ async fn a_node_that_is_not_reached_took_nothing() {
     drop(incoming);
     let channels = vec![(NodeId::new(1), way.channel())];
     let clock = SystemClock::shared();
-    let client = MetaClient::new(ClusterId::new(1), channels, clock, SHORT);
+    let client = MetaClient::new(introduce(), channels, clock, SHORT);
     let error = client.mutate(GROUP, change()).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Refused, "{error:?}");
 }

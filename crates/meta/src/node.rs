@@ -84,7 +84,7 @@ impl Node {
 
     /// Takes note of the label that was written.
     pub(crate) fn set_label(&self, label: Label) {
-        self.peers.introduce(label.cluster);
+        self.peers.introduce(label.cluster, self.id);
         self.label.get_or_init(|| label);
     }
 

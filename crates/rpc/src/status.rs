@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 const OUTCOME: &str = "cairn-outcome";
 const LEADER: &str = "cairn-leader";
+const MISDIRECTED: &str = "cairn-misdirected";
 
 /// Marks a status: the mutation was certainly never proposed.
 #[must_use]
@@ -29,6 +30,17 @@ pub fn not_leader(leader: Option<NodeId>) -> Status {
         Some(leader) => with(status, LEADER, &leader.get().to_string()),
         None => status,
     }
+}
+
+/// Marks a refusal: the call came to the wrong place, and the right one may be elsewhere. Nothing was proposed.
+#[must_use]
+pub fn misdirected(status: Status) -> Status {
+    with(refused(status), MISDIRECTED, "1")
+}
+
+/// Whether the call came to the wrong place.
+pub fn is_misdirected(status: &Status) -> bool {
+    status.metadata().contains_key(MISDIRECTED)
 }
 
 /// What a status says of the effect.

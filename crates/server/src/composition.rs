@@ -9,7 +9,8 @@ use cairn_client::meta::DEFAULT_PATIENCE;
 use cairn_client::{Blobs, Buckets, MetaClient, Peers, ShardClient, TopologyCache};
 use cairn_engine::{Engine, Parts};
 use cairn_rpc::channel::in_process;
-use cairn_rpc::identity::Check;
+use cairn_rpc::identity::{Check, Introduce, Role, STORAGE_CALLERS};
+use cairn_rpc::socket::Dialer;
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process};
 use cairn_storage::{Storage, StorageConfig};
 use cairn_types::cluster::{Disk, Location, StorageNode};
@@ -60,7 +61,8 @@ impl Roles {
         let replicas = Replicas::start(config, directories, surroundings, &tasks).await?;
         let cluster = replicas.cluster();
         let clock = Arc::clone(&surroundings.clock);
-        let client = MetaClient::new(cluster, replicas.channels(), clock, DEFAULT_PATIENCE);
+        let introduce = Introduce::new(cluster, NODE, Role::Gateway);
+        let client = MetaClient::new(introduce, replicas.channels(), clock, DEFAULT_PATIENCE);
 
         let storage = open_storage(config, directories, cluster, surroundings, &tasks).await?;
         let peers = serve_storage(&storage, cluster, surroundings, &tasks);
@@ -132,14 +134,18 @@ fn serve_storage(
     tasks: &Tasks,
 ) -> Peers {
     let (near, far) = in_process();
-    let router = cairn_rpc::server::builder(&surroundings.metrics).add_service(
-        InterceptedService::new(storage.service(), Check::new(cluster)),
-    );
+    let router =
+        cairn_rpc::server::builder(&surroundings.metrics).add_service(InterceptedService::new(
+            storage.service(),
+            Check::new(cluster, NODE, STORAGE_CALLERS),
+        ));
     serve("storage service", tasks, router.serve_with_incoming(far));
     // One for each disk: on a shared one a disk that hangs would hold up the others through its flow control.
     let channels = (0..storage.disks().len().max(1)).map(|_| near.channel());
     let channels = channels.collect();
-    Peers::new(cluster, [(NODE, channels)])
+    let introduce = Introduce::new(cluster, NODE, Role::Gateway);
+    let dialer = Dialer::new(&surroundings.metrics);
+    Peers::new(introduce, dialer, [(NODE, channels)])
 }
 
 /// Runs a service of this process.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use cairn_meta::{DatabaseError, Dial, GroupStatus, LabelError, Meta, MetaConfig, OpenError};
 use cairn_rpc::channel::{InProcess, in_process};
-use cairn_rpc::identity::Check;
+use cairn_rpc::identity::{Check, META_CALLERS};
 use cairn_runtime::{Tasks, random};
 use cairn_types::id::{ClusterId, NodeId};
 use futures::StreamExt;
@@ -287,7 +287,10 @@ impl Opener<'_> {
         let meta = Meta::open(meta_config, clock, self.tasks, metrics).await?;
         let (metadata, replication) = meta.services();
         let router = cairn_rpc::server::builder(metrics)
-            .add_service(InterceptedService::new(metadata, Check::new(self.cluster)))
+            .add_service(InterceptedService::new(
+                metadata,
+                Check::new(self.cluster, node, META_CALLERS),
+            ))
             .add_service(replication);
         let serving = router.serve_with_incoming(end);
         crate::composition::serve("meta service", self.tasks, serving);

@@ -1,5 +1,6 @@
 //! Whom to ask next, and when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_rpc::status;
@@ -7,7 +8,7 @@ use cairn_runtime::random;
 use cairn_types::id::{GroupId, NodeId};
 use tonic::{Code, Status};
 
-use super::{Attempt, Shared};
+use super::{Attempt, Node, Shared};
 
 /// The time that the first unanswered try gets; each later one gets twice as much, so that a paused leader does not hold a
 /// request up for long, and a slow one still gets to answer.
@@ -20,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// The tries of one request.
 pub(super) struct Tries<'a> {
     shared: &'a Shared,
+    /// As they were when the request began.
+    nodes: Arc<Vec<Node>>,
     group: GroupId,
     /// On the monotonic clock.
     deadline: Duration,
@@ -34,9 +37,10 @@ pub(super) struct Tries<'a> {
 
 impl<'a> Tries<'a> {
     pub(super) fn new(shared: &'a Shared, group: GroupId) -> Self {
+        let nodes = shared.nodes.load_full();
         let hinted = shared
             .leader(group)
-            .and_then(|leader| position(shared, leader));
+            .and_then(|leader| position(&nodes, leader));
         Self {
             shared,
             group,
@@ -44,7 +48,8 @@ impl<'a> Tries<'a> {
             timeout: FIRST_TIMEOUT,
             pause: FIRST_PAUSE,
             asked: 0,
-            next_node: hinted.unwrap_or_else(|| random::below(shared.nodes.len())),
+            next_node: hinted.unwrap_or_else(|| random::below(nodes.len())),
+            nodes,
             given_up: false,
             last: None,
         }
@@ -55,7 +60,7 @@ impl<'a> Tries<'a> {
         if self.given_up {
             return None;
         }
-        if self.asked > 0 && self.asked.is_multiple_of(self.shared.nodes.len()) {
+        if self.asked > 0 && self.asked.is_multiple_of(self.nodes.len()) {
             let pause = self.pause / 2 + self.pause.mul_f64(fraction()) / 2;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             tokio::time::sleep(pause.min(self.remaining())).await;
@@ -65,29 +70,31 @@ impl<'a> Tries<'a> {
             return None;
         }
         self.asked += 1;
-        let (_, node) = self
-            .shared
-            .nodes
-            .get(self.next_node)
-            .expect("positions are below the number of nodes");
         Some(Attempt {
-            node: node.clone(),
+            stub: self.asked_node().stub.clone(),
             timeout: self.timeout.min(remaining),
         })
+    }
+
+    /// The node of the last try answered.
+    pub(super) fn answered(&self) {
+        self.shared.led_by(self.group, self.asked_node().id);
     }
 
     /// Takes in how the last try failed.
     pub(super) fn failed(&mut self, status: Status) {
         let leader = status::leader(&status);
-        self.shared.remember_leader(self.group, leader);
+        let asked = self.asked_node().id;
+        self.shared.not_led_by(self.group, asked, leader);
         self.next_node = leader
-            .and_then(|leader| position(self.shared, leader))
+            .and_then(|leader| position(&self.nodes, leader))
             .filter(|at| *at != self.next_node)
-            .unwrap_or((self.next_node + 1) % self.shared.nodes.len());
+            .unwrap_or((self.next_node + 1) % self.nodes.len());
         if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) {
             self.timeout *= 2;
         }
-        self.given_up = is_final(status.code());
+        // What came to the wrong place says nothing of the right one.
+        self.given_up = is_final(status.code()) && !status::is_misdirected(&status);
         self.last = Some(status);
     }
 
@@ -99,13 +106,20 @@ impl<'a> Tries<'a> {
         )
     }
 
+    /// The node of the try that was given out last, or is given out next.
+    fn asked_node(&self) -> &Node {
+        self.nodes
+            .get(self.next_node)
+            .expect("positions are below the number of nodes")
+    }
+
     fn remaining(&self) -> Duration {
         self.deadline.saturating_sub(self.shared.clock.monotonic())
     }
 }
 
-fn position(shared: &Shared, id: NodeId) -> Option<usize> {
-    shared.nodes.iter().position(|(node, _)| *node == id)
+fn position(nodes: &[Node], id: NodeId) -> Option<usize> {
+    nodes.iter().position(|node| node.id == id)
 }
 
 /// Whether the same request would get the same answer everywhere and always.

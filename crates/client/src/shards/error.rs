@@ -72,6 +72,10 @@ impl ShardError {
 
     pub(crate) fn from_status(disk: DiskId, status: &Status) -> Self {
         let kind = match status.code() {
+            // Another node is at that address: as good as nobody.
+            Code::FailedPrecondition if cairn_rpc::status::is_misdirected(status) => {
+                ShardErrorKind::Unavailable
+            }
             Code::NotFound => ShardErrorKind::Missing,
             Code::DataLoss => ShardErrorKind::Damaged,
             Code::ResourceExhausted => ShardErrorKind::Full,
@@ -95,5 +99,20 @@ impl ShardError {
             kind,
             reason: format!("{}: {}", status.code(), status.message()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_not_the_one_meant_is_as_good_as_away() {
+        let disk = DiskId::new(1);
+        let stale = Status::failed_precondition("a newer epoch is known");
+        let kind = |status: &Status| ShardError::from_status(disk, status).kind;
+        assert_eq!(kind(&stale), ShardErrorKind::Stale);
+        let elsewhere = cairn_rpc::status::misdirected(stale);
+        assert_eq!(kind(&elsewhere), ShardErrorKind::Unavailable);
     }
 }

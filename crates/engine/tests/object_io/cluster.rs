@@ -10,8 +10,10 @@ use cairn_engine::{
     Config, Declared, Download, Engine, Parts, PutError, ReadError, Source, Target,
 };
 use cairn_rpc::channel::in_process;
+use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::proto::meta::meta_server::MetaServer;
 use cairn_rpc::proto::storage::storage_server::StorageServer;
+use cairn_rpc::socket::Dialer;
 use cairn_runtime::{CpuPool, Metrics, SystemClock, Tasks};
 use cairn_types::cluster::{Disk, Location, Profile, StorageNode};
 use cairn_types::id::{BlobId, ClusterId, DiskId, Epoch, GroupId, NodeId, PoolId};
@@ -77,8 +79,9 @@ impl Cluster {
         tasks.spawn("serve", async move {
             server.serve_with_incoming(incoming).await.unwrap();
         });
+        let introduce = Introduce::new(CLUSTER, NODE, Role::Gateway);
         let meta = MetaClient::new(
-            CLUSTER,
+            introduce.clone(),
             vec![(NODE, to_server.channel())],
             clock.clone(),
             Duration::from_secs(2),
@@ -86,7 +89,7 @@ impl Cluster {
         make_topology(&meta, &setup, profile, &ids).await;
         let topology = TopologyCache::load(meta.clone()).await.unwrap();
         let channels = ids.iter().map(|_| to_server.channel()).collect();
-        let peers = Peers::new(CLUSTER, [(NODE, channels)]);
+        let peers = Peers::new(introduce, Dialer::new(&metrics), [(NODE, channels)]);
         let shards = ShardClient::new(peers, topology.clone(), clock.clone());
         let buckets = Buckets::new(meta.clone());
         let name = BucketName::parse("bucket").unwrap();

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use cairn_rpc::identity::Introduce;
+use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::proto::raft;
 use cairn_rpc::proto::raft::raft_client::RaftClient;
 use cairn_rpc::server::MAX_MESSAGE_LEN;
@@ -73,9 +73,10 @@ impl Peers {
         }
     }
 
-    /// From now on calls say that they are from this cluster; before, none can be made.
-    pub(crate) fn introduce(&self, cluster: ClusterId) {
-        self.links.cluster.get_or_init(|| Introduce::new(cluster));
+    /// From now on calls say that they are from this node of this cluster; before, none can be made.
+    pub(crate) fn introduce(&self, cluster: ClusterId, node: NodeId) {
+        let introduce = || Introduce::new(cluster, node, Role::Meta);
+        self.links.cluster.get_or_init(introduce);
     }
 
     fn learn(&self, node: u64, address: &str) {
@@ -120,7 +121,7 @@ impl Peers {
             .get(&node)
             .ok_or_else(|| unreachable("the peer has no usable address"))?;
         Ok(
-            RaftClient::with_interceptor(channel.clone(), introduce.clone())
+            RaftClient::with_interceptor(channel.clone(), introduce.to(NodeId::new(node)))
                 .max_decoding_message_size(MAX_MESSAGE_LEN)
                 .max_encoding_message_size(MAX_MESSAGE_LEN),
         )

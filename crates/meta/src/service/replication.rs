@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_rpc::identity::Check;
+use cairn_rpc::identity::{Check, RAFT_CALLERS};
 use cairn_rpc::proto::raft;
 use cairn_rpc::proto::raft::raft_server::Raft;
 use openraft::raft::TransferLeaderError;
 use tonic::metadata::MetadataMap;
-use tonic::service::Interceptor;
-use tonic::{Extensions, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::messages::{self, MessageError, SnapshotHeader, Stored};
 use super::peers::TRANSFER;
@@ -50,8 +49,7 @@ impl RaftService {
             .cluster()
             .ok_or_else(|| Status::unavailable("this node is of no cluster yet"))?;
         let (metadata, _, message) = request.into_parts();
-        let request = Request::from_parts(metadata, Extensions::default(), ());
-        let (metadata, _, ()) = Check::new(cluster).call(request)?.into_parts();
+        Check::new(cluster, self.node.id(), RAFT_CALLERS).check(&metadata)?;
         Ok((Caller(metadata), message))
     }
 
