@@ -5,17 +5,21 @@
 //! - `collect` finds blobs that nothing ever referred to (a gateway died in the middle of a PUT) and removes them, after a
 //!   commit that forbids them for good.
 //!
-//! Both can be repeated and interrupted at any point, and two of them may run at once: each step is idempotent.
+//! The last two can be repeated and interrupted at any point, and several processes may do the same at once: each step is
+//! idempotent. So that they do not, each does it for the groups that it is told it is responsible for.
 
 pub mod collect;
 pub mod planning;
 pub mod reclaim;
 mod removal;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_client::{Blobs, ShardClient, TopologyCache};
 use cairn_runtime::{Metrics, SharedClock, Tasks};
+use cairn_types::id::GroupId;
 
 /// How often, and how late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +32,14 @@ pub struct WorkersConfig {
     pub collect_age: Duration,
 }
 
+/// Tells whether this process works for a data group now: the one beside the group's leader does. Asked before each round;
+/// does not block.
+pub type IsResponsible = Arc<dyn Fn(GroupId) -> bool + Send + Sync + 'static>;
+
 /// What the workers work with.
 #[derive(Clone)]
 pub struct Workers {
+    is_responsible: IsResponsible,
     blobs: Blobs,
     shards: ShardClient,
     topology: TopologyCache,
@@ -39,8 +48,9 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Workers on a cluster.
+    /// Workers on a cluster, for the groups that `is_responsible` is true of.
     pub fn new(
+        is_responsible: IsResponsible,
         blobs: Blobs,
         shards: ShardClient,
         topology: TopologyCache,
@@ -48,6 +58,7 @@ impl Workers {
         metrics: Metrics,
     ) -> Self {
         Self {
+            is_responsible,
             blobs,
             shards,
             topology,
@@ -66,5 +77,14 @@ impl Workers {
         tasks.spawn("collect", async move {
             collect::run(&workers, config.collect_interval, config.collect_age).await;
         });
+    }
+
+    /// The data groups that this process works for now.
+    fn responsibilities(&self) -> BTreeSet<GroupId> {
+        let layout = self.topology.current();
+        let groups = layout.topology().data_groups.iter().copied();
+        groups
+            .filter(|group| (self.is_responsible)(*group))
+            .collect()
     }
 }
