@@ -22,15 +22,16 @@ use crate::query::Query;
 
 pub(crate) use chunk_chain::ChunkChain;
 use claim::{Claim, Place};
-pub use signer::sign_request;
+pub use signer::{Purpose, sign_request};
 use signing_key::{SigningKey, SigningKeys};
 
 /// How far a request's clock may be off.
 const SKEW_LIMIT_MS: u64 = 15 * 60 * 1000;
 
-/// Checks signatures for one region. One per process: it remembers the signing keys of the day.
+/// Checks signatures for one service in one region. One per process and service: it remembers the signing keys of the day.
 #[derive(Debug)]
 pub struct Authenticator {
+    service: &'static str,
     region: String,
     any_region: bool,
     keys: SigningKeys,
@@ -56,13 +57,21 @@ pub enum Caller {
 }
 
 impl Authenticator {
-    /// An authenticator of a region. With `any_region` it takes requests that were signed for any other one too.
+    /// An authenticator of S3 in a region. With `any_region` it takes requests that were signed for any other one too.
     pub fn new(region: impl Into<String>, any_region: bool) -> Self {
         Self {
+            service: "s3",
             region: region.into(),
             any_region,
             keys: SigningKeys::default(),
         }
+    }
+
+    /// The same for another service: what was signed for one is of no use at the other.
+    #[must_use]
+    pub fn of_service(mut self, service: &'static str) -> Self {
+        self.service = service;
+        self
     }
 
     /// Proves who sent a request, at the time `now`. `look_up` gives what an access key stands for.
@@ -115,10 +124,10 @@ impl Authenticator {
 
     fn check_scope(&self, claim: &Claim) -> Result<(), S3Error> {
         let scope = &claim.scope;
-        if scope.service != "s3" {
+        if scope.service != self.service {
             return Err(claim.malformed(&format!(
-                "incorrect service \"{}\". This endpoint belongs to \"s3\".",
-                scope.service
+                "incorrect service \"{}\". This endpoint belongs to \"{}\".",
+                scope.service, self.service
             )));
         }
         if scope.region != self.region && !self.any_region {

@@ -14,6 +14,15 @@ use crate::query::Query;
 /// The SHA-256 of no bytes: what a request without a body signs for it.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// What a signature is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose<'a> {
+    /// The service: `s3`, or another one that an `Authenticator` was made for.
+    pub service: &'a str,
+    /// The region.
+    pub region: &'a str,
+}
+
 /// Signs a request without a body, in its `Authorization` header, at the time `now`. It must have its `Host` header.
 ///
 /// Panics: when the path or query is not percent-encoded UTF-8.
@@ -21,14 +30,14 @@ pub fn sign_request(
     parts: &mut Parts,
     access_key: &str,
     secret: &SecretKey,
-    region: &str,
+    purpose: Purpose<'_>,
     now: Timestamp,
 ) {
     let amz_date = format_amz_date(now);
     let scope = Scope {
         date: amz_date.chars().take(8).collect(),
-        region: region.to_owned(),
-        service: "s3".to_owned(),
+        region: purpose.region.to_owned(),
+        service: purpose.service.to_owned(),
     };
     let ascii = |text: &str| {
         HeaderValue::from_str(text).expect("digits, letters and the caller's key are header text")
@@ -69,7 +78,11 @@ mod tests {
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         let now = Timestamp::from_millis(1_700_000_000_000);
         let secret = SecretKey::new("swordfish");
-        sign_request(&mut parts, "somebody", &secret, "eu-1", now);
+        let purpose = Purpose {
+            service: "another",
+            region: "eu-1",
+        };
+        sign_request(&mut parts, "somebody", &secret, purpose, now);
         let query = Query::parse(parts.uri.query()).unwrap();
         let look_up = |secret: &str| {
             Some(Credential {
@@ -81,7 +94,7 @@ mod tests {
                 }),
             })
         };
-        let authenticator = Authenticator::new("eu-1", false);
+        let authenticator = Authenticator::new("eu-1", false).of_service("another");
         let verify = |secret: &str| {
             authenticator
                 .verify(&parts, &query, now, |_| look_up(secret))
@@ -89,5 +102,8 @@ mod tests {
         };
         assert!(verify("swordfish"));
         assert!(!verify("sailfish"));
+        let of_s3 = Authenticator::new("eu-1", false);
+        let verified = of_s3.verify(&parts, &query, now, |_| look_up("swordfish"));
+        assert!(verified.is_err(), "a signature for another service");
     }
 }
