@@ -30,11 +30,17 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// The disk's.
     fn segments(&self) -> io::Result<Vec<u32>>;
 
-    /// Makes an empty segment. Durable when it returns.
+    /// Makes an empty segment, to be written. Durable when it returns.
     ///
     /// # Errors
     /// The disk's; `AlreadyExists`.
-    fn create_segment(&self, segment: u32) -> io::Result<()>;
+    fn create_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Opens a segment to write on at its end.
+    ///
+    /// # Errors
+    /// The disk's; `NotFound`.
+    fn reopen_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>>;
 
     /// Takes a segment away with all that is in it.
     ///
@@ -66,13 +72,6 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// The disk's. It is not known then what is durable, and a second call may return success without having written:
     /// never call it again.
     fn sync(&self, segment: u32) -> io::Result<()>;
-
-    /// Takes hold of space for later writes, without changing the segment's length. Where the file system cannot, nothing
-    /// happens.
-    ///
-    /// # Errors
-    /// `StorageFull`, and the disk's.
-    fn preallocate(&self, segment: u32, offset: u64, len: u64) -> io::Result<()>;
 
     /// Cuts the segment to `len` bytes and gives back what was preallocated behind them.
     ///
@@ -106,6 +105,42 @@ pub trait Disk: Send + Sync + Debug + 'static {
 
     /// Where the index lives. Losing it loses no shard.
     fn index_dir(&self) -> &Path;
+}
+
+/// A segment that is being written: an open file of its own, which nobody else writes or syncs through. Every call blocks.
+///
+/// Its own, because Linux tells an error of writing back once for each open file: on a shared one the sync of another thread
+/// would take the error with it, and the writer's next sync would succeed over bytes that were lost.
+pub trait SegmentFile: Send + Debug {
+    /// As [`Disk::write`].
+    ///
+    /// # Errors
+    /// The disk's; after an error any part of it may be written.
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
+
+    /// Makes all that was written through this file durable.
+    ///
+    /// # Errors
+    /// As those of [`Disk::sync`]: never call it again after one.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Takes hold of space for later writes, without changing the segment's length. Where the file system cannot, nothing
+    /// happens.
+    ///
+    /// # Errors
+    /// `StorageFull`, and the disk's.
+    fn preallocate(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// As [`Disk::truncate`].
+    ///
+    /// # Errors
+    /// The disk's.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+}
+
+/// Whether this error says that a place of the medium cannot be read.
+pub fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 /// Whether this error says that the disk is full.

@@ -34,6 +34,9 @@ const READ_AHEAD: usize = 2;
 /// noticed sooner, by the connection.
 const WRITER_IDLE_LIMIT: Duration = Duration::from_mins(15);
 
+/// How long a disk may take to say how it is.
+const STATUS_LIMIT: Duration = Duration::from_secs(1);
+
 /// Shards in one message of a list.
 const PAGE_LEN: usize = 512;
 
@@ -248,15 +251,17 @@ async fn describe(slot: &Slot) -> proto::DiskSummary {
         capacity_bytes: slot.info().map_or(0, |info| info.capacity_bytes),
         ..proto::DiskSummary::default()
     };
-    let status = match slot.shards() {
-        Ok(shards) => shards.status().await,
-        Err(outage) => Err(outage),
+    let status = async {
+        let shards = slot.shards()?;
+        let status = shards.status().await?;
+        Ok((status, shards.reserve_bytes()))
     };
-    match status {
-        Ok(status) => {
+    match in_time(status).await {
+        Ok((status, reserve_bytes)) => {
             summary.in_service = true;
             summary.capacity_bytes = status.space.capacity_bytes;
-            summary.available_bytes = status.space.available_bytes;
+            // Shards cannot have the reserve.
+            summary.available_bytes = status.space.available_bytes.saturating_sub(reserve_bytes);
             summary.live_bytes = status.totals.live_bytes;
             summary.removed_bytes = status.totals.doomed_bytes;
             summary.damaged_cells = status.damaged_cells;
@@ -264,6 +269,13 @@ async fn describe(slot: &Slot) -> proto::DiskSummary {
         Err(outage) => summary.reason = outage.0,
     }
     summary
+}
+
+/// A disk that does not answer is not in service, and holds up nobody who asks about the others.
+async fn in_time<T>(status: impl Future<Output = Result<T, Outage>>) -> Result<T, Outage> {
+    tokio::time::timeout(STATUS_LIMIT, status)
+        .await
+        .unwrap_or_else(|_| Err(Outage("the disk does not answer".to_owned())))
 }
 
 fn read_answer(frames: CellFrames) -> proto::ReadShardResponse {
@@ -323,5 +335,17 @@ fn read_status(error: &ReadError) -> Status {
         ReadError::Damaged { .. } => Status::data_loss(text),
         ReadError::OutOfRange => Status::invalid_argument(text),
         ReadError::OutOfService(_) => Status::unavailable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_said_not_to_answer() {
+        let status = in_time(std::future::pending::<Result<(), Outage>>()).await;
+        assert_eq!(status.unwrap_err().0, "the disk does not answer");
+        assert!(in_time(std::future::ready(Ok(()))).await.is_ok());
     }
 }

@@ -10,7 +10,7 @@ use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 
-use crate::disk::{Disk, Space};
+use crate::disk::{Disk, Space, is_full};
 use crate::epochs;
 use crate::index::IndexError;
 use crate::label::Label;
@@ -25,7 +25,7 @@ mod writer;
 
 pub use reader::{CellFrames, Located, ReadError, Slice};
 
-use writer::{CellRecord, Command, Lane};
+use writer::{CellRecord, Command, Failure, Lane};
 
 /// Writers, each with an open segment and a thread: while one waits for the disk to sync, the other takes new cells.
 const WRITERS: usize = 2;
@@ -202,6 +202,7 @@ impl Shards {
             next_stripe: 0,
             root: ShardRoot::new(),
             held: None,
+            failure: Failure::default(),
             open: true,
         })
     }
@@ -302,6 +303,11 @@ impl Shards {
         self.pool.run(move || core.status()).await?
     }
 
+    /// Bytes of those available that shards cannot have. Does not block.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.core.reserve_bytes()
+    }
+
     /// Why the disk is out of service, if it is.
     pub fn outage(&self) -> Option<&str> {
         self.core.outage.get().map(String::as_str)
@@ -340,13 +346,22 @@ impl Core {
     }
 
     /// Takes the disk out of service, for good. Only the first reason counts.
-    pub(crate) fn fail(&self, step: &str, error: &dyn std::error::Error) -> Outage {
+    pub(crate) fn fail(&self, step: &str, error: &dyn std::fmt::Display) -> Outage {
         let reason = format!("{step}: {error}");
         if self.outage.set(reason.clone()).is_ok() {
             tracing::error!(disk = %self.label.disk, reason, "disk is taken out of service");
             self.counts.in_service.set(0);
         }
         Outage(self.outage.get().cloned().unwrap_or(reason))
+    }
+
+    /// A full disk stays in service; anything else takes it out.
+    pub(crate) fn full_or_failed(&self, step: &str, error: &std::io::Error) -> WriteError {
+        if is_full(error) {
+            WriteError::Full
+        } else {
+            self.fail(step, error).into()
+        }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -511,6 +526,7 @@ pub struct ShardWriter {
     root: ShardRoot,
     /// The newest cell: whether it is the last one is only known with the next or with the end.
     held: Option<CellRecord>,
+    failure: Failure,
     open: bool,
 }
 
@@ -519,13 +535,16 @@ impl ShardWriter {
     /// the disk is behind.
     ///
     /// # Errors
-    /// The cell is damaged or not the next one, or the write failed.
+    /// The cell is damaged or not the next one, or an earlier one could not be written.
     pub async fn cell(
         &mut self,
         stripe: u32,
         data: Bytes,
         hashes: Bytes,
     ) -> Result<(), WriteError> {
+        if let Some(error) = self.failure.get() {
+            return Err(error.clone());
+        }
         if stripe != self.next_stripe || stripe >= STRIPES_MAX {
             return Err(WriteError::Shape(
                 "cells come in stripe order, and not too many",
@@ -545,6 +564,7 @@ impl ShardWriter {
             epoch: self.epoch,
             data,
             table: hashes,
+            failure: Arc::clone(&self.failure),
         };
         if let Some(earlier) = self.held.replace(cell) {
             self.lane().cell(self.sequence, earlier).await?;

@@ -18,7 +18,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
-use super::{Disk, Space};
+use super::{Disk, SegmentFile, Space};
 
 /// Segment files that are kept open; more are opened as they are needed.
 const OPEN_FILES_MAX: usize = 128;
@@ -159,30 +159,29 @@ impl Disk for PosixDisk {
         Ok(numbers)
     }
 
-    fn create_segment(&self, segment: u32) -> io::Result<()> {
+    fn create_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new()
-            .read(true)
             .write(true)
             .create_new(true)
             .open(self.path(segment))?;
         // The name must be durable before anything in the file can count.
         sync_dir(&self.segments_dir)?;
-        let mut open = self
-            .open_files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.uses += 1;
-        open.keep(segment, Arc::new(file));
-        Ok(())
+        Ok(Box::new(PosixSegment(file)))
+    }
+
+    fn reopen_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().write(true).open(self.path(segment))?;
+        Ok(Box::new(PosixSegment(file)))
     }
 
     fn remove_segment(&self, segment: u32) -> io::Result<()> {
+        fs::remove_file(self.path(segment))?;
+        // Afterwards: a reader in between would have put it back, and an open file keeps its space.
         self.open_files
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .by_segment
             .remove(&segment);
-        fs::remove_file(self.path(segment))?;
         sync_dir(&self.segments_dir)
     }
 
@@ -208,31 +207,11 @@ impl Disk for PosixDisk {
     }
 
     fn write(&self, segment: u32, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        let file = self.file(segment)?;
-        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut slices = &mut slices[..];
-        let mut at = offset;
-        IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
-            let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(&file, slices, at))?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            at += u64::try_from(written).expect("a length");
-            IoSlice::advance_slices(&mut slices, written);
-        }
-        Ok(())
+        write_parts(&*self.file(segment)?, offset, parts)
     }
 
     fn sync(&self, segment: u32) -> io::Result<()> {
         Ok(rustix::fs::fdatasync(&self.file(segment)?)?)
-    }
-
-    fn preallocate(&self, segment: u32, offset: u64, len: u64) -> io::Result<()> {
-        let file = self.file(segment)?;
-        unless_unsupported(rustix::io::retry_on_intr(|| {
-            rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, offset, len)
-        }))
     }
 
     fn truncate(&self, segment: u32, len: u64) -> io::Result<()> {
@@ -287,6 +266,46 @@ impl Disk for PosixDisk {
     }
 }
 
+/// A segment that is being written.
+#[derive(Debug)]
+struct PosixSegment(File);
+
+impl SegmentFile for PosixSegment {
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        write_parts(&self.0, offset, parts)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+
+    fn preallocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        unless_unsupported(rustix::io::retry_on_intr(|| {
+            rustix::fs::fallocate(&self.0, FallocateFlags::KEEP_SIZE, offset, len)
+        }))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::ftruncate(&self.0, len)?)
+    }
+}
+
+fn write_parts(file: &File, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let mut slices = &mut slices[..];
+    let mut at = offset;
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(file, slices, at))?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        at += u64::try_from(written).expect("a length");
+        IoSlice::advance_slices(&mut slices, written);
+    }
+    Ok(())
+}
+
 fn unless_unsupported(result: Result<(), Errno>) -> io::Result<()> {
     match result {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
@@ -332,10 +351,10 @@ mod tests {
     #[test]
     fn space_is_taken_hold_of_and_given_back() {
         let (_dir, disk) = disk();
-        disk.create_segment(1).unwrap();
+        let file = disk.create_segment(1).unwrap();
         let blocks = || fs::metadata(disk.path(1)).unwrap().blocks() * 512;
         disk.write(1, 0, &[&vec![1; 100_000]]).unwrap();
-        disk.preallocate(1, 100_000, 1 << 20).unwrap();
+        file.preallocate(100_000, 1 << 20).unwrap();
         assert_eq!(disk.segment_len(1).unwrap(), 100_000);
         assert!(blocks() >= 1 << 20);
         disk.truncate(1, 100_000).unwrap();
@@ -345,6 +364,27 @@ mod tests {
         disk.sync(1).unwrap();
         assert!(blocks() < 70_000);
         assert_eq!(disk.read(1, 4095, 2).unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn a_writer_shares_its_open_file_with_nobody() {
+        let (_dir, disk) = disk();
+        let file = disk.create_segment(1).unwrap();
+        let kept = || disk.open_files.lock().unwrap().by_segment.len();
+        file.write(0, &[b"ab"]).unwrap();
+        file.sync().unwrap();
+        assert_eq!(kept(), 0);
+        assert_eq!(disk.read(1, 0, 10).unwrap(), b"ab");
+        assert_eq!(kept(), 1);
+        drop(file);
+        let file = disk.reopen_segment(1).unwrap();
+        file.write(2, &[b"c"]).unwrap();
+        file.truncate(2).unwrap();
+        file.write(2, &[b"d"]).unwrap();
+        assert_eq!(disk.read(1, 0, 10).unwrap(), b"abd");
+        assert!(disk.reopen_segment(2).is_err());
+        disk.remove_segment(1).unwrap();
+        assert_eq!(kept(), 0);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Disk, Space};
+use super::{Disk, SegmentFile, Space};
 
 /// What a torn write is torn at.
 const SECTOR_LEN: usize = 512;
@@ -16,9 +16,22 @@ const SECTOR_LEN: usize = 512;
 /// each write since the last sync is there, or not, or some of its sectors are. Clear it of faults with it, too.
 #[derive(Debug)]
 pub struct SimulatedDisk {
-    state: Mutex<State>,
+    medium: Medium,
     index_dir: PathBuf,
+}
+
+/// What the disk shares with the segments that are being written.
+#[derive(Debug, Clone)]
+struct Medium {
+    state: Arc<Mutex<State>>,
     capacity_bytes: u64,
+}
+
+/// A segment that is being written.
+#[derive(Debug)]
+struct SimulatedSegment {
+    medium: Medium,
+    segment: u32,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -31,6 +44,7 @@ struct State {
 
 /// What is to go wrong.
 #[derive(Debug, Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub struct Faults {
     /// The power is gone after this many changes: every call fails.
     pub power_off_after: Option<u64>,
@@ -38,6 +52,12 @@ pub struct Faults {
     pub sync_fails: bool,
     /// Every read fails.
     pub read_fails: bool,
+    /// Reads of these 4 KiB of a segment fail: the segment, and where they begin.
+    pub bad_block: Option<(u32, u64)>,
+    /// The next write panics.
+    pub write_panics: bool,
+    /// Small files cannot be replaced, and nothing be marked as dead: there is no room.
+    pub is_full: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -57,9 +77,11 @@ impl SimulatedDisk {
     /// An empty disk of `capacity_bytes`, whose index lives in the real directory `index_dir`.
     pub fn new(index_dir: PathBuf, capacity_bytes: u64) -> Self {
         Self {
-            state: Mutex::default(),
+            medium: Medium {
+                state: Arc::default(),
+                capacity_bytes,
+            },
             index_dir,
-            capacity_bytes,
         }
     }
 
@@ -111,12 +133,20 @@ impl SimulatedDisk {
             };
         }
         Self {
-            state: Mutex::new(state),
+            medium: Medium {
+                state: Arc::new(Mutex::new(state)),
+                capacity_bytes: self.medium.capacity_bytes,
+            },
             index_dir,
-            capacity_bytes: self.capacity_bytes,
         }
     }
 
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.medium.lock()
+    }
+}
+
+impl Medium {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,6 +162,49 @@ impl SimulatedDisk {
         state.check_power()?;
         state.mutations += 1;
         change(&mut state)
+    }
+
+    fn write(&self, segment: u32, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        let capacity_bytes = self.capacity_bytes;
+        let panics = std::mem::take(&mut self.lock().faults.write_panics);
+        assert!(!panics, "the write panics, as intended");
+        self.change(|state| {
+            let bytes = parts.concat();
+            if state.used_bytes() + u64::try_from(bytes.len()).unwrap_or(u64::MAX) > capacity_bytes
+            {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let segment = state.segment_mut(segment)?;
+            put(&mut segment.current, index(offset), &bytes);
+            segment.unsynced.push(Change::Write {
+                offset: index(offset),
+                bytes,
+            });
+            Ok(())
+        })
+    }
+
+    fn sync(&self, segment: u32) -> io::Result<()> {
+        self.change(|state| {
+            if state.faults.sync_fails {
+                return Err(io::Error::other("the medium cannot be written"));
+            }
+            let segment = state.segment_mut(segment)?;
+            segment.durable.clone_from(&segment.current);
+            segment.unsynced.clear();
+            Ok(())
+        })
+    }
+
+    fn truncate(&self, segment: u32, len: u64) -> io::Result<()> {
+        self.change(|state| {
+            let segment = state.segment_mut(segment)?;
+            if segment.current.len() > index(len) {
+                segment.current.truncate(index(len));
+                segment.unsynced.push(Change::Truncate { len: index(len) });
+            }
+            Ok(())
+        })
     }
 }
 
@@ -163,36 +236,54 @@ impl State {
 
 impl Disk for SimulatedDisk {
     fn segments(&self) -> io::Result<Vec<u32>> {
-        self.look(|state| Ok(state.segments.keys().copied().collect()))
+        self.medium
+            .look(|state| Ok(state.segments.keys().copied().collect()))
     }
 
-    fn create_segment(&self, segment: u32) -> io::Result<()> {
-        self.change(
+    fn create_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>> {
+        self.medium.change(
             |state| match state.segments.insert(segment, Segment::default()) {
                 None => Ok(()),
                 Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
             },
-        )
+        )?;
+        self.reopen_segment(segment)
+    }
+
+    fn reopen_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(SimulatedSegment {
+            medium: self.medium.clone(),
+            segment,
+        }))
     }
 
     fn remove_segment(&self, segment: u32) -> io::Result<()> {
-        self.change(|state| match state.segments.remove(&segment) {
-            Some(_) => Ok(()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        })
+        self.medium
+            .change(|state| match state.segments.remove(&segment) {
+                Some(_) => Ok(()),
+                None => Err(io::ErrorKind::NotFound.into()),
+            })
     }
 
     fn segment_len(&self, segment: u32) -> io::Result<u64> {
-        self.look(|state| {
+        self.medium.look(|state| {
             let len = state.segment(segment)?.current.len();
             Ok(u64::try_from(len).unwrap_or(u64::MAX))
         })
     }
 
     fn read(&self, segment: u32, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        self.look(|state| {
+        self.medium.look(|state| {
             if state.faults.read_fails {
                 return Err(io::Error::other("the medium cannot be read"));
+            }
+            let end = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+            if let Some((bad, start)) = state.faults.bad_block
+                && bad == segment
+                && offset < start + 4096
+                && start < end
+            {
+                return Err(rustix::io::Errno::IO.into());
             }
             let bytes = &state.segment(segment)?.current;
             Ok(bytes
@@ -205,52 +296,22 @@ impl Disk for SimulatedDisk {
     }
 
     fn write(&self, segment: u32, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        let capacity_bytes = self.capacity_bytes;
-        self.change(|state| {
-            let bytes = parts.concat();
-            if state.used_bytes() + u64::try_from(bytes.len()).unwrap_or(u64::MAX) > capacity_bytes
-            {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            let segment = state.segment_mut(segment)?;
-            put(&mut segment.current, index(offset), &bytes);
-            segment.unsynced.push(Change::Write {
-                offset: index(offset),
-                bytes,
-            });
-            Ok(())
-        })
+        if self.lock().faults.is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.medium.write(segment, offset, parts)
     }
 
     fn sync(&self, segment: u32) -> io::Result<()> {
-        self.change(|state| {
-            if state.faults.sync_fails {
-                return Err(io::Error::other("the medium cannot be written"));
-            }
-            let segment = state.segment_mut(segment)?;
-            segment.durable.clone_from(&segment.current);
-            segment.unsynced.clear();
-            Ok(())
-        })
-    }
-
-    fn preallocate(&self, _segment: u32, _offset: u64, _len: u64) -> io::Result<()> {
-        self.look(|_| Ok(()))
+        self.medium.sync(segment)
     }
 
     fn truncate(&self, segment: u32, len: u64) -> io::Result<()> {
-        self.change(|state| {
-            let segment = state.segment_mut(segment)?;
-            if segment.current.len() > index(len) {
-                segment.current.truncate(index(len));
-                segment.unsynced.push(Change::Truncate { len: index(len) });
-            }
-            Ok(())
-        })
+        self.medium.truncate(segment, len)
     }
 
     fn punch(&self, segment: u32, offset: u64, len: u64) -> io::Result<()> {
-        self.change(|state| {
+        self.medium.change(|state| {
             let segment = state.segment_mut(segment)?;
             let offset = index(offset);
             let end = segment.current.len().min(offset + index(len));
@@ -264,19 +325,22 @@ impl Disk for SimulatedDisk {
     }
 
     fn read_file(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.look(|state| Ok(state.files.get(name).cloned()))
+        self.medium.look(|state| Ok(state.files.get(name).cloned()))
     }
 
     fn replace_file(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        self.change(|state| {
+        self.medium.change(|state| {
+            if state.faults.is_full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             state.files.insert(name.to_owned(), content.to_vec());
             Ok(())
         })
     }
 
     fn space(&self) -> io::Result<Space> {
-        let capacity_bytes = self.capacity_bytes;
-        self.look(|state| {
+        let capacity_bytes = self.medium.capacity_bytes;
+        self.medium.look(|state| {
             Ok(Space {
                 capacity_bytes,
                 available_bytes: capacity_bytes.saturating_sub(state.used_bytes()),
@@ -286,6 +350,24 @@ impl Disk for SimulatedDisk {
 
     fn index_dir(&self) -> &Path {
         &self.index_dir
+    }
+}
+
+impl SegmentFile for SimulatedSegment {
+    fn write(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        self.medium.write(self.segment, offset, parts)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.medium.sync(self.segment)
+    }
+
+    fn preallocate(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        self.medium.look(|_| Ok(()))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.medium.truncate(self.segment, len)
     }
 }
 

@@ -1,9 +1,9 @@
 //! A writer: one thread, one open segment, and one sync for all that finished meanwhile.
 
-use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use cairn_types::id::{BlobId, Epoch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Core, WriteError};
-use crate::disk::is_full;
+use crate::disk::{SegmentFile, is_full};
 use crate::index::rows::CellPlace;
 use crate::ledger::Removal;
 use crate::record::{HEADER_LEN, Header, Kind};
@@ -46,6 +46,9 @@ static PADDING: [u8; 64] = [0; 64];
 
 type Reply = oneshot::Sender<Result<(), WriteError>>;
 
+/// Why a cell of an attempt could not be written, set by its writer and seen by whoever sends cells.
+pub(crate) type Failure = Arc<OnceLock<WriteError>>;
+
 /// A cell on its way to the disk.
 #[derive(Debug)]
 pub(crate) struct CellRecord {
@@ -55,6 +58,8 @@ pub(crate) struct CellRecord {
     pub(crate) epoch: Epoch,
     pub(crate) data: Bytes,
     pub(crate) table: Bytes,
+    /// Of the attempt.
+    pub(crate) failure: Failure,
 }
 
 #[derive(Debug)]
@@ -98,22 +103,32 @@ impl Lane {
     pub(crate) fn start(core: Arc<Core>, open: Option<(u32, u64)>) -> std::io::Result<Self> {
         let (commands, receiver) = channel();
         let syncing_bytes = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            core,
-            syncing_bytes: Arc::clone(&syncing_bytes),
-            open: open.map(|(segment, end)| OpenSegment {
+        let open = match open {
+            None => None,
+            Some((segment, end)) => Some(OpenSegment {
                 segment,
+                file: core.disk.reopen_segment(segment)?,
                 end,
                 held_to: end,
             }),
+        };
+        let writer = Writer {
+            core: Arc::clone(&core),
+            syncing_bytes: Arc::clone(&syncing_bytes),
+            open,
             unsynced_bytes: 0,
-            failed: BTreeMap::new(),
             finished: Vec::new(),
             removals: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("disk-write".to_owned())
-            .spawn(move || writer.run(&receiver))?;
+            .spawn(move || {
+                // What waits in the queue is let go of only when the disk is out of service.
+                let run = catch_unwind(AssertUnwindSafe(|| writer.run(&receiver)));
+                if run.is_err() {
+                    core.fail("write", &"the writer has panicked");
+                }
+            })?;
         Ok(Self {
             commands,
             room: Arc::new(Semaphore::new(QUEUE_LEN)),
@@ -182,10 +197,9 @@ impl Lane {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer of a disk has panicked");
+        if let Some(thread) = thread {
+            // That it panicked was told when it did.
+            let _ = thread.join();
         }
     }
 
@@ -213,8 +227,6 @@ struct Writer {
     syncing_bytes: Arc<AtomicU64>,
     open: Option<OpenSegment>,
     unsynced_bytes: u64,
-    /// Attempts of which a cell could not be written.
-    failed: BTreeMap<u64, WriteError>,
     /// Attempts whose last cell is written and waits for the sync.
     finished: Vec<(u64, Reply)>,
     /// Removals whose tombstones are written and wait for the sync.
@@ -223,6 +235,7 @@ struct Writer {
 
 struct OpenSegment {
     segment: u32,
+    file: Box<dyn SegmentFile>,
     /// Where the next record goes.
     end: u64,
     /// Up to where space is taken hold of.
@@ -281,10 +294,11 @@ impl Writer {
                 cell,
                 permit,
             } => {
-                if !self.failed.contains_key(&sequence)
+                if cell.failure.get().is_none()
                     && let Err(error) = self.write_cell(sequence, Kind::Cell, &cell)
                 {
-                    self.failed.insert(sequence, error);
+                    // Only this thread sets it, once.
+                    let _ = cell.failure.set(error);
                 }
                 permit.num_permits()
             }
@@ -306,7 +320,6 @@ impl Writer {
                 permit.num_permits()
             }
             Command::Abandon { sequence } => {
-                self.failed.remove(&sequence);
                 self.abandon(sequence);
                 0
             }
@@ -333,8 +346,8 @@ impl Writer {
         last: &CellRecord,
         root: [u8; HASH_LEN],
     ) -> Result<(), WriteError> {
-        if let Some(error) = self.failed.remove(&sequence) {
-            return Err(error);
+        if let Some(error) = last.failure.get() {
+            return Err(error.clone());
         }
         self.core.check_service()?;
         let closed = self.core.ledger.close(sequence, root);
@@ -411,34 +424,19 @@ impl Writer {
         let padding = PADDING
             .get(..unpadded.next_multiple_of(64) - unpadded)
             .expect("less than 64 bytes");
-        let written = self
-            .core
-            .disk
-            .write(segment, offset, &[&head, table, data, padding]);
+        let open = self.open.as_mut().expect("there is room in it");
+        let written = open.file.write(offset, &[&head, table, data, padding]);
         if let Err(error) = written {
-            return Err(self.write_failed(segment, offset, &error));
+            return Err(write_failed(&self.core, open, &error));
         }
+        open.end += len;
         self.core.counts.written_bytes.inc_by(len);
         self.unsynced_bytes += len;
-        if let Some(open) = &mut self.open {
-            open.end += len;
-        }
         Ok(CellPlace {
             segment,
             offset: u32::try_from(offset).expect("segments are at most 1 GiB"),
             data_len: header.data_len,
         })
-    }
-
-    /// A full disk stays in service; what was written of the record is cut off. Anything else is the end of the disk.
-    fn write_failed(&self, segment: u32, end: u64, error: &std::io::Error) -> WriteError {
-        if !is_full(error) {
-            return self.core.fail("write a segment", error).into();
-        }
-        match self.core.disk.truncate(segment, end) {
-            Ok(()) => WriteError::Full,
-            Err(error) => self.core.fail("cut a segment", &error).into(),
-        }
     }
 
     /// Where a record of `len` bytes goes: with space taken hold of, and room for the seal behind it.
@@ -451,9 +449,11 @@ impl Writer {
         if self.open.is_none() {
             let segment = self.core.ledger.new_segment();
             let created = self.core.disk.create_segment(segment);
-            created.map_err(|error| self.full_or_failed("make a segment", &error))?;
+            let file =
+                created.map_err(|error| self.core.full_or_failed("make a segment", &error))?;
             self.open = Some(OpenSegment {
                 segment,
+                file,
                 end: 0,
                 held_to: 0,
             });
@@ -465,10 +465,8 @@ impl Writer {
                 return Err(WriteError::Full);
             }
             let step = self.step(end, len, takeable);
-            let held_to = self.hold_space(segment, end, step, kind)?;
-            if let Some(open) = &mut self.open {
-                open.held_to = held_to;
-            }
+            let open = self.open.as_mut().expect("opened above");
+            open.held_to = hold_space(&self.core, open, step, kind)?;
         }
         Ok((segment, end))
     }
@@ -478,16 +476,6 @@ impl Writer {
         let left = self.core.label.segment_len_bytes.saturating_sub(end);
         let step = (end / 8).clamp(STEP_LEN_MIN, STEP_LEN_MAX);
         step.min(takeable).min(left).max(len)
-    }
-
-    /// Takes hold of space; up to where.
-    fn hold_space(&self, segment: u32, end: u64, step: u64, kind: Kind) -> Result<u64, WriteError> {
-        match self.core.disk.preallocate(segment, end, step) {
-            Ok(()) => Ok(end + step),
-            // A tombstone may still find room where a step does not.
-            Err(error) if is_full(&error) && !kind.is_cell() => Ok(end),
-            Err(error) => Err(self.full_or_failed("take hold of space", &error)),
-        }
     }
 
     /// How many bytes may be taken beyond what is held. Cells leave the reserve alone, everything else leaves the index
@@ -508,14 +496,6 @@ impl Writer {
             .ok_or(WriteError::Full)
     }
 
-    fn full_or_failed(&self, step: &str, error: &std::io::Error) -> WriteError {
-        if is_full(error) {
-            WriteError::Full
-        } else {
-            self.core.fail(step, error).into()
-        }
-    }
-
     /// Closes the open segment: all in it durable and settled, a seal behind it, and the rest of its space given back.
     fn seal(&mut self) -> Result<(), WriteError> {
         self.commit();
@@ -525,10 +505,10 @@ impl Writer {
         };
         let core = &self.core;
         let seal = Header::seal(open.segment).encode(core.seed, &[]);
-        let sealed = core
-            .disk
-            .write(open.segment, open.end, &[&seal])
-            .and_then(|()| core.disk.truncate(open.segment, open.end + SEAL_LEN));
+        let sealed = open
+            .file
+            .write(open.end, &[&seal])
+            .and_then(|()| open.file.truncate(open.end + SEAL_LEN));
         // Without its seal the segment is only read more carefully, should the index be lost.
         match sealed {
             Err(error) if !is_full(&error) => {
@@ -579,7 +559,7 @@ impl Writer {
             self.core.counts.syncs.inc();
             self.syncing_bytes
                 .store(self.unsynced_bytes, Ordering::Relaxed);
-            let synced = self.core.disk.sync(open.segment);
+            let synced = open.file.sync();
             self.syncing_bytes.store(0, Ordering::Relaxed);
             synced.map_err(|error| self.core.fail("sync a segment", &error))?;
             self.unsynced_bytes = 0;
@@ -613,9 +593,30 @@ impl Writer {
         };
         if open.held_to > open.end && self.core.check_service().is_ok() {
             open.held_to = open.end;
-            if let Err(error) = self.core.disk.truncate(open.segment, open.end) {
+            if let Err(error) = open.file.truncate(open.end) {
                 self.core.fail("cut a segment", &error);
             }
         }
+    }
+}
+
+/// A full disk stays in service; what was written of the record is cut off. Anything else is the end of the disk.
+fn write_failed(core: &Core, open: &OpenSegment, error: &std::io::Error) -> WriteError {
+    if !is_full(error) {
+        return core.fail("write a segment", error).into();
+    }
+    match open.file.truncate(open.end) {
+        Ok(()) => WriteError::Full,
+        Err(error) => core.fail("cut a segment", &error).into(),
+    }
+}
+
+/// Takes hold of space; up to where.
+fn hold_space(core: &Core, open: &OpenSegment, step: u64, kind: Kind) -> Result<u64, WriteError> {
+    match open.file.preallocate(open.end, step) {
+        Ok(()) => Ok(open.end + step),
+        // A tombstone may still find room where a step does not.
+        Err(error) if is_full(&error) && !kind.is_cell() => Ok(open.end),
+        Err(error) => Err(core.full_or_failed("take hold of space", &error)),
     }
 }

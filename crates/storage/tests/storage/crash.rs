@@ -323,6 +323,54 @@ async fn a_full_disk_refuses_writes_and_still_reads_and_removes() {
 }
 
 #[tokio::test]
+async fn a_writer_hears_of_a_cell_that_could_not_be_written_before_it_has_sent_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 24 << 20));
+    let store = Store::open(disk);
+    let cells = 64;
+    let shard = TestShard::new(blob(1), 0, &vec![1 << 20; cells]);
+    let mut writer = store
+        .shards
+        .begin(shard.blob, 0, cairn_types::id::Epoch::new(1))
+        .unwrap();
+    let mut answer = Ok(());
+    for (stripe, cell) in (0..).zip(&shard.cells) {
+        answer = writer
+            .cell(stripe, cell.clone(), shard.hashes(stripe))
+            .await;
+        if answer.is_err() {
+            break;
+        }
+    }
+    assert_eq!(answer, Err(WriteError::Full));
+    drop(writer);
+    store.close();
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_takes_the_disk_out_of_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
+    let store = Store::open(disk.clone());
+    disk.set_faults(Faults {
+        write_panics: true,
+        ..Faults::default()
+    });
+    let shard = TestShard::new(blob(1), 0, &[100]);
+    let answer = store.write(&shard).await;
+    assert!(matches!(answer, Err(WriteError::OutOfService(_))));
+    let is_out = async {
+        while store.shards.outage().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let is_out = tokio::time::timeout(std::time::Duration::from_secs(10), is_out);
+    is_out.await.expect("the disk goes out of service");
+    assert!(store.shards.outage().unwrap().contains("panicked"));
+    store.close();
+}
+
+#[tokio::test]
 async fn cells_that_were_damaged_on_the_way_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));

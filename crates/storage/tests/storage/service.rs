@@ -339,7 +339,7 @@ async fn a_disk_that_is_not_mounted_is_kept_out_and_nothing_is_made_in_its_place
     let before = open(paths(), 1, 1, &tasks).unwrap();
     let disks = before.disks();
     before.close().await;
-    std::fs::rename(dir.path().join("b"), dir.path().join("elsewhere")).unwrap();
+    std::fs::remove_dir_all(dir.path().join("b")).unwrap();
     let mut config = StorageConfig::new(paths());
     config.label_new.clear();
 
