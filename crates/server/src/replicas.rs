@@ -32,6 +32,8 @@ const JOIN_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 pub(crate) struct Replicas {
     cluster: ClusterId,
     running: Vec<Replica>,
+    /// How many there are with those that vote and do not run.
+    count: usize,
 }
 
 #[derive(Clone)]
@@ -43,6 +45,22 @@ struct Replica {
 
 /// The ways to all replicas, by node; a replica that is made anew is added.
 type Ways = Arc<RwLock<BTreeMap<NodeId, InProcess>>>;
+
+/// A directory whose replica could not be opened.
+struct Unusable {
+    dir: PathBuf,
+    remedy: Remedy,
+    error: anyhow::Error,
+}
+
+/// What the others can do about a replica that cannot be opened, if they are a majority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// What is on disk is at fault: set it aside and make a new one.
+    Replace,
+    /// The system says no (no room, no file descriptors, no permission): it may be whole. Go on without it.
+    LeaveOut,
+}
 
 /// What opening and serving a replica takes.
 struct Opener<'a> {
@@ -56,8 +74,8 @@ struct Opener<'a> {
 impl Replicas {
     /// Opens all replicas, and makes the cluster where it is not there yet. Returns when all groups have leaders.
     ///
-    /// A replica that is damaged is set aside and made anew, if the others are a majority: a log that lost something must not
-    /// vote.
+    /// If the others are a majority, a replica that is damaged is set aside and made anew, because a log that lost something
+    /// must not vote, and one that cannot be opened for another reason is left out this time.
     pub(crate) async fn start(
         config: &Config,
         directories: &Directories,
@@ -81,46 +99,63 @@ impl Replicas {
         let mut replicas = Self {
             cluster,
             running: Vec::new(),
+            count: 0,
         };
-        let mut damaged: Vec<(PathBuf, anyhow::Error)> = Vec::new();
+        let mut unusable: Vec<Unusable> = Vec::new();
         for ((_, dir), result) in places.into_iter().zip(results) {
             match result {
                 Ok(replica) => replicas.running.push(replica),
-                Err(error) if is_damage(&error) => damaged.push((dir, error.into())),
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let Some(remedy) = remedy(&error) else {
+                        return Err(error.into());
+                    };
+                    let error = error.into();
+                    unusable.push(Unusable { dir, remedy, error });
+                }
             }
         }
-        for dir in &directories.damaged {
-            damaged.push((dir.clone(), anyhow!("the node's label is damaged")));
-        }
-        replicas.replace_damaged(&opener, damaged).await?;
-        replicas
+        unusable.extend(directories.damaged.iter().map(|dir| Unusable {
+            dir: dir.clone(),
+            remedy: Remedy::Replace,
+            error: anyhow!("the node's label is damaged"),
+        }));
+        replicas.go_on_without(&opener, unusable).await?;
+        let chosen = replicas
             .form(config.s3.region.clone(), directories.has_disks)
             .await?;
-        replicas.replace_lost(directories.replica_count, tasks)?;
+        replicas.replace_lost(&chosen, directories.replica_count, tasks)?;
         Ok(replicas)
     }
 
-    /// Sets damaged replicas aside and opens new ones in their places, if the others can go on without them.
-    async fn replace_damaged(
-        &mut self,
-        opener: &Opener<'_>,
-        damaged: Vec<(PathBuf, anyhow::Error)>,
-    ) -> Result<()> {
-        let mut voting = BTreeSet::new();
-        for replica in &self.running {
-            voting.extend(voters(&replica.meta.status()?));
-        }
+    /// Opens new replicas in the places of damaged ones, and leaves out what cannot be opened, if the others are a majority.
+    async fn go_on_without(&mut self, opener: &Opener<'_>, unusable: Vec<Unusable>) -> Result<()> {
+        let voting = match self.most_advanced()? {
+            Some((_, groups)) => voters(&groups),
+            None => BTreeSet::new(),
+        };
         let intact = voting.intersection(&self.nodes()).count();
-        for (dir, error) in damaged {
+        for Unusable { dir, remedy, error } in unusable {
             if intact * 2 <= voting.len() {
                 return Err(error);
             }
-            let aside = set_aside(&dir).context("set a damaged replica of the metadata aside")?;
-            let (dir_text, aside) = (dir.display(), aside.display());
-            tracing::warn!(error = format!("{error:#}"), dir = %dir_text, %aside, "a damaged replica of the metadata is made anew");
-            self.running.push(opener.open(new_node(), &dir).await?);
+            let (text, dir_text) = (format!("{error:#}"), dir.display());
+            if remedy == Remedy::LeaveOut {
+                tracing::warn!(error = text, dir = %dir_text, "a replica of the metadata cannot be opened and is left out");
+                continue;
+            }
+            match opener.renew(&dir).await {
+                Ok((aside, replica)) => {
+                    let aside = aside.display();
+                    tracing::warn!(error = text, dir = %dir_text, %aside, "a damaged replica of the metadata is made anew");
+                    self.running.push(replica);
+                }
+                Err(failure) => {
+                    let failure = format!("{failure:#}");
+                    tracing::warn!(error = text, dir = %dir_text, failure, "a damaged replica of the metadata cannot be made anew and is left out");
+                }
+            }
         }
+        self.count = self.running.len().max(voting.len());
         Ok(())
     }
 
@@ -153,7 +188,7 @@ impl Replicas {
         let mut failed_count = 0;
         while let Some((node, failure)) = failures.next().await {
             failed_count += 1;
-            if failed_count * 2 >= self.running.len() {
+            if self.running.len().saturating_sub(failed_count) * 2 <= self.count {
                 return failure.to_string();
             }
             tracing::error!(%node, %failure, "a replica of the metadata has failed; it is replaced at the next start");
@@ -166,30 +201,38 @@ impl Replicas {
         join_all(self.running.iter().map(|replica| replica.meta.close())).await;
     }
 
-    /// Makes the cluster, or finishes making it, or elects leaders of one that was made.
-    async fn form(&self, region: String, has_disks: bool) -> Result<()> {
-        for replica in &self.running {
-            replica.meta.join(self.cluster).await?;
-        }
+    /// The replica whose logs are the longest of those that know who votes, and what its groups are doing. One that comes back
+    /// after it was voted out may know of voters that are none any more.
+    fn most_advanced(&self) -> Result<Option<(Replica, Vec<GroupStatus>)>> {
         let mut most = None;
         for replica in &self.running {
             let groups = replica.meta.status()?;
             if groups.iter().any(|group| !group.voters.is_empty()) {
                 let entries: u64 = groups.iter().map(|group| group.last_log_index).sum();
                 if most.as_ref().is_none_or(|(known, _, _)| entries > *known) {
-                    most = Some((entries, replica, groups));
+                    most = Some((entries, replica.clone(), groups));
                 }
             }
         }
+        Ok(most.map(|(_, replica, groups)| (replica, groups)))
+    }
+
+    /// Makes the cluster, or finishes making it, or elects leaders of one that was made. Gives the replica that knows best who
+    /// votes.
+    async fn form(&self, region: String, has_disks: bool) -> Result<Replica> {
+        for replica in &self.running {
+            replica.meta.join(self.cluster).await?;
+        }
+        let most = self.most_advanced()?;
         if most.is_none() && has_disks {
             // An empty cluster would take all that the disks hold for orphans.
             bail!(
                 "the directories hold disks of a cluster and none of its metadata: name those that are missing, too"
             );
         }
-        let (first, members) = match &most {
-            None => (self.first()?, self.nodes()),
-            Some((_, replica, groups)) => (*replica, voters(groups)),
+        let (first, members) = match most {
+            None => (self.first()?.clone(), self.nodes()),
+            Some((replica, groups)) => (replica, voters(&groups)),
         };
         if members.len() > 1 {
             first.meta.stand_for_election().await;
@@ -201,24 +244,16 @@ impl Replicas {
             .genesis(self.cluster, region, members.collect())
             .await
             .context("bring up the metadata: are too many of its directories missing?")?;
-        Ok(())
+        Ok(first)
     }
 
-    /// Sees to it that new replicas take the places of lost ones, up to `count`, however long that takes.
-    fn replace_lost(&self, count: usize, tasks: &Tasks) -> Result<()> {
-        let groups = self.first()?.meta.status()?;
-        let voters = voters(&groups);
-        let present = self.nodes();
-        // Those that vote already go first: one that comes back after it was replaced is not needed.
-        let kept = voters.intersection(&present);
-        let members: BTreeSet<NodeId> = kept
-            .chain(present.difference(&voters))
-            .take(count)
-            .copied()
-            .collect();
-        if members.is_subset(&voters) {
+    /// Sees to it that new replicas take the places of lost ones, up to `count`, however long that takes. Who votes is asked of
+    /// `chosen`.
+    fn replace_lost(&self, chosen: &Replica, count: usize, tasks: &Tasks) -> Result<()> {
+        let voters = voters(&chosen.meta.status()?);
+        let Some(members) = replacement(&voters, &self.nodes(), count) else {
             return Ok(());
-        }
+        };
         tracing::info!(?voters, ?members, "replacing lost replicas of the metadata");
         let replicas = self.clone();
         tasks.spawn("replace lost replicas", async move {
@@ -271,6 +306,13 @@ impl Replicas {
 }
 
 impl Opener<'_> {
+    /// Sets what is in a directory aside and opens a new replica there. Gives where the old one is now.
+    async fn renew(&self, dir: &Path) -> Result<(PathBuf, Replica)> {
+        let aside = set_aside(dir).context("set it aside")?;
+        let replica = self.open(new_node(), dir).await;
+        Ok((aside, replica.context("open a new one")?))
+    }
+
     /// Opens a replica and serves it to the others.
     async fn open(&self, node: NodeId, dir: &Path) -> Result<Replica, OpenError> {
         let (way, end) = in_process();
@@ -332,21 +374,39 @@ fn new_node() -> NodeId {
     NodeId::new(u64::from(random::u32()) | 1 << 32)
 }
 
-/// Whether what is on disk is at fault, and nothing that goes away by itself or belongs to somebody else.
-fn is_damage(error: &OpenError) -> bool {
+/// What can be done about it; nothing where somebody is to look first.
+fn remedy(error: &OpenError) -> Option<Remedy> {
     match error {
         OpenError::Label(LabelError::Damaged { .. })
-        | OpenError::Database(DatabaseError::Damaged { .. } | DatabaseError::Io { .. })
+        | OpenError::Database(DatabaseError::Damaged { .. })
         | OpenError::ShortenedLog { .. }
         | OpenError::Watermark { .. }
-        | OpenError::Group { .. } => true,
-        OpenError::Label(LabelError::Io { .. } | LabelError::Newer { .. })
+        | OpenError::Group { .. } => Some(Remedy::Replace),
+        OpenError::Label(LabelError::Io { .. })
+        | OpenError::Database(DatabaseError::Io { .. })
+        | OpenError::Directory { .. } => Some(Remedy::LeaveOut),
+        OpenError::Label(LabelError::Newer { .. })
         | OpenError::Database(DatabaseError::Locked { .. })
-        | OpenError::Directory { .. }
         | OpenError::OtherNode { .. }
         | OpenError::Config(_)
-        | OpenError::Threads(_) => false,
+        | OpenError::Threads(_) => None,
     }
+}
+
+/// Who is to vote, if that is anybody who does not vote yet. Those that vote already go first: one that comes back after it was
+/// replaced is not needed.
+fn replacement(
+    voters: &BTreeSet<NodeId>,
+    present: &BTreeSet<NodeId>,
+    count: usize,
+) -> Option<BTreeSet<NodeId>> {
+    let kept = voters.intersection(present);
+    let members: BTreeSet<NodeId> = kept
+        .chain(present.difference(voters))
+        .take(count)
+        .copied()
+        .collect();
+    (!members.is_subset(voters)).then_some(members)
 }
 
 /// Moves a directory out of the way; nothing in it is lost. Gives where it is now.
@@ -369,4 +429,163 @@ fn set_aside(dir: &Path) -> std::io::Result<PathBuf> {
 fn voters(groups: &[GroupStatus]) -> BTreeSet<NodeId> {
     let voters = groups.iter().flat_map(|group| group.voters.iter().copied());
     voters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_runtime::{Metrics, SystemClock};
+
+    use super::*;
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            clock: SystemClock::shared(),
+            metrics: Metrics::new(),
+            tasks: Tasks::new(),
+        }
+    }
+
+    async fn start(paths: &[PathBuf]) -> Result<(Replicas, Tasks)> {
+        let directories = Directories::prepare(paths)?;
+        let (config, surroundings) = (Config::default(), surroundings());
+        let tasks = surroundings.tasks.child();
+        let replicas = Replicas::start(&config, &directories, &surroundings, &tasks).await?;
+        Ok((replicas, tasks))
+    }
+
+    async fn stop((replicas, tasks): (Replicas, Tasks)) {
+        assert!(tasks.stop_and_join(Duration::from_secs(10)).await);
+        replicas.close().await;
+    }
+
+    /// Who votes, by the word of the one that knows best.
+    fn voting(replicas: &Replicas) -> BTreeSet<NodeId> {
+        let (_, groups) = replicas.most_advanced().unwrap().unwrap();
+        voters(&groups)
+    }
+
+    async fn until_all_vote(replicas: &Replicas) {
+        let all = async {
+            while voting(replicas) != replicas.nodes() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let done = tokio::time::timeout(Duration::from_secs(30), all).await;
+        assert!(done.is_ok(), "{:?}", voting(replicas));
+    }
+
+    fn directories(root: &Path, count: usize) -> Vec<PathBuf> {
+        let numbers = 0..count;
+        numbers
+            .map(|number| root.join(number.to_string()))
+            .collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_replica_that_the_system_does_not_let_open_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = directories(root.path(), 3);
+        stop(start(&paths).await.unwrap()).await;
+
+        // As without permission, room or file descriptors: an error of the system, and nothing is damaged.
+        let obstruct = |at: usize| {
+            let (current, kept) = (paths[at].join("meta/db/CURRENT"), paths[at].join("CURRENT"));
+            std::fs::copy(&current, kept).unwrap();
+            std::fs::remove_file(&current).unwrap();
+            std::fs::create_dir(&current).unwrap();
+        };
+        let clear = |at: usize| {
+            let (current, kept) = (paths[at].join("meta/db/CURRENT"), paths[at].join("CURRENT"));
+            std::fs::remove_dir(&current).unwrap();
+            std::fs::copy(kept, &current).unwrap();
+        };
+        obstruct(0);
+        let without = start(&paths).await.unwrap();
+        assert_eq!(without.0.running.len(), 2);
+        assert_eq!(voting(&without.0).len(), 3);
+        stop(without).await;
+        assert!(!paths[0].join("meta.damaged-1").exists());
+
+        obstruct(1);
+        assert!(start(&paths).await.is_err(), "one of three is no majority");
+        clear(0);
+        clear(1);
+        let whole = start(&paths).await.unwrap();
+        assert_eq!(voting(&whole.0), whole.0.nodes());
+        assert_eq!(whole.0.running.len(), 3);
+        stop(whole).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_disk_that_comes_back_after_it_was_replaced_does_not_say_who_votes() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = directories(root.path(), 3);
+        stop(start(&paths).await.unwrap()).await;
+        let back = root.path().join("back");
+        std::fs::rename(&paths[0], &back).unwrap();
+        for lost in [0, 1] {
+            if lost == 1 {
+                std::fs::remove_dir_all(&paths[1]).unwrap();
+            }
+            let replaced = start(&paths).await.unwrap();
+            until_all_vote(&replaced.0).await;
+            stop(replaced).await;
+        }
+
+        let mut with_old = paths.clone();
+        with_old.insert(0, back);
+        let replicas = start(&with_old).await.unwrap();
+        let voting = voting(&replicas.0);
+        assert_eq!(replicas.0.running.len(), 4);
+        assert!(!voting.contains(&replicas.0.running[0].node), "{voting:?}");
+        assert_eq!(replacement(&voting, &replicas.0.nodes(), 3), None);
+        let tasks = replicas.1.len();
+        assert_eq!(tasks, 4, "one service each, and nothing is replaced");
+        stop(replicas).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_empty_cluster_is_never_made_over_disks_that_were_in_use() {
+        let root = tempfile::tempdir().unwrap();
+        let (config, surroundings) = (Config::default(), surroundings());
+        let opener = Opener {
+            config: &config,
+            cluster: ClusterId::new(7),
+            ways: Ways::default(),
+            surroundings: &surroundings,
+            tasks: &surroundings.tasks,
+        };
+        // It has joined and has heard of nobody yet: somebody else has the metadata.
+        let replica = opener.open(new_node(), root.path()).await.unwrap();
+        let replicas = Replicas {
+            cluster: opener.cluster,
+            running: vec![replica],
+            count: 1,
+        };
+        let refused = replicas.form("us-east-1".to_owned(), true).await;
+        let text = refused.err().map(|error| format!("{error:#}"));
+        assert!(
+            text.as_ref()
+                .is_some_and(|text| text.contains("name those that are missing")),
+            "{text:?}"
+        );
+        assert_eq!(replicas.most_advanced().unwrap().map(|_| ()), None);
+        replicas.close().await;
+    }
+
+    #[test]
+    fn who_votes_already_goes_on_voting() {
+        let nodes =
+            |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId::new).collect() };
+        for (voters, present, wanted) in [
+            (&[1, 2, 3][..], &[1, 2, 3][..], None),
+            (&[1, 2, 3], &[1, 2], None),
+            (&[1, 2, 3], &[1, 2, 9], Some(&[1, 2, 9][..])),
+            (&[4, 5, 6], &[1, 4, 5, 6], None),
+            (&[4, 5, 6], &[1, 2, 5, 6], Some(&[1, 5, 6])),
+        ] {
+            let found = replacement(&nodes(voters), &nodes(present), 3);
+            assert_eq!(found, wanted.map(nodes), "{voters:?} {present:?}");
+        }
+    }
 }
