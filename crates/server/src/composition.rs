@@ -20,7 +20,7 @@ use cairn_workers::planning::ensure_pool;
 use cairn_workers::{Workers, WorkersConfig};
 use tonic::service::interceptor::InterceptedService;
 
-use crate::config::Config;
+use crate::config::{Config, SMALLEST_BUDGET};
 use crate::directories::Directories;
 use crate::replicas::Replicas;
 
@@ -205,13 +205,15 @@ async fn choose_pool(
 fn engine_config(config: &Config, pool: PoolId) -> cairn_engine::Config {
     const MIB: u64 = 1024 * 1024;
     let budget_bytes = match config.engine.budget_bytes {
-        0 => process::memory_limit_bytes().map_or(512 * MIB, |limit| (limit / 4).min(512 * MIB)),
+        0 => process::memory_limit_bytes().map_or(512 * MIB, |limit| {
+            (limit / 4).clamp(SMALLEST_BUDGET, 512 * MIB)
+        }),
         bytes => bytes,
     };
     cairn_engine::Config {
         inline_len_max: usize::try_from(config.engine.inline_limit_bytes)
             .expect("checked: at most 65,536"),
-        budget_bytes: budget_bytes.max(32 * MIB),
+        budget_bytes,
         pool,
         // Well before what it reads could be given back.
         pin_after: Duration::from_millis(config.storage.read_grace_ms / 3),

@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use cairn_runtime::Secret;
 use cairn_runtime::trace::LogFormat;
 use cairn_types::cluster::Profile;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use environment::Environment;
 
+/// Room for the bodies of a few requests at the widest profile.
+pub(crate) const SMALLEST_BUDGET: u64 = 32 * 1024 * 1024;
+
 /// Everything that can be set, with its defaults.
-#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     /// Logs.
@@ -38,7 +41,7 @@ pub(crate) struct Config {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogSection {
     /// `text` or `json`.
@@ -48,7 +51,7 @@ pub(crate) struct LogSection {
 }
 
 /// The names of log formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormatName {
     /// One readable line each.
@@ -67,7 +70,7 @@ impl From<LogFormatName> for LogFormat {
 }
 
 /// `[s3]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct S3Section {
     /// Where the S3 API listens.
@@ -83,7 +86,7 @@ pub(crate) struct S3Section {
 }
 
 /// `[console]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConsoleSection {
     /// Where health, metrics and the admin API listen.
@@ -91,7 +94,7 @@ pub(crate) struct ConsoleSection {
 }
 
 /// `[meta]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MetaSection {
     /// A snapshot is taken after so many log entries.
@@ -99,7 +102,7 @@ pub(crate) struct MetaSection {
 }
 
 /// `[storage]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StorageSection {
     /// How long removed data stays readable for reads that have begun.
@@ -107,18 +110,18 @@ pub(crate) struct StorageSection {
 }
 
 /// `[engine]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EngineSection {
     /// Objects up to this size are kept with their metadata; 0 to 65,536.
     pub(crate) inline_limit_bytes: u32,
-    /// Bytes of bodies in flight; 0: a quarter of the memory limit, 512 MiB at most.
+    /// Bytes of bodies in flight, 32 MiB or more; 0: a quarter of the memory limit, 32 to 512 MiB.
     pub(crate) budget_bytes: u64,
 }
 
 /// `[workers]`
 #[expect(clippy::struct_field_names, reason = "units stand last")]
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WorkersSection {
     /// How often freed blobs are looked for.
@@ -130,12 +133,13 @@ pub(crate) struct WorkersSection {
 }
 
 /// `[dev]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DevSection {
-    /// The directories, one disk each; the first also keeps the metadata.
+    /// The directories, one disk each; one, three or five of them also keep the metadata.
     pub(crate) directories: Vec<PathBuf>,
-    /// The erasure profile, `4+2`; empty: by the number of directories. Fixed when the cluster is made.
+    /// The erasure profile, `4+2`; empty: by the number of directories. Another one than before holds for
+    /// what is written from then on.
     pub(crate) profile: String,
 }
 
@@ -262,20 +266,24 @@ impl Config {
             Some(path) => read_table(path)?,
             None => toml::Table::new(),
         };
-        environment.lay_over(&mut table)?;
-        let config: Self =
-            toml::Value::Table(table)
-                .try_into()
-                .map_err(|error: toml::de::Error| match file {
-                    Some(path) => ConfigError::File {
-                        path: path.to_owned(),
-                        reason: one_line(error.message()),
-                    },
-                    None => ConfigError::Value {
-                        setting: "the configuration",
-                        reason: one_line(error.message()),
-                    },
-                })?;
+        let mut config = read(&table).map_err(|reason| match file {
+            Some(path) => ConfigError::File {
+                path: path.to_owned(),
+                reason,
+            },
+            None => ConfigError::Value {
+                setting: "the configuration",
+                reason,
+            },
+        })?;
+        // One by one, so that each is blamed for itself.
+        for setting in environment.settings()? {
+            setting.put_into(&mut table);
+            config = read(&table).map_err(|reason| ConfigError::Variable {
+                name: setting.name.to_owned(),
+                reason,
+            })?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -300,6 +308,11 @@ impl Config {
                 self.engine.inline_limit_bytes <= 65_536,
                 "engine.inline_limit_bytes",
                 "0 to 65536",
+            ),
+            (
+                self.engine.budget_bytes == 0 || self.engine.budget_bytes >= SMALLEST_BUDGET,
+                "engine.budget_bytes",
+                "0, or 33554432 (32 MiB) or more",
             ),
             (
                 self.meta.snapshot_entries >= 10,
@@ -340,6 +353,13 @@ impl Config {
             }),
         }
     }
+}
+
+/// A configuration out of a table; the error is one line.
+fn read(table: &toml::Table) -> Result<Config, String> {
+    let value = toml::Value::Table(table.clone());
+    let config: Result<Config, toml::de::Error> = value.try_into();
+    config.map_err(|error| one_line(error.message()))
 }
 
 fn read_table(path: &Path) -> Result<toml::Table, ConfigError> {
@@ -415,6 +435,17 @@ mod tests {
             ),
             ("[dev]\nprofile = '5+3'", &[], "dev.profile"),
             ("[engine]\ninline_limit_bytes = 65537", &[], "65536"),
+            ("[engine]\nbudget_bytes = 1000", &[], "engine.budget_bytes"),
+            (
+                "[s3]\nregion = 'eu-1'",
+                &[("CAIRN_S3_ADDRESS", "nowhere")],
+                "CAIRN_S3_ADDRESS",
+            ),
+            (
+                "[s3]\naddress = 'nowhere'",
+                &[("CAIRN_S3_REGION", "eu-1")],
+                "cairn.toml",
+            ),
         ] {
             let error = load(file, variables).unwrap_err().to_string();
             assert!(error.contains(names), "{error}");

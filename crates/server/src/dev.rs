@@ -31,7 +31,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_process()?;
     let config = configure(arguments, &environment)?;
     let credentials = environment.root_credentials()?;
     trace::start(config.log.format.into(), &config.log.filter)?;

@@ -12,14 +12,14 @@ use crate::config::{Config, Environment};
 
 /// Exits with 0 when the server is ready.
 pub(crate) fn healthcheck(arguments: &ConsoleArguments) -> Result<ExitCode> {
-    let console = console(arguments, &Environment::of_process())?;
+    let console = console(arguments, &Environment::of_process()?)?;
     block_on(command::check_ready(&console))??;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the state of the cluster. Exits with 2 when something is wrong with it.
 pub(crate) fn status(arguments: &ConsoleArguments, json: bool) -> Result<ExitCode> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_process()?;
     let console = console(arguments, &environment)?;
     let credentials = environment.root_credentials()?;
     let now = SystemClock::shared().now();

@@ -11,7 +11,7 @@ use cairn_runtime::Secret;
 pub(crate) struct Environment(Vec<(String, String)>);
 
 /// What kind of value a setting has.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Text,
     Number,
@@ -39,28 +39,43 @@ const SETTINGS: [(&str, &str, Kind); 17] = [
     ("dev", "profile", Kind::Text),
 ];
 
-/// Sections whose variables must name a setting.
-const SECTIONS: [&str; 8] = [
-    "LOG_", "S3_", "CONSOLE_", "META_", "STORAGE_", "ENGINE_", "WORKERS_", "DEV_",
-];
+/// The variables with the root keys.
+const ROOT_KEYS: [&str; 2] = ["ROOT_ACCESS_KEY", "ROOT_SECRET_KEY"];
+
+/// Other variables that mean something to Cairn's own tools, and nothing to a server.
+const OF_TOOLS: [&str; 2] = ["BIN", "CACHE"];
+
+/// One setting that a variable gives.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Setting<'a> {
+    /// The variable.
+    pub(crate) name: &'a str,
+    section: &'static str,
+    key: &'static str,
+    value: Value,
+}
 
 impl Environment {
     /// The process's own.
+    ///
+    /// # Errors
+    /// When a name or value is not UTF-8.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
     )]
-    pub(crate) fn of_process() -> Self {
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        Self(
-            names
-                .filter(|name| name.starts_with("CAIRN_"))
-                .filter_map(|name| {
-                    let value = std::env::var(&name).ok()?;
-                    Some((name, value))
-                })
-                .collect(),
-        )
+    pub(crate) fn of_process() -> Result<Self, ConfigError> {
+        std::env::vars_os()
+            .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CAIRN_"))
+            .map(
+                |(name, value)| match (name.into_string(), value.into_string()) {
+                    (Ok(name), Ok(value)) => Ok((name, value)),
+                    (Ok(name), Err(_)) => Err(problem(&name, "it is not UTF-8")),
+                    (Err(name), _) => Err(problem(&name.to_string_lossy(), "it is not UTF-8")),
+                },
+            )
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     #[cfg(test)]
@@ -81,9 +96,13 @@ impl Environment {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Puts every setting that the environment has into `table`.
-    pub(crate) fn lay_over(&self, table: &mut Table) -> Result<(), ConfigError> {
-        for (name, value) in &self.0 {
+    /// Every setting that the environment has.
+    ///
+    /// # Errors
+    /// When a variable means nothing to anybody: it may be a setting that is misspelt.
+    pub(crate) fn settings(&self) -> Result<Vec<Setting<'_>>, ConfigError> {
+        let mut found = Vec::new();
+        for (name, text) in &self.0 {
             let Some(short) = name.strip_prefix("CAIRN_") else {
                 continue;
             };
@@ -91,33 +110,24 @@ impl Environment {
                 .iter()
                 .find(|(section, key, _)| short.eq_ignore_ascii_case(&format!("{section}_{key}")));
             match setting {
-                Some((section, key, kind)) => {
-                    let value = kind.read(value).ok_or_else(|| ConfigError::Variable {
-                        name: name.clone(),
-                        reason: "a number is needed".to_owned(),
-                    })?;
-                    put(table, section, key, value);
-                }
-                None if SECTIONS.iter().any(|section| short.starts_with(section)) => {
-                    return Err(ConfigError::Variable {
-                        name: name.clone(),
-                        reason: "there is no such setting".to_owned(),
-                    });
-                }
-                None => {}
+                Some((section, key, kind)) => found.push(Setting {
+                    name,
+                    section,
+                    key,
+                    value: kind
+                        .read(text)
+                        .ok_or_else(|| problem(name, "a number is needed"))?,
+                }),
+                None if is_known(short) || is_service_link(name, text) => {}
+                None => return Err(problem(name, "there is no such setting")),
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The root keys, from `CAIRN_ROOT_ACCESS_KEY` and `CAIRN_ROOT_SECRET_KEY`; with neither set, those of `dev`.
     pub(crate) fn root_credentials(&self) -> Result<RootCredentials, ConfigError> {
-        let given = |name: &'static str| self.get(name);
-        let (access_key, secret_key) = (given("ROOT_ACCESS_KEY"), given("ROOT_SECRET_KEY"));
-        let problem = |name: &str, reason: &str| ConfigError::Variable {
-            name: name.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let [access_key, secret_key] = ROOT_KEYS.map(|name| self.get(name));
         match (access_key, secret_key) {
             (None, None) => Ok(RootCredentials {
                 access_key: "cairnadmin".to_owned(),
@@ -168,12 +178,111 @@ impl Kind {
     }
 }
 
-fn put(table: &mut Table, section: &str, key: &str, value: Value) {
-    let entry = table
-        .entry(section)
-        .or_insert_with(|| Value::Table(Table::new()));
-    // `section = 5` in the file is left as it is: reading it reports what is wrong.
-    if let Value::Table(section) = entry {
-        section.insert(key.to_owned(), value);
+impl Setting<'_> {
+    /// Puts it into a table of sections.
+    pub(crate) fn put_into(&self, table: &mut Table) {
+        let entry = table
+            .entry(self.section)
+            .or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(section) = entry {
+            section.insert(self.key.to_owned(), self.value.clone());
+        }
+    }
+}
+
+fn problem(name: &str, reason: &str) -> ConfigError {
+    ConfigError::Variable {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Whether a variable means something and is no setting, by its name without `CAIRN_`.
+fn is_known(short: &str) -> bool {
+    ROOT_KEYS.contains(&short) || OF_TOOLS.contains(&short) || short.starts_with("TEST_")
+}
+
+/// Whether Kubernetes made this variable for a service whose name begins with `cairn`: it does for every service, in every
+/// container. Source: Kubernetes, "Service: environment variables".
+fn is_service_link(name: &str, value: &str) -> bool {
+    let has_port = |text: &str| {
+        let (number, rest) = text.split_once('_').unwrap_or((text, ""));
+        !rest.is_empty() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        // `tcp://10.0.0.1:9000`, and so no port that somebody wants to set.
+        || (name.ends_with("_PORT") && value.contains("://"))
+        || name.split("_PORT_").skip(1).any(has_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn every_setting_has_a_variable_of_its_kind() {
+        let Value::Table(sections) = Value::try_from(Config::default()).unwrap() else {
+            panic!("a configuration is a table");
+        };
+        let mut of_config = BTreeSet::new();
+        for (section, settings) in sections {
+            let Value::Table(settings) = settings else {
+                panic!("{section} is no section");
+            };
+            for (key, value) in settings {
+                let kind = match value {
+                    Value::String(_) => Kind::Text,
+                    Value::Integer(_) => Kind::Number,
+                    Value::Array(_) => Kind::List,
+                    other => panic!("{section}.{key}: {other:?}"),
+                };
+                of_config.insert((section.clone(), key, kind));
+            }
+        }
+        let of_variables = SETTINGS
+            .iter()
+            .map(|(section, key, kind)| ((*section).to_owned(), (*key).to_owned(), *kind));
+        assert_eq!(of_variables.collect::<BTreeSet<_>>(), of_config);
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_services_is_no_setting() {
+        for (name, value) in [
+            ("CAIRN_META_SERVICE_HOST", "10.0.0.1"),
+            ("CAIRN_META_SERVICE_PORT", "9100"),
+            ("CAIRN_S3_SERVICE_PORT_HTTP", "9000"),
+            ("CAIRN_S3_PORT", "tcp://10.0.0.1:9000"),
+            ("CAIRN_S3_PORT_9000_TCP", "tcp://10.0.0.1:9000"),
+            ("CAIRN_S3_PORT_9000_TCP_ADDR", "10.0.0.1"),
+            ("CAIRN_PORT_9000_TCP_PORT", "9000"),
+            ("CAIRN_SERVICE_HOST", "10.0.0.1"),
+        ] {
+            let environment = Environment::from_pairs(&[(name, value)]);
+            assert_eq!(environment.settings().unwrap(), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        for name in [
+            "CAIRN_STORGE_READ_GRACE_MS",
+            "CAIRN_ROOT_ACCES_KEY",
+            "CAIRN_S3_PORT",
+            "CAIRN_S3_PORT_NUMBER",
+            "CAIRN_",
+        ] {
+            let environment = Environment::from_pairs(&[(name, "9000")]);
+            let refused = environment.settings().unwrap_err().to_string();
+            assert!(refused.contains(name), "{refused}");
+        }
+        for name in ["CAIRN_ROOT_ACCESS_KEY", "CAIRN_CACHE", "CAIRN_TEST_SEED"] {
+            let environment = Environment::from_pairs(&[(name, "x")]);
+            assert_eq!(environment.settings().unwrap(), []);
+        }
     }
 }
