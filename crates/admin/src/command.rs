@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_iam::SecretKey;
-use cairn_s3::auth::sign_request;
+use cairn_s3::auth::{Purpose, sign_request};
 use cairn_types::time::Timestamp;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -95,7 +95,10 @@ pub async fn fetch_status(
         &mut parts,
         &keys.access_key,
         &keys.secret_key,
-        &console.region,
+        Purpose {
+            service: crate::SERVICE,
+            region: &console.region,
+        },
         now,
     );
     let answer = ask(console, Request::from_parts(parts, Empty::new())).await?;

@@ -1,7 +1,7 @@
 //! The console's listener: health, metrics, admin API.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::collect::Collector;
 
 /// Connections at the most: scrapers, probes, an operator.
-const MAX_CONNECTIONS: usize = 256;
+pub const MAX_CONNECTIONS: usize = 64;
 
 /// A connection on which no request arrives for so long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,19 +39,37 @@ pub type Probe = Arc<dyn Fn() -> Readiness + Send + Sync + 'static>;
 pub type Authenticate =
     Arc<dyn Fn(&http::request::Parts) -> Result<(), String> + Send + Sync + 'static>;
 
-/// What the console's address serves.
+/// What the console's address serves: health and metrics from the start, the admin API as soon as there is a cluster.
 pub struct Console {
-    /// What `/metrics` shows.
-    pub metrics: Metrics,
-    /// What `/-/ready` asks.
-    pub probe: Probe,
-    /// Who may use the admin API.
+    metrics: Metrics,
+    probe: Probe,
+    admin: OnceLock<Admin>,
+}
+
+/// What the admin API is made of.
+pub struct Admin {
+    /// Who may use it.
     pub authenticate: Authenticate,
-    /// Where the admin API looks.
+    /// Where it looks.
     pub collector: Collector,
 }
 
 impl Console {
+    /// A console whose `/metrics` shows `metrics`, and whose `/-/ready` asks `probe`.
+    pub fn new(metrics: Metrics, probe: Probe) -> Arc<Self> {
+        Arc::new(Self {
+            metrics,
+            probe,
+            admin: OnceLock::new(),
+        })
+    }
+
+    /// Serves the admin API from now on; before, it answers 503. The first one stays.
+    pub fn open(&self, admin: Admin) {
+        // A second one is of the same process and says the same.
+        let _ = self.admin.set(admin);
+    }
+
     /// Serves until `tasks` is stopped.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, tasks: Tasks) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -114,10 +132,13 @@ impl Console {
     }
 
     async fn status(&self, parts: &http::request::Parts) -> Response<Full<Bytes>> {
-        if let Err(reason) = (self.authenticate)(parts) {
+        let Some(admin) = self.admin.get() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
+        };
+        if let Err(reason) = (admin.authenticate)(parts) {
             return text(StatusCode::FORBIDDEN, format!("{reason}\n"));
         }
-        match self.collector.status().await {
+        match admin.collector.status().await {
             Ok(status) => {
                 let json = serde_json::to_string_pretty(&status)
                     .expect("a status has only strings for keys");

@@ -8,5 +8,8 @@ pub mod command;
 pub mod console;
 pub mod status;
 
-pub use console::{Console, Readiness};
+pub use console::{Admin, Console, MAX_CONNECTIONS, Readiness};
 pub use status::ClusterStatus;
+
+/// The service that requests to the admin API are signed for.
+pub const SERVICE: &str = "cairn-admin";

@@ -47,7 +47,8 @@ pub(crate) struct Roles {
     pub(crate) topology: TopologyCache,
     pub(crate) blobs: Blobs,
     storage: Storage,
-    tasks: Tasks,
+    clients: Tasks,
+    services: Tasks,
 }
 
 impl Roles {
@@ -57,36 +58,36 @@ impl Roles {
         directories: &Directories,
         surroundings: &Surroundings,
     ) -> Result<Self> {
-        let tasks = surroundings.tasks.child();
-        let replicas = Replicas::start(config, directories, surroundings, &tasks).await?;
+        let (clients, services) = (surroundings.tasks.child(), surroundings.tasks.child());
+        let replicas = Replicas::start(config, directories, surroundings, &services).await?;
         let cluster = replicas.cluster();
         let clock = Arc::clone(&surroundings.clock);
         let introduce = Introduce::new(cluster, NODE, Role::Gateway);
         let client = MetaClient::new(introduce, replicas.channels(), clock, DEFAULT_PATIENCE);
 
-        let storage = open_storage(config, directories, cluster, surroundings, &tasks).await?;
-        let peers = serve_storage(&storage, cluster, surroundings, &tasks);
+        let storage = open_storage(config, directories, cluster, surroundings, &services).await?;
+        let peers = serve_storage(&storage, cluster, surroundings, &services);
         register(&client, &storage).await?;
         let topology = TopologyCache::load(client.clone())
             .await
             .context("load the topology")?;
         let pool = choose_pool(config, &client, &topology, &storage).await?;
 
-        topology.watch(&tasks);
+        topology.watch(&clients);
         let shards = ShardClient::new(peers, topology.clone(), Arc::clone(&surroundings.clock));
-        shards.watch(&tasks);
+        shards.watch(&clients);
         let parts = Parts {
             buckets: Buckets::new(client.clone()),
             shards: shards.clone(),
             topology: topology.clone(),
             cpu: CpuPool::new(cores())?,
             clock: Arc::clone(&surroundings.clock),
-            tasks: tasks.clone(),
+            tasks: clients.clone(),
             metrics: surroundings.metrics.clone(),
         };
         let engine = Engine::new(parts, engine_config(config, pool));
         let blobs = Blobs::new(client);
-        start_workers(config, &blobs, &shards, &topology, surroundings, &tasks);
+        start_workers(config, &blobs, &shards, &topology, surroundings, &clients);
         Ok(Self {
             cluster,
             replicas,
@@ -95,14 +96,17 @@ impl Roles {
             topology,
             blobs,
             storage,
-            tasks,
+            clients,
+            services,
         })
     }
 
     /// Ends everything in the opposite order: whoever asks goes before whoever answers.
     pub(crate) async fn stop(self) {
-        if !self.tasks.stop_and_join(END_LIMIT).await {
-            tracing::warn!("some tasks did not end in time");
+        for tasks in [self.clients, self.services] {
+            if !tasks.stop_and_join(END_LIMIT).await {
+                tracing::warn!("some tasks did not end in time");
+            }
         }
         self.storage.close().await;
         self.replicas.close().await;

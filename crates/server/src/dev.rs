@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cairn_admin::collect::Collector;
-use cairn_admin::{Console, Readiness};
+use cairn_admin::{Admin, Console, Readiness};
 use cairn_gateway::{Gateway, GatewayConfig, listen};
 use cairn_iam::{CanonicalId, Credential, Identity, SecretKey};
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
-use cairn_s3::auth::Authenticator;
+use cairn_s3::auth::{Authenticator, Caller};
 use cairn_s3::query::Query;
 use cairn_types::id::ClusterId;
 use tokio::net::TcpListener;
@@ -21,6 +21,8 @@ use crate::arguments::DevArguments;
 use crate::composition::{Roles, Surroundings};
 use crate::config::{Config, Environment, RootCredentials};
 use crate::directories::Directories;
+use crate::open_files::{self, Needs};
+use crate::replicas::Replicas;
 use crate::signals::Signals;
 
 /// Where everything is kept when nothing is said.
@@ -28,6 +30,9 @@ const DEFAULT_DIRECTORY: &str = "cairn-data";
 
 /// How long requests in flight may take to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the end waits for work that nobody needs any more.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
@@ -40,7 +45,9 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    runtime.block_on(serve(&config, &credentials))
+    let served = runtime.block_on(serve(&config, &credentials));
+    runtime.shutdown_timeout(LEAVE_LIMIT);
+    served
 }
 
 /// The file, overridden by the environment, overridden by the command line.
@@ -76,22 +83,41 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let s3_address = s3_listener.local_addr()?;
     let console_address = console_listener.local_addr()?;
     let directories = Directories::prepare(&config.dev.directories)?;
+    let needs = Needs {
+        disks: directories.disks.len(),
+        replicas: directories.replica_count,
+    };
+    let max_connections =
+        open_files::connections(open_files::raise(), needs, config.s3.max_connections)?;
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
         tasks: Tasks::new(),
     };
-    let roles = Roles::start(config, &directories, &surroundings).await?;
+    let (frontend, console_tasks) = (Tasks::new(), Tasks::new());
+    let ready = Arc::new(OnceLock::new());
+    let probe = probe(Arc::clone(&ready), frontend.clone());
+    let console = Console::new(surroundings.metrics.clone(), probe);
+    let serving = Arc::clone(&console).serve(console_listener, console_tasks.clone());
+    console_tasks.spawn("console listener", serving);
 
-    let frontend = Tasks::new();
+    let mut starting = Box::pin(Roles::start(config, &directories, &surroundings));
+    let roles = tokio::select! {
+        roles = &mut starting => roles?,
+        signal = signals.stop_requested() => {
+            tracing::info!(signal, "stopping before the start is done");
+            // What is being opened cannot be cut short in order, and nobody was promised anything yet: the end of the process
+            // closes it.
+            std::mem::forget(starting);
+            return Ok(());
+        }
+    };
     let gateway = gateway(config, credentials, &roles, &surroundings);
-    let max_connections = config.s3.max_connections;
     let serving = listen::serve(s3_listener, gateway, max_connections, frontend.clone());
     frontend.spawn_until_done("s3 listener", serving);
-    let console = console(config, credentials, &roles, &surroundings, frontend.clone());
-    let console_tasks = Tasks::new();
-    let serving = console.serve(console_listener, console_tasks.clone());
-    console_tasks.spawn("console listener", serving);
+    console.open(admin(config, credentials, &roles, &surroundings));
+    // There is one start, and so nothing in it yet.
+    let _ = ready.set(roles.replicas.clone());
     announce(s3_address, console_address, credentials);
 
     let reason = tokio::select! {
@@ -158,38 +184,44 @@ fn gateway(
     ))
 }
 
-fn console(
+/// Says whether requests are served: not before `ready` is set, and not when the frontend is ending.
+fn probe(ready: Arc<OnceLock<Replicas>>, frontend: Tasks) -> cairn_admin::console::Probe {
+    Arc::new(move || {
+        if frontend.is_stopping() {
+            return Readiness::NotReady("stopping");
+        }
+        match ready.get() {
+            None => Readiness::NotReady("starting"),
+            Some(replicas) if replicas.is_ready() => Readiness::Ready,
+            Some(_) => Readiness::NotReady("no-metadata-leader"),
+        }
+    })
+}
+
+fn admin(
     config: &Config,
     credentials: &RootCredentials,
     roles: &Roles,
     surroundings: &Surroundings,
-    frontend: Tasks,
-) -> Arc<Console> {
-    let authenticator = Authenticator::new(config.s3.region.clone(), true);
+) -> Admin {
+    let authenticator =
+        Authenticator::new(config.s3.region.clone(), true).of_service(cairn_admin::SERVICE);
     let credential = root_credential(credentials, roles.cluster);
     let access_key = credentials.access_key.clone();
     let clock = Arc::clone(&surroundings.clock);
-    let replicas = roles.replicas.clone();
-    Arc::new(Console {
-        metrics: surroundings.metrics.clone(),
-        probe: Arc::new(move || {
-            if frontend.is_stopping() {
-                Readiness::NotReady("stopping")
-            } else if replicas.is_ready() {
-                Readiness::Ready
-            } else {
-                Readiness::NotReady("no-metadata-leader")
-            }
-        }),
+    Admin {
         authenticate: Arc::new(move |parts| {
             let query = Query::parse(parts.uri.query()).map_err(|error| error.to_string())?;
             let look_up = |key: &str| (key == access_key).then(|| credential.clone());
             let verified = authenticator
                 .verify(parts, &query, clock.now(), look_up)
                 .map_err(|error| error.to_string())?;
-            match verified.identity() {
-                Some(identity) if identity.is_root => Ok(()),
-                Some(_) | None => Err("AccessDenied: sign with the root key".to_owned()),
+            // A link would let whoever finds it do what only the holder of the key may.
+            match verified.caller() {
+                Caller::Signed(_, identity) if identity.is_root => Ok(()),
+                Caller::Signed(..) | Caller::Presigned(..) | Caller::Anonymous => Err(
+                    "AccessDenied: sign with the root key, in the Authorization header".to_owned(),
+                ),
             }
         }),
         collector: Collector::new(
@@ -197,7 +229,7 @@ fn console(
             roles.blobs.clone(),
             roles.shards.clone(),
         ),
-    })
+    }
 }
 
 /// Says on stdout that requests are served, and where.

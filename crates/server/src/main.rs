@@ -5,6 +5,7 @@ mod composition;
 mod config;
 mod dev;
 mod directories;
+mod open_files;
 mod operator;
 mod replicas;
 mod signals;
