@@ -1,12 +1,18 @@
 //! Which S3 error an error of the cluster is: the one place where codes are chosen.
 
+use std::panic::AssertUnwindSafe;
+
 use cairn_client::{MutateError, QueryError};
 use cairn_engine::{PutError, ReadError};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
+use cairn_s3::input::CopySource;
 use cairn_s3::route::Route;
+use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::Refusal;
 use cairn_types::outcome::Outcome;
+
+use futures::FutureExt;
 
 use crate::upload_body::UploadBodyError;
 
@@ -17,16 +23,50 @@ pub struct Fault {
     pub error: S3Error,
     /// Whether the request certainly had no effect.
     pub outcome: Outcome,
+    /// Why a server cannot do it now.
+    pub reason: Option<Reason>,
     /// What the operator's log is told, where it is more than the client is.
     pub cause: Option<String>,
 }
 
+/// Why a server cannot do something now, for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No metadata node leads, or none can be reached.
+    NoMetadataLeader,
+    /// Too few disks take shards.
+    NoWriteQuorum,
+    /// Too few shards can be read.
+    TooFewShards,
+    /// What the request built on was replaced meanwhile; another try begins anew.
+    Overtaken,
+    /// Too much is in flight.
+    Busy,
+    /// The process is stopping.
+    Stopping,
+}
+
+impl Reason {
+    /// As `x-cairn-reason` and the element `Reason` say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoMetadataLeader => "no-metadata-leader",
+            Self::NoWriteQuorum => "no-write-quorum",
+            Self::TooFewShards => "too-few-shards",
+            Self::Overtaken => "overtaken",
+            Self::Busy => "busy",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 impl Fault {
     /// A server that cannot do it now. The request certainly had no effect.
-    pub fn unavailable(cause: &impl ToString) -> Self {
+    pub fn unavailable(reason: Reason, cause: &impl ToString) -> Self {
         Self {
-            error: S3Error::new(Code::ServiceUnavailable),
+            error: S3Error::new(Code::ServiceUnavailable).detail("Reason", reason.name()),
             outcome: Outcome::Refused,
+            reason: Some(reason),
             cause: Some(cause.to_string()),
         }
     }
@@ -36,23 +76,59 @@ impl Fault {
         Self {
             error: S3Error::new(Code::InternalError),
             outcome: Outcome::Unknown,
+            reason: None,
             cause: Some(cause.to_string()),
+        }
+    }
+
+    /// A server with too much to do. The request certainly had no effect.
+    pub fn slow_down() -> Self {
+        Self {
+            error: S3Error::new(Code::SlowDown).detail("Reason", Reason::Busy.name()),
+            outcome: Outcome::Refused,
+            reason: Some(Reason::Busy),
+            cause: None,
+        }
+    }
+
+    /// A server that does not understand its own records. The request certainly had no effect.
+    fn senseless(cause: String) -> Self {
+        Self {
+            error: S3Error::new(Code::InternalError),
+            outcome: Outcome::Refused,
+            reason: None,
+            cause: Some(cause),
         }
     }
 
     /// The same fault, naming what of the request is missing, as S3 does.
     #[must_use]
-    pub fn naming(mut self, route: &Route) -> Self {
+    pub fn naming(self, route: &Route) -> Self {
+        let upload = route.query.get("uploadId");
+        self.naming_one(route.target.bucket(), route.target.key(), upload)
+    }
+
+    /// The same fault, naming what is missing of what is copied.
+    #[must_use]
+    pub fn naming_source(self, source: &CopySource) -> Self {
+        self.naming_one(Some(&source.bucket), Some(&source.key), None)
+    }
+
+    fn naming_one(
+        mut self,
+        bucket: Option<&BucketName>,
+        key: Option<&ObjectKey>,
+        upload: Option<&str>,
+    ) -> Self {
         if !self.error.details().is_empty() {
             return self;
         }
         let named = match self.error.code() {
             Code::NoSuchBucket | Code::BucketNotEmpty => {
-                let bucket = route.target.bucket();
                 bucket.map(|bucket| ("BucketName", bucket.as_str()))
             }
-            Code::NoSuchKey => route.target.key().map(|key| ("Key", key.as_str())),
-            Code::NoSuchUpload => route.query.get("uploadId").map(|id| ("UploadId", id)),
+            Code::NoSuchKey => key.map(|key| ("Key", key.as_str())),
+            Code::NoSuchUpload => upload.map(|id| ("UploadId", id)),
             _ => None,
         };
         if let Some((name, value)) = named {
@@ -61,13 +137,20 @@ impl Fault {
         }
         self
     }
+}
 
-    /// A server with too much to do. The request certainly had no effect.
-    pub fn slow_down() -> Self {
-        Self {
-            error: S3Error::new(Code::SlowDown),
-            outcome: Outcome::Refused,
-            cause: None,
+/// What `work` gives, or a fault where it panics: what it had done by then is unknown.
+pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done,
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<&str>()
+                .map(|said| (*said).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned());
+            let said = said.unwrap_or_default();
+            tracing::error!(said, "a request panicked");
+            Err(Fault::unknown(&"a panic"))
         }
     }
 }
@@ -77,6 +160,7 @@ impl From<S3Error> for Fault {
         Self {
             error,
             outcome: Outcome::Refused,
+            reason: None,
             cause: None,
         }
     }
@@ -92,7 +176,7 @@ impl From<MutateError> for Fault {
     fn from(error: MutateError) -> Self {
         match error {
             MutateError::Refused(refusal) => refusal.into(),
-            MutateError::Unavailable { .. } => Self::unavailable(&error),
+            MutateError::Unavailable { .. } => Self::unavailable(Reason::NoMetadataLeader, &error),
             MutateError::Unknown { .. } => Self::unknown(&error),
         }
     }
@@ -102,12 +186,8 @@ impl From<QueryError> for Fault {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Refused(refusal) => refusal.into(),
-            QueryError::Unavailable { .. } => Self::unavailable(&error),
-            QueryError::Malformed { .. } => Self {
-                error: S3Error::new(Code::InternalError),
-                outcome: Outcome::Refused,
-                cause: Some(error.to_string()),
-            },
+            QueryError::Unavailable { .. } => Self::unavailable(Reason::NoMetadataLeader, &error),
+            QueryError::Malformed { .. } => Self::senseless(error.to_string()),
         }
     }
 }
@@ -124,14 +204,10 @@ impl From<ReadError> for Fault {
             ReadError::Busy(_) => Self::slow_down(),
             ReadError::Metadata(error) => error.into(),
             ReadError::Range { .. } => Code::InvalidRange.into(),
-            ReadError::Superseded | ReadError::Stopping | ReadError::Stripe { .. } => {
-                Self::unavailable(&whole(&error))
-            }
-            ReadError::Record { .. } => Self {
-                error: S3Error::new(Code::InternalError),
-                outcome: Outcome::Refused,
-                cause: Some(whole(&error)),
-            },
+            ReadError::Superseded => Self::unavailable(Reason::Overtaken, &error),
+            ReadError::Stopping => Self::unavailable(Reason::Stopping, &error),
+            ReadError::Stripe { .. } => Self::unavailable(Reason::TooFewShards, &whole(&error)),
+            ReadError::Record { .. } => Self::senseless(whole(&error)),
         }
     }
 }
@@ -146,7 +222,9 @@ where
             PutError::Length { .. } => Code::IncompleteBody.into(),
             PutError::DigestMismatch { .. } => Code::BadDigest.into(),
             PutError::Busy(_) => Self::slow_down(),
-            PutError::Unavailable { .. } => Self::unavailable(&whole(&error)),
+            PutError::Unavailable { .. } => {
+                Self::unavailable(Reason::NoWriteQuorum, &whole(&error))
+            }
             PutError::Commit(error) => error.into(),
         }
     }
@@ -206,8 +284,104 @@ impl From<Refusal> for Fault {
             Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::GenesisConflict
-            | Refusal::TopologyConflict { .. } => return Self::unavailable(&refusal),
+            | Refusal::TopologyConflict { .. } => {
+                return Self::unavailable(Reason::Overtaken, &refusal);
+            }
         };
         code.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::id::GroupId;
+
+    use super::*;
+
+    fn told(fault: &Fault) -> (Code, Outcome, Option<&'static str>) {
+        let reason = fault.reason.map(Reason::name);
+        // The document says it as well.
+        let in_document = fault
+            .error
+            .details()
+            .iter()
+            .find(|(name, _)| *name == "Reason");
+        assert_eq!(in_document.map(|(_, value)| value.as_str()), reason);
+        (fault.error.code(), fault.outcome, reason)
+    }
+
+    #[test]
+    fn only_an_unanswered_change_has_an_unknown_outcome() {
+        let group = GroupId::ROOT;
+        let reason = "nobody leads".to_owned();
+        let unavailable = MutateError::Unavailable {
+            group,
+            reason: reason.clone(),
+        };
+        let no_leader = Some("no-metadata-leader");
+        assert_eq!(
+            told(&unavailable.into()),
+            (Code::ServiceUnavailable, Outcome::Refused, no_leader)
+        );
+        let unanswered = QueryError::Unavailable {
+            group,
+            reason: reason.clone(),
+        };
+        assert_eq!(
+            told(&unanswered.into()),
+            (Code::ServiceUnavailable, Outcome::Refused, no_leader)
+        );
+        let unknown = MutateError::Unknown { group, reason };
+        assert_eq!(
+            told(&unknown.clone().into()),
+            (Code::InternalError, Outcome::Unknown, None)
+        );
+        let put: PutError<ReadError> = PutError::Commit(unknown);
+        assert_eq!(
+            told(&put.into()),
+            (Code::InternalError, Outcome::Unknown, None)
+        );
+        let put: PutError<ReadError> = PutError::Unavailable {
+            reason: "no disks".to_owned(),
+        };
+        assert_eq!(
+            told(&put.into()),
+            (
+                Code::ServiceUnavailable,
+                Outcome::Refused,
+                Some("no-write-quorum")
+            )
+        );
+        assert_eq!(
+            told(&MutateError::Refused(Refusal::NoSuchKey).into()),
+            (Code::NoSuchKey, Outcome::Refused, None)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_with_an_unknown_outcome() {
+        let broken = guarded::<()>(async { panic!("on purpose") }).await;
+        assert_eq!(
+            told(&broken.unwrap_err()),
+            (Code::InternalError, Outcome::Unknown, None)
+        );
+        assert_eq!(guarded(async { Ok(7) }).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn what_is_missing_of_a_source_is_named_as_the_sources() {
+        let source = CopySource {
+            bucket: BucketName::parse("source").unwrap(),
+            key: ObjectKey::parse("original").unwrap(),
+            conditions: cairn_s3::input::ReadConditions::default(),
+        };
+        for (code, detail) in [
+            (Code::NoSuchBucket, ("BucketName", "source")),
+            (Code::NoSuchKey, ("Key", "original")),
+        ] {
+            let fault = Fault::from(code).naming_source(&source);
+            let (name, value) = detail;
+            assert_eq!(fault.error.details(), [(name, value.to_owned())]);
+        }
     }
 }

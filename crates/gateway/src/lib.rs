@@ -4,12 +4,15 @@
 //! chooses the S3 error for every error of the cluster. A gateway keeps nothing that a restart may lose: any gateway
 //! serves any request.
 
+mod account;
 mod body;
 mod copy_body;
 mod fault;
+mod late;
 pub mod listen;
 mod ops;
 mod pipeline;
+mod request_body;
 mod tag;
 mod upload_body;
 
@@ -18,14 +21,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_engine::Engine;
+use cairn_engine::budget::Budget;
 use cairn_iam::{Credential, Identity};
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
 use cairn_s3::route::Addressing;
+use hyper::body::Incoming;
 
 pub use body::{AnswerBody, StreamError};
-pub use fault::Fault;
+pub use fault::{Fault, Reason};
+use request_body::{RequestBody, Unread};
+
+/// Bytes of documents in memory at once, with what is made of them: beyond it requests wait, and then get `SlowDown`.
+const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a gateway is told.
 #[derive(Debug, Clone)]
@@ -34,8 +43,11 @@ pub struct GatewayConfig {
     pub region: String,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
-    /// A body of which nothing arrives for so long is given up.
+    /// A body of which nothing, or next to nothing, arrives for so long is given up.
     pub idle_timeout: Duration,
+    /// How long connections are accepted and requests answered as ever after the process was told to stop: until those who
+    /// ask whether it is ready have noticed.
+    pub drain_delay: Duration,
     /// Who may sign, by access key.
     pub credentials: HashMap<String, Credential>,
     /// Who owns all buckets and objects, as long as there is one account.
@@ -50,6 +62,7 @@ pub struct Gateway {
     config: GatewayConfig,
     clock: SharedClock,
     metrics: Metrics,
+    documents: Budget,
     received_bytes: Counter,
     sent_bytes: Counter,
     connections: Gauge,
@@ -68,6 +81,7 @@ impl Gateway {
             // Clients that never set a region sign for one of their own choice.
             authenticator: Authenticator::new(config.region.clone(), true),
             addressing: Addressing::new(config.domains.iter().cloned()),
+            documents: Budget::new(DOCUMENTS_BYTES, Gauge::default()),
             received_bytes: metrics.counter("cairn_http_received_bytes_total", &[]),
             sent_bytes: metrics.counter("cairn_http_sent_bytes_total", &[]),
             connections: metrics.gauge("cairn_http_connections", &[]),
@@ -80,6 +94,12 @@ impl Gateway {
     /// How many connections are open.
     pub(crate) fn connections(&self) -> Gauge {
         self.connections.clone()
+    }
+
+    /// A request's body as it is read here.
+    pub(crate) fn request_body(&self, body: Incoming, unread: Unread) -> RequestBody {
+        let received = self.received_bytes.clone();
+        RequestBody::new(body, self.config.idle_timeout, received, unread)
     }
 
     /// What an access key stands for.

@@ -1,21 +1,27 @@
 //! Connections: accepted up to a limit, given up when they stall, ended gracefully.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_runtime::Tasks;
+use cairn_runtime::metrics::Gauge;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-use cairn_runtime::Tasks;
-
 use crate::Gateway;
+use crate::request_body::Unread;
 
 /// A request head larger than this is refused with 431.
 const MAX_HEAD_LEN: usize = 64 * 1024;
@@ -32,7 +38,18 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// After a failed `accept` (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `tasks` is stopped; then lets requests in flight end.
+/// Bytes of a refused body that are read and thrown away, so that a sender who writes all of it first gets to read the
+/// answer: the largest piece that common clients send by default (8 to 16 MiB). Who sends more is cut off.
+const LINGER_LEN: usize = 16 * 1024 * 1024;
+
+/// A sender of a refused body that is silent for so long has read the answer, or will never.
+const LINGER_SILENCE: Duration = Duration::from_secs(2);
+
+/// The end of it, however steadily bytes come: well below the time that requests have to end when the process stops.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Accepts connections until `tasks` is stopped, and for the gateway's `drain_delay` after that; then lets requests in
+/// flight end. Whoever stops `tasks` gives them that delay on top of what requests may take.
 ///
 /// Beyond `max_connections` further ones wait in the backlog of the socket.
 pub async fn serve(
@@ -41,18 +58,51 @@ pub async fn serve(
     max_connections: usize,
     tasks: Tasks,
 ) {
+    let drain_delay = gateway.config.drain_delay;
+    accept_all(
+        listener,
+        max_connections,
+        drain_delay,
+        &tasks,
+        |accepted, ending| {
+            let connection = serve_connection(accepted, Arc::clone(&gateway), ending);
+            tasks.spawn_until_done("connection", connection);
+        },
+    )
+    .await;
+}
+
+/// A connection, and its place among all that there may be.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Told when connections are to end.
+type Ending = watch::Receiver<()>;
+
+async fn accept_all(
+    listener: TcpListener,
+    max_connections: usize,
+    drain_delay: Duration,
+    tasks: &Tasks,
+    serve: impl Fn(Accepted, Ending),
+) {
     let places = Arc::new(Semaphore::new(max_connections));
+    // Dropped when nothing more is accepted: that is what connections watch.
+    let (_accepting, ending) = watch::channel(());
+    let mut drained = pin!(async {
+        tasks.stopped().await;
+        tokio::time::sleep(drain_delay).await;
+    });
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
-            () = tasks.stopped() => return,
+            () = &mut drained => return,
         };
         match accepted {
-            Ok((stream, peer, place)) => {
-                let connection =
-                    serve_connection(stream, peer, place, Arc::clone(&gateway), tasks.clone());
-                tasks.spawn_until_done("connection", connection);
-            }
+            Ok(accepted) => serve(accepted, ending.clone()),
             Err(error) => {
                 tracing::warn!(%error, "accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -61,55 +111,214 @@ pub async fn serve(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Accepted> {
     let place = Arc::clone(places)
         .acquire_owned()
         .await
         .expect("the semaphore is never closed");
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
+    Ok(Accepted {
+        stream,
+        peer,
+        _place: place,
+    })
 }
 
-async fn serve_connection(
+/// A connection as the gauge counts it, whatever ends it.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(connections: Gauge) -> Self {
+        connections.inc();
+        Self(connections)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+async fn serve_connection(accepted: Accepted, gateway: Arc<Gateway>, ending: Ending) {
+    let _counted = Counted::new(gateway.connections());
+    let peer = accepted.peer;
+    let unread = Unread::default();
+    let service = service_fn(|request: Request<Incoming>| {
+        let gateway = Arc::clone(&gateway);
+        let request = request.map(|body| gateway.request_body(body, unread.clone()));
+        Box::pin(async move { Ok::<_, Infallible>(gateway.serve(request, peer).await) })
+    });
+    if let Err(error) = drive(accepted.stream, service, &unread, ending).await {
+        // Clients break connections for reasons of their own.
+        tracing::debug!(%error, %peer, "serve a connection");
+    }
+}
+
+/// Answers the requests of a connection by `service` until it ends or everything does, and closes it.
+async fn drive<S, B>(
     stream: TcpStream,
-    peer: SocketAddr,
-    _place: OwnedSemaphorePermit,
-    gateway: Arc<Gateway>,
-    tasks: Tasks,
-) {
+    service: S,
+    unread: &Unread,
+    mut ending: Ending,
+) -> hyper::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     // Without it small answers wait for acknowledgements that the client delays.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "set TCP_NODELAY");
     }
-    let connections = gateway.connections();
-    connections.inc();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    let service = service_fn(|request| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(gateway.serve(request, peer).await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(MAX_HEAD_LEN)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service)
-    );
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = tasks.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_LEN)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let ended = tokio::select! {
+        served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(served),
+        _ = ending.changed() => None,
+    };
+    let served = match ended {
+        Some(served) => served,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
-    if let Err(error) = served {
-        // Clients break connections for reasons of their own.
-        tracing::debug!(%error, %peer, "serve a connection");
+    // Also what is no HTTP is answered, and more of it may be on its way.
+    let is_refused = served.as_ref().is_err_and(hyper::Error::is_parse);
+    let mut stream = connection.into_parts().io.into_inner();
+    // A connection that is broken already cannot be closed well.
+    if stream.shutdown().await.is_ok() && (is_refused || unread.get()) {
+        linger(&mut stream).await;
     }
-    connections.dec();
+    served
+}
+
+/// Takes what the client still sends after the answer. A socket that is closed with bytes unread is reset, and with that the
+/// answer is lost to whoever has not read it yet.
+async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let discard = async {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = LINGER_LEN;
+        while left > 0 {
+            match tokio::time::timeout(LINGER_SILENCE, stream.read(&mut buffer)).await {
+                Ok(Ok(len)) if len > 0 => left = left.saturating_sub(len),
+                _ => return,
+            }
+        }
+    };
+    // Late or not, the connection ends here.
+    let _ = tokio::time::timeout(LINGER_TIMEOUT, discard).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use cairn_runtime::metrics::Counter;
+    use http_body_util::Full;
+
+    use super::*;
+    use crate::request_body::RequestBody;
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    /// A service that answers without reading anything.
+    async fn refuse_one(listener: TcpListener) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let unread = Unread::default();
+        let service = service_fn(|request: Request<Incoming>| {
+            let body = request.into_body();
+            drop(RequestBody::new(
+                body,
+                SOON,
+                Counter::default(),
+                unread.clone(),
+            ));
+            let answer = Response::builder().status(400);
+            let answer = answer.body(Full::new(Bytes::from_static(b"no")));
+            Box::pin(async move { Ok::<_, Infallible>(answer.unwrap()) })
+        });
+        let (_accepting, ending) = watch::channel(());
+        drive(stream, service, &unread, ending).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_sender_that_writes_everything_first_gets_to_read_the_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::new();
+        tasks.spawn_until_done("server", refuse_one(listener));
+        let client = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(SOON)).unwrap();
+            let body = vec![7; 8 * 1024 * 1024];
+            let head = format!(
+                "PUT /b/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = client.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.ends_with("no"), "{answer}");
+        assert!(tasks.stop_and_join(SOON).await);
+    }
+
+    #[tokio::test]
+    async fn connections_are_accepted_until_the_delay_after_the_stop_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::new();
+        let (accepted, ended) = (Arc::new(AtomicUsize::new(0)), Tasks::new());
+        let accepting = {
+            let (accepted, ended, tasks) = (Arc::clone(&accepted), ended.clone(), tasks.clone());
+            async move {
+                let delay = Duration::from_millis(500);
+                accept_all(listener, 10, delay, &tasks, |connection, mut ending| {
+                    accepted.fetch_add(1, Ordering::SeqCst);
+                    ended.spawn_until_done("connection", async move {
+                        let _ = ending.changed().await;
+                        drop(connection);
+                    });
+                })
+                .await;
+            }
+        };
+        tasks.spawn_until_done("listener", accepting);
+        tasks.stop();
+        let mut late = TcpStream::connect(address).await.unwrap();
+        // Ended by the server, once the delay is over.
+        assert_eq!(late.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        assert!(tasks.stop_and_join(SOON).await);
+        assert!(ended.stop_and_join(SOON).await);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[test]
+    fn a_connection_is_counted_until_it_is_gone_however_it_ends() {
+        let connections = Gauge::default();
+        let gauge = connections.clone();
+        let panicked = std::panic::catch_unwind(move || {
+            let _counted = Counted::new(gauge.clone());
+            assert_eq!(gauge.get(), 1);
+            panic!("on purpose");
+        });
+        assert!(panicked.is_err());
+        assert_eq!(connections.get(), 0);
+    }
 }

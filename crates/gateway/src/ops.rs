@@ -20,6 +20,7 @@ mod upload_part;
 mod upload_part_copy;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
@@ -36,12 +37,28 @@ use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderValue, Response};
-use hyper::body::Incoming;
 
 use crate::Gateway;
 use crate::body::AnswerBody;
 use crate::fault::Fault;
+use crate::late::{self, Finished};
+use crate::pipeline::late_refusal;
+use crate::request_body::RequestBody;
+use crate::tag::RequestTag;
 use crate::upload_body::UploadBody;
+
+/// How long a document waits for memory. Most are small: it is the senders of many large ones who wait.
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A document and what is made of it, in multiples of its length.
+const DOCUMENT_SHARE: usize = 4;
+
+/// However steadily it comes, a document has so many idle timeouts in all: with the default ten minutes, 7 KiB/s for the
+/// largest.
+const DOCUMENT_TIMEOUTS: u32 = 20;
+
+/// Longer documents are read on the CPU pool.
+const INLINE_DOCUMENT_LEN: usize = 64 * 1024;
 
 /// A request that may be done.
 #[derive(Clone, Copy)]
@@ -54,12 +71,14 @@ pub(crate) struct Call<'a> {
     pub(crate) route: &'a Route,
     /// Who sent it.
     pub(crate) verified: &'a Verified,
+    /// What names it.
+    pub(crate) tag: RequestTag,
 }
 
 type Done = Result<Response<AnswerBody>, Fault>;
 
 /// Does what a request asks for.
-pub(crate) async fn dispatch(call: Call<'_>, body: Incoming) -> Done {
+pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
     match call.route.operation {
         Operation::ListBuckets => list_buckets::serve(call).await,
         Operation::CreateBucket => create_bucket::serve(call, body).await,
@@ -121,29 +140,53 @@ impl<'a> Call<'a> {
     /// The body, verified as it flows. Where the client declared no checksum, one of `default_checksum` is computed.
     pub(crate) fn upload(
         &self,
-        body: Incoming,
+        body: RequestBody,
         declaration: BodyDeclaration,
         default_checksum: Option<ChecksumAlgorithm>,
     ) -> UploadBody {
-        UploadBody::new(
-            VerifiedBody::new(body, declaration, self.verified, default_checksum),
-            self.gateway.config.idle_timeout,
-            self.gateway.received_bytes.clone(),
-        )
+        let verified = self.verified;
+        UploadBody::new(VerifiedBody::new(
+            body,
+            declaration,
+            verified,
+            default_checksum,
+        ))
     }
 
-    /// The document in the body, verified.
-    pub(crate) async fn document(
+    /// What `parse` makes of the document in the body, verified. Documents share a budget of memory.
+    pub(crate) async fn document<T: Send + 'static>(
         &self,
-        body: Incoming,
+        body: RequestBody,
         declaration: BodyDeclaration,
-    ) -> Result<Bytes, Fault> {
+        parse: fn(&[u8]) -> Result<T, S3Error>,
+    ) -> Result<T, Fault> {
         let limit = match self.route.operation.row().body {
             BodyKind::Document(limit) => limit,
             BodyKind::None | BodyKind::Object => 0,
         };
-        let document = self.upload(body, declaration, None).read_document(limit);
-        Ok(document.await?)
+        let declared = declaration.len().and_then(|len| usize::try_from(len).ok());
+        let share = declared.unwrap_or(limit).min(limit) * DOCUMENT_SHARE;
+        let held = self.gateway.documents.take(share, DOCUMENT_PATIENCE).await;
+        let _held = held.map_err(|_| Fault::slow_down())?;
+        let patience = self.gateway.config.idle_timeout * DOCUMENT_TIMEOUTS;
+        let upload = self.upload(body, declaration, None);
+        let document = upload.read_document(limit, patience).await?;
+        let parsed = if document.len() > INLINE_DOCUMENT_LEN {
+            self.engine().cpu().run(move || parse(&document)).await
+        } else {
+            parse(&document)
+        };
+        Ok(parsed?)
+    }
+
+    /// Answers by what comes of `work`, which may take longer than clients wait.
+    pub(crate) async fn answer_late(
+        &self,
+        work: impl Future<Output = Result<Finished, Fault>> + Send + 'static,
+    ) -> Done {
+        let (resource, tag) = (self.parts.uri.path().to_owned(), self.tag);
+        let refusal = move |fault: &Fault| late_refusal(fault, &resource, tag);
+        late::answer(work, refusal).await
     }
 
     /// What the head says of the body.

@@ -4,6 +4,8 @@
 //! comes of it is answered here, named, counted and logged.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_iam::{Decision, decide};
 use cairn_s3::auth::Verified;
@@ -14,27 +16,31 @@ use cairn_s3::unbuilt;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
-use tracing::Instrument;
 use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 
 use crate::Gateway;
+use crate::account::Account;
 use crate::body::AnswerBody;
-use crate::fault::Fault;
+use crate::fault::{Fault, Reason, guarded};
 use crate::ops::{self, Call};
+use crate::request_body::RequestBody;
 use crate::tag::RequestTag;
 
 /// `x-amz-id-2`: S3's second name of a request. It says nothing here, but clients log it.
 const HOST_ID: &str = "cairn";
 
+/// What `x-cairn-effect` says where a request certainly did nothing.
+const NO_EFFECT: &str = "none";
+
 /// The label of requests that were not understood.
 const UNKNOWN_OPERATION: &str = "unknown";
 
 impl Gateway {
-    /// Answers one request. Errors are answers too.
-    pub async fn serve(
+    /// Answers one request. Errors are answers too, and so are panics.
+    pub(crate) async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         peer: SocketAddr,
     ) -> Response<AnswerBody> {
         let started = self.clock.monotonic();
@@ -42,36 +48,23 @@ impl Gateway {
         let (mut parts, body) = request.into_parts();
         let span = tracing::info_span!("request", request_id = %tag, operation = Empty, %peer);
         let mut operation = UNKNOWN_OPERATION;
-        let done = self
-            .accept(&mut parts, body, &mut operation)
-            .instrument(span.clone())
-            .await;
-        let _entered = span.enter();
+        let accepted = self.accept(&mut parts, body, tag, &mut operation);
+        let done = guarded(accepted).instrument(span.clone()).await;
         let mut answer = match done {
             Ok(answer) => answer,
-            Err(fault) => refuse(&fault, &parts, tag),
+            Err(fault) => span.in_scope(|| refuse(&fault, &parts, tag)),
         };
         name(&mut answer, tag);
-        self.count(operation, &answer);
-        let elapsed = self.clock.monotonic().saturating_sub(started);
-        self.metrics
-            .seconds("cairn_http_request_seconds", &[("operation", operation)])
-            .observe(elapsed.as_secs_f64());
-        tracing::debug!(
-            operation,
-            method = %parts.method,
-            status = answer.status().as_u16(),
-            elapsed_ms = elapsed.as_secs_f64() * 1000.0,
-            "answered"
-        );
-        answer
+        let account = self.account(span, operation, answer.status(), started);
+        answer.map(|body| body.accounted(account))
     }
 
     /// From the head of a request to its operation. Nothing of the body is read here.
     async fn accept(
         &self,
         parts: &mut Parts,
-        body: Incoming,
+        body: RequestBody,
+        tag: RequestTag,
         label: &mut &'static str,
     ) -> Result<Response<AnswerBody>, Fault> {
         let route = match self.addressing.route(parts) {
@@ -103,6 +96,7 @@ impl Gateway {
             parts,
             route: &route,
             verified: &verified,
+            tag,
         };
         let done = ops::dispatch(call, body).await;
         done.map_err(|fault| fault.naming(&route))
@@ -114,13 +108,29 @@ impl Gateway {
             .verify(parts, query, now, |key| self.credential(key))
     }
 
-    fn count(&self, operation: &'static str, answer: &Response<AnswerBody>) {
-        let status = answer.status();
+    /// Counts a request that has an answer now, and opens the account of the answer.
+    fn account(
+        &self,
+        span: Span,
+        operation: &'static str,
+        status: StatusCode,
+        started: Duration,
+    ) -> Account {
         let labels = [("operation", operation), ("status", status.as_str())];
         self.metrics
             .counter("cairn_http_requests_total", &labels)
             .inc();
-        self.sent_bytes.inc_by(answer.body().len());
+        let labels = [("operation", operation)];
+        Account {
+            span,
+            operation,
+            status,
+            clock: Arc::clone(&self.clock),
+            started,
+            seconds: self.metrics.seconds("cairn_http_request_seconds", &labels),
+            sent: self.sent_bytes.clone(),
+            sent_bytes: 0,
+        }
     }
 }
 
@@ -131,28 +141,56 @@ fn not_built(operation: &str) -> Fault {
 
 /// The answer to a request that was not done.
 fn refuse(fault: &Fault, parts: &Parts, tag: RequestTag) -> Response<AnswerBody> {
-    let code = fault.error.code();
-    if code.status().is_server_error() {
-        let cause = fault.cause.as_deref().unwrap_or("");
-        tracing::warn!(code = code.name(), cause, outcome = ?fault.outcome, "request failed");
-    }
+    log(fault);
     let tag = tag.to_string();
-    let context = ErrorContext {
-        resource: parts.uri.path(),
-        request_id: &tag,
-        host_id: HOST_ID,
-    };
+    let context = context(parts.uri.path(), &tag);
     let mut answer = fault
         .error
         .to_response(&parts.method, context)
         .map(AnswerBody::whole);
-    let is_unavailable = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
-    if is_unavailable && fault.outcome == Outcome::Refused {
-        answer
-            .headers_mut()
-            .insert("x-cairn-effect", HeaderValue::from_static("none"));
+    let is_error = answer.status() != StatusCode::NOT_MODIFIED;
+    let headers = answer.headers_mut();
+    if is_error && fault.outcome == Outcome::Refused {
+        headers.insert("x-cairn-effect", HeaderValue::from_static(NO_EFFECT));
+    }
+    if let Some(reason) = fault.reason {
+        headers.insert("x-cairn-reason", HeaderValue::from_static(reason.name()));
     }
     answer
+}
+
+/// The error element about a request that was answered with a 200 before it failed. It says itself what headers cannot.
+pub(crate) fn late_refusal(fault: &Fault, resource: &str, tag: RequestTag) -> String {
+    log(fault);
+    let mut error = fault.error.clone();
+    if fault.outcome == Outcome::Refused {
+        error = error.detail("Effect", NO_EFFECT);
+    }
+    error.to_xml_element(context(resource, &tag.to_string()))
+}
+
+fn context<'a>(resource: &'a str, request_id: &'a str) -> ErrorContext<'a> {
+    ErrorContext {
+        resource,
+        request_id,
+        host_id: HOST_ID,
+    }
+}
+
+/// Tells the operator of what is the server's doing. What is not built is a client's mistake.
+fn log(fault: &Fault) {
+    let code = fault.error.code();
+    if code.status().is_server_error() && code != Code::NotImplemented {
+        let cause = fault.cause.as_deref().unwrap_or("");
+        let reason = fault.reason.map(Reason::name);
+        tracing::warn!(
+            code = code.name(),
+            reason,
+            cause,
+            outcome = ?fault.outcome,
+            "request failed"
+        );
+    }
 }
 
 /// What every answer carries.
@@ -162,4 +200,70 @@ fn name(answer: &mut Response<AnswerBody>, tag: RequestTag) {
     headers.insert("x-amz-request-id", tag);
     headers.insert("x-amz-id-2", HeaderValue::from_static(HOST_ID));
     headers.insert(header::SERVER, HeaderValue::from_static("Cairn"));
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn refused(method: &str, fault: &Fault) -> Response<AnswerBody> {
+        let request = Request::builder().method(method).uri("/bucket/key");
+        let parts = request.body(()).unwrap().into_parts().0;
+        refuse(fault, &parts, RequestTag::new())
+    }
+
+    #[test]
+    fn every_error_says_whether_the_request_had_no_effect() {
+        let effect = |fault: &Fault| {
+            let answer = refused("PUT", fault);
+            let effect = answer.headers().get("x-cairn-effect");
+            effect.map(|effect| effect.to_str().unwrap().to_owned())
+        };
+        let none = Some("none".to_owned());
+        for code in [
+            Code::AccessDenied,
+            Code::InvalidArgument,
+            Code::PreconditionFailed,
+            Code::NotImplemented,
+        ] {
+            assert_eq!(effect(&code.into()), none, "{code:?}");
+        }
+        assert_eq!(effect(&Fault::slow_down()), none);
+        let unavailable = Fault::unavailable(Reason::NoMetadataLeader, &"");
+        assert_eq!(effect(&unavailable), none);
+        assert_eq!(effect(&Fault::unknown(&"")), None);
+        assert_eq!(effect(&Code::NotModified.into()), None);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_done_now_has_a_reason_for_machines() {
+        let unavailable = Fault::unavailable(Reason::NoMetadataLeader, &"");
+        for method in ["PUT", "HEAD"] {
+            let answer = refused(method, &unavailable);
+            assert_eq!(answer.status(), 503);
+            assert_eq!(answer.headers()["x-cairn-reason"], "no-metadata-leader");
+        }
+        let body = refused("PUT", &unavailable).into_body();
+        let text = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains("<Code>ServiceUnavailable</Code>"), "{text}");
+        assert!(
+            text.contains("<Reason>no-metadata-leader</Reason>"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_error_behind_a_200_says_in_its_element_that_nothing_happened() {
+        let refused = late_refusal(&Fault::slow_down(), "/b/k", RequestTag::new());
+        assert!(
+            refused.starts_with("<Error><Code>SlowDown</Code>"),
+            "{refused}"
+        );
+        assert!(refused.contains("<Effect>none</Effect>"), "{refused}");
+        let unknown = late_refusal(&Fault::unknown(&""), "/b/k", RequestTag::new());
+        assert!(!unknown.contains("Effect"), "{unknown}");
+    }
 }

@@ -4,58 +4,47 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Declared, Source};
-use cairn_runtime::metrics::Counter;
 use cairn_s3::body::{BodyError, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use hyper::body::Incoming;
 
-/// A request's body, verified as it flows, that is given up when nothing arrives for a while.
+use crate::request_body::{RequestBody, Stalled};
+
+/// A request's body, verified as it flows.
 #[derive(Debug)]
 pub(crate) struct UploadBody {
-    body: VerifiedBody<Incoming>,
-    idle_timeout: Duration,
-    received: Counter,
+    body: VerifiedBody<RequestBody>,
 }
 
 /// A body that cannot be had to its end, or is not what was signed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UploadBodyError {
-    /// It cannot be trusted.
+    /// It cannot be trusted, or nothing of it arrives any more.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// Nothing arrives any more.
-    #[error("nothing of the body arrived for too long")]
-    Idle,
+    /// It is a document and has taken too long as a whole.
+    #[error("the document did not arrive in time")]
+    Late,
 }
 
 impl UploadBody {
     /// Takes a body.
-    pub(crate) fn new(
-        body: VerifiedBody<Incoming>,
-        idle_timeout: Duration,
-        received: Counter,
-    ) -> Self {
-        Self {
-            body,
-            idle_timeout,
-            received,
-        }
+    pub(crate) fn new(body: VerifiedBody<RequestBody>) -> Self {
+        Self { body }
     }
 
-    /// All of it, at most `limit` bytes.
+    /// All of it, at most `limit` bytes, if it comes within `patience`.
     ///
     /// # Errors
-    /// As `next`, and when it is longer.
-    pub(crate) async fn read_document(mut self, limit: usize) -> Result<Bytes, UploadBodyError> {
-        // A document is one or a few frames: it has the time of one frame, several times over.
+    /// As `next`, and when it is longer or later.
+    pub(crate) async fn read_document(
+        mut self,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Bytes, UploadBodyError> {
         let read = self.body.read_document(limit);
-        let document = tokio::time::timeout(self.idle_timeout * 2, read)
-            .await
-            .map_err(|_| UploadBodyError::Idle)??;
-        self.received
-            .inc_by(u64::try_from(document.len()).unwrap_or(u64::MAX));
-        Ok(document)
+        let document = tokio::time::timeout(patience, read).await;
+        Ok(document.map_err(|_| UploadBodyError::Late)??)
     }
 }
 
@@ -63,14 +52,7 @@ impl Source for UploadBody {
     type Error = UploadBodyError;
 
     async fn next(&mut self) -> Result<Option<Bytes>, UploadBodyError> {
-        let chunk = tokio::time::timeout(self.idle_timeout, self.body.next())
-            .await
-            .map_err(|_| UploadBodyError::Idle)??;
-        if let Some(chunk) = &chunk {
-            self.received
-                .inc_by(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        }
-        Ok(chunk)
+        Ok(self.body.next().await?)
     }
 
     fn declared(&self) -> Declared {
@@ -84,8 +66,11 @@ impl Source for UploadBody {
 impl From<UploadBodyError> for S3Error {
     fn from(error: UploadBodyError) -> Self {
         match error {
+            UploadBodyError::Body(BodyError::Transport(cause)) if cause.is::<Stalled>() => {
+                Self::new(Code::RequestTimeout)
+            }
             UploadBodyError::Body(error) => error.into(),
-            UploadBodyError::Idle => Self::new(Code::RequestTimeout),
+            UploadBodyError::Late => Self::new(Code::RequestTimeout),
         }
     }
 }

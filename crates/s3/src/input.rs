@@ -1,6 +1,6 @@
 //! What an operation is asked to do: one typed value per operation, checked against every limit of S3.
 //!
-//! Each is made from the head of a routed, verified request and, where there is one, its document. What a value of these
+//! Each is made from the head of a routed, verified request and, where there is one, what `xml` read of its document. What a value of these
 //! types holds need not be checked again.
 
 mod buckets;

@@ -23,7 +23,7 @@ pub use object::{
 };
 
 use crate::uri::{self, Slash};
-use crate::xml::writer::XmlWriter;
+use crate::xml::writer::{XML_DECLARATION, XmlWriter};
 
 /// Whose something is, as answers name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,20 @@ impl Owner {
         xml.text("DisplayName", &self.display_name);
         xml.close(element);
     }
+}
+
+/// A 200 with a document of this root element.
+pub fn xml_answer(element: &str) -> Response<Bytes> {
+    let mut response = xml_head().map(|()| Bytes::new());
+    *response.body_mut() = Bytes::from(format!("{XML_DECLARATION}{element}"));
+    response
+}
+
+/// The head of a 200 whose document comes later: `XML_DECLARATION` at once, blanks while it takes time, then a root element.
+pub fn xml_head() -> Response<()> {
+    let mut response = Response::new(());
+    set_content_type(response.headers_mut());
+    response
 }
 
 /// A 200 with a document.

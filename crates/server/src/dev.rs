@@ -173,6 +173,7 @@ fn gateway(
         region: config.s3.region.clone(),
         domains: config.s3.domains.clone(),
         idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
+        drain_delay: Duration::ZERO,
         owner: Arc::clone(&credential.identity),
         credentials: HashMap::from([(credentials.access_key.clone(), credential)]),
     };

@@ -4,16 +4,18 @@ use cairn_client::QueryError;
 use cairn_client::uploads::Completion;
 use cairn_s3::input::CompleteUploadInput;
 use cairn_s3::output::CompleteUploadOutput;
+use cairn_s3::xml::complete_upload::parse_complete;
 use cairn_types::namespace::Refusal;
 use http::header;
-use hyper::body::Incoming;
 
 use super::{Call, Done, reflecting};
+use crate::request_body::RequestBody;
 
 /// Makes the parts one object. Nothing is copied: one commit.
-pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
-    let document = call.document(body, call.declaration()?).await?;
-    let input = CompleteUploadInput::parse(&call.request(), &document)?;
+pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
+    let declaration = call.declaration()?;
+    let parts = call.document(body, declaration, parse_complete).await?;
+    let input = CompleteUploadInput::parse(&call.request(), parts)?;
     let (bucket, upload) = call.upload_key(&input.target).await?;
     let uploads = call.engine().uploads();
     if let Some(kind) = input.checksum_kind {
@@ -51,5 +53,8 @@ fn location(call: Call<'_>) -> String {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    format!("http://{host}{}", call.parts.uri.path())
+    let uri = &call.parts.uri;
+    // Connections are plain here. What a header says of the way before is anybody's word.
+    let scheme = uri.scheme_str().unwrap_or("http");
+    format!("{scheme}://{host}{}", uri.path())
 }

@@ -1,8 +1,9 @@
 //! `CopyObject`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use cairn_engine::CopyFrom;
+use cairn_engine::{CopyFrom, CopySource as CopyBytes, ReadError};
 use cairn_iam::{Action, Decision, Resource, decide};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
@@ -12,26 +13,32 @@ use cairn_s3::input::{
 };
 use cairn_s3::output::object_copied;
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::ObjectVersion;
 
-use super::{Call, Done, reflecting};
+use super::get_object::TRIES;
+use super::{Call, Done};
 use crate::copy_body::CopyBody;
 use crate::fault::Fault;
+use crate::late::Finished;
 
 /// The largest object that is copied in one piece: 5 GiB.
 const COPY_LIMIT: u64 = 5 << 30;
 
-/// What is copied from.
+/// What is copied.
 pub(super) struct Original {
-    /// Its bucket.
-    pub(super) bucket: Arc<BucketEntry>,
     /// The version, whole.
     pub(super) version: ObjectVersion,
+    /// The bytes that were asked for.
+    pub(super) bytes: CopyBytes,
 }
 
-/// Finds what a request copies from, if its caller may read it and its conditions hold.
-pub(super) async fn original(call: Call<'_>, source: &CopySource) -> Result<Original, Fault> {
+/// Finds what a request copies from, if its caller may read it and its conditions hold, and opens the bytes of it that
+/// `range` chooses by its length.
+pub(super) async fn open(
+    call: Call<'_>,
+    source: &CopySource,
+    range: impl Fn(u64) -> Result<Range<u64>, S3Error>,
+) -> Result<Original, Fault> {
     let resource = Resource::Object(&source.bucket, &source.key);
     let read = Action::new("s3:GetObject");
     match decide(call.verified.identity(), read, resource) {
@@ -39,19 +46,40 @@ pub(super) async fn original(call: Call<'_>, source: &CopySource) -> Result<Orig
         Decision::Deny => return Err(Code::AccessDenied.into()),
     }
     let engine = call.engine();
-    let bucket = engine.buckets().lookup(&source.bucket).await?;
+    let named = |fault: Fault| fault.naming_source(source);
+    let bucket = engine.buckets().lookup(&source.bucket).await;
+    let bucket = bucket.map_err(|error| named(error.into()))?;
     check_expected_source_owner(&call.parts.headers, &bucket.owner)?;
-    let version = engine
-        .objects()
-        .get(&bucket, &source.key, None)
-        .await?
-        .value;
+    for _ in 0..TRIES {
+        let version = engine.objects().get(&bucket, &source.key, None).await;
+        let version = version.map_err(|error| named(error.into()))?.value;
+        check_conditions(source, &version)?;
+        let range = range(version.len)?;
+        let from = CopyFrom {
+            bucket: Arc::clone(&bucket),
+            version,
+            range: Some(range),
+        };
+        match engine.copy_source(&from).await {
+            Ok(bytes) => {
+                let version = from.version;
+                return Ok(Original { version, bytes });
+            }
+            // The version went away before its parts were looked up.
+            Err(ReadError::Superseded) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ReadError::Superseded.into())
+}
+
+fn check_conditions(source: &CopySource, version: &ObjectVersion) -> Result<(), S3Error> {
     match evaluate_read(&source.conditions, &version.etag, version.last_modified) {
-        Verdict::Proceed => Ok(Original { bucket, version }),
+        Verdict::Proceed => Ok(()),
         Verdict::NotModified => Err(Code::PreconditionFailed.into()),
-        Verdict::PreconditionFailed(name) => Err(S3Error::new(Code::PreconditionFailed)
-            .detail("Condition", name)
-            .into()),
+        Verdict::PreconditionFailed(name) => {
+            Err(S3Error::new(Code::PreconditionFailed).detail("Condition", name))
+        }
     }
 }
 
@@ -59,34 +87,37 @@ pub(super) async fn original(call: Call<'_>, source: &CopySource) -> Result<Orig
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
     let target = call.target(&input.bucket, &input.key).await?;
-    let original = original(call, &input.source).await?;
-    if original.version.len > COPY_LIMIT {
-        return Err(S3Error::with_message(
-            Code::InvalidRequest,
-            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
-        )
-        .into());
-    }
+    let Original { version, bytes } = open(call, &input.source, whole).await?;
     let headers = match input.metadata {
-        MetadataDirective::Copy => original.version.headers.clone(),
+        MetadataDirective::Copy => version.headers,
         MetadataDirective::Replace(headers) => headers,
     };
-    let kept = original.version.checksum.as_ref();
+    let kept = version.checksum.as_ref();
     let algorithm = input
         .checksum
         .or(kept.map(|kept| kept.checksum.algorithm()))
         .unwrap_or(ChecksumAlgorithm::Crc64Nvme);
-    let from = CopyFrom {
-        bucket: original.bucket,
-        version: original.version,
-        range: None,
-    };
-    let source = call.engine().copy_source(&from).await?;
-    let len = source.len();
-    let body = CopyBody::new(source, algorithm);
-    let stored = call
-        .engine()
-        .put(&target, headers, len, body, &input.condition)
-        .await?;
-    Ok(reflecting(stored.index, object_copied(&stored.value)))
+    let len = bytes.len();
+    let engine = call.engine().clone();
+    let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
+    let condition = input.condition;
+    call.answer_late(async move {
+        let stored = engine.put(&target, headers, len, body, &condition).await?;
+        Ok(Finished {
+            index: stored.index,
+            element: object_copied(&stored.value),
+        })
+    })
+    .await
+}
+
+/// All bytes of an object that is not too long to be copied in one piece.
+fn whole(len: u64) -> Result<Range<u64>, S3Error> {
+    if len > COPY_LIMIT {
+        return Err(S3Error::with_message(
+            Code::InvalidRequest,
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+        ));
+    }
+    Ok(0..len)
 }

@@ -5,16 +5,20 @@ use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::CreateBucketInput;
 use cairn_s3::output::bucket_created;
+use cairn_s3::xml::create_bucket::parse_create_bucket;
 use cairn_types::namespace::Refusal;
-use hyper::body::Incoming;
 
 use super::{Call, Done};
 use crate::body::AnswerBody;
+use crate::request_body::RequestBody;
 
 /// Makes a bucket for its caller.
-pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
-    let document = call.document(body, call.declaration()?).await?;
-    let input = CreateBucketInput::parse(&call.request(), &document)?;
+pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
+    let declaration = call.declaration()?;
+    let location = call
+        .document(body, declaration, parse_create_bucket)
+        .await?;
+    let input = CreateBucketInput::parse(&call.request(), location)?;
     let region = &call.gateway.config.region;
     if let Some(location) = input.location.filter(|location| location != region) {
         return Err(S3Error::with_message(

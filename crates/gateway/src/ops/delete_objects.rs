@@ -2,16 +2,18 @@
 
 use cairn_s3::input::{DeleteEntry, DeleteObjectsInput};
 use cairn_s3::output::{DeleteObjectsOutput, DeletedEntry};
+use cairn_s3::xml::delete_objects::parse_delete;
 use cairn_types::name::ObjectKey;
-use hyper::body::Incoming;
 
 use super::{Call, Done, reflecting};
+use crate::request_body::RequestBody;
 
 /// Deletes up to 1,000 objects in one commit, and tells for each line what became of it.
-pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
+pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let declaration = call.declaration()?;
-    let document = call.document(body, declaration.clone()).await?;
-    let input = DeleteObjectsInput::parse(&call.request(), &declaration, &document)?;
+    DeleteObjectsInput::check_protected(&declaration)?;
+    let document = call.document(body, declaration, parse_delete).await?;
+    let input = DeleteObjectsInput::parse(&call.request(), document)?;
     let bucket = call.bucket(&input.bucket).await?;
     let mut keys: Vec<ObjectKey> = Vec::new();
     for entry in &input.entries {

@@ -16,7 +16,7 @@ use crate::body::{AnswerBody, StreamError};
 use crate::fault::Fault;
 
 /// Look-ups of one object that is replaced all the time.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// Sends an object, or only its head.
 pub(super) async fn serve(call: Call<'_>) -> Done {
@@ -35,7 +35,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
             Ok(answer) => return Ok(answer),
         }
     }
-    Err(Fault::unavailable(&"the object is replaced all the time"))
+    Err(ReadError::Superseded.into())
 }
 
 enum Failure {
@@ -64,10 +64,10 @@ async fn send(
     };
     let range = start..start + len;
     match call.engine().get(bucket, &object.value, range).await {
-        Ok(download) => Ok(head.map(|()| AnswerBody::Streamed {
-            stream: Box::pin(futures::stream::unfold(Some(download), next)),
-            left: len,
-        })),
+        Ok(download) => {
+            let stream = futures::stream::unfold(Some(download), next);
+            Ok(head.map(|()| AnswerBody::sized(stream, len)))
+        }
         Err(ReadError::Superseded) => Err(Failure::Superseded),
         Err(error) => Err(fault(error.into())),
     }

@@ -6,13 +6,13 @@ use cairn_s3::error::S3Error;
 use cairn_s3::input::UploadPartInput;
 use cairn_s3::output::part_stored;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
-use hyper::body::Incoming;
 
 use super::{Call, Done, known_len, reflecting};
 use crate::fault::Fault;
+use crate::request_body::RequestBody;
 
 /// Stores a part. The upload is looked up first, so that a part of none is refused before its body is read.
-pub(super) async fn serve(call: Call<'_>, body: Incoming) -> Done {
+pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let input = UploadPartInput::parse(&call.request())?;
     let len = known_len(&input.body)?;
     let (bucket, upload) = call.upload_key(&input.target).await?;

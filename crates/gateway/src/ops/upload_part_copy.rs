@@ -1,14 +1,16 @@
 //! `UploadPartCopy`.
 
-use cairn_engine::CopyFrom;
+use std::ops::Range;
+
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::UploadPartCopyInput;
 use cairn_s3::output::part_copied;
 
-use super::copy_object::original;
-use super::{Call, Done, reflecting};
+use super::copy_object::{Original, open};
+use super::{Call, Done};
 use crate::copy_body::CopyBody;
+use crate::late::Finished;
 
 /// The largest part: 5 GiB.
 const PART_LIMIT: u64 = 5 << 30;
@@ -17,42 +19,45 @@ const PART_LIMIT: u64 = 5 << 30;
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = UploadPartCopyInput::parse(&call.request())?;
     let (bucket, upload) = call.upload_key(&input.target).await?;
-    let engine = call.engine();
+    let engine = call.engine().clone();
     let info = engine.uploads().info(&bucket, &upload).await?.value;
-    let original = original(call, &input.source).await?;
+    let chosen = |len| range(&input, len);
+    let Original { bytes, .. } = open(call, &input.source, chosen).await?;
+    let (number, len) = (input.number, bytes.len());
+    call.answer_late(async move {
+        let copied = match info.checksum {
+            None => {
+                let copied = engine.put_part(&bucket, &upload, number, len, bytes);
+                copied.await?
+            }
+            Some((algorithm, _)) => {
+                let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
+                let copied = engine.put_part(&bucket, &upload, number, len, body);
+                copied.await?
+            }
+        };
+        let part = &copied.value;
+        Ok(Finished {
+            index: copied.index,
+            element: part_copied(&part.etag, part.last_modified, part.checksum.as_ref()),
+        })
+    })
+    .await
+}
+
+/// The bytes that become the part, of a source of `len` bytes.
+fn range(input: &UploadPartCopyInput, len: u64) -> Result<Range<u64>, S3Error> {
     let range = match input.range {
-        None => 0..original.version.len,
+        None => 0..len,
         Some(range) => {
-            let range = range.resolve(original.version.len)?;
+            let range = range.resolve(len)?;
             range.start..range.start + range.len
         }
     };
     if range.end - range.start > PART_LIMIT {
-        return Err(S3Error::new(Code::EntityTooLarge)
-            .detail("MaxSizeAllowed", PART_LIMIT.to_string())
-            .into());
+        return Err(
+            S3Error::new(Code::EntityTooLarge).detail("MaxSizeAllowed", PART_LIMIT.to_string())
+        );
     }
-    let from = CopyFrom {
-        bucket: original.bucket,
-        version: original.version,
-        range: Some(range),
-    };
-    let copied = match info.checksum {
-        None => {
-            engine
-                .copy_part(&from, &bucket, &upload, input.number)
-                .await?
-        }
-        Some((algorithm, _)) => {
-            let source = engine.copy_source(&from).await?;
-            let len = source.len();
-            let body = CopyBody::new(source, algorithm);
-            engine
-                .put_part(&bucket, &upload, input.number, len, body)
-                .await?
-        }
-    };
-    let part = &copied.value;
-    let answer = part_copied(&part.etag, part.last_modified, part.checksum.as_ref());
-    Ok(reflecting(copied.index, answer))
+    Ok(range)
 }

@@ -5,7 +5,6 @@ use cairn_types::name::BucketName;
 use super::request::Request;
 use crate::error::S3Error;
 use crate::list_token;
-use crate::xml::create_bucket::parse_create_bucket;
 
 /// The most buckets in a page.
 const BUCKETS_LIMIT: u32 = 10_000;
@@ -66,18 +65,14 @@ impl ListBucketsInput {
 }
 
 impl CreateBucketInput {
-    /// Reads the input; the document may be empty.
+    /// Reads the input. `location` is what `parse_create_bucket` found in the document.
     ///
     /// # Errors
-    /// `MalformedXML`, and `NotImplemented` for what is asked beyond a location.
-    pub fn parse(request: &Request<'_>, document: &[u8]) -> Result<Self, S3Error> {
+    /// `InvalidBucketName` when the request names no bucket.
+    pub fn parse(request: &Request<'_>, location: Option<String>) -> Result<Self, S3Error> {
         Ok(Self {
             bucket: request.bucket()?,
-            location: if document.is_empty() {
-                None
-            } else {
-                parse_create_bucket(document)?
-            },
+            location,
         })
     }
 }

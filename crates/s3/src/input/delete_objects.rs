@@ -7,7 +7,7 @@ use crate::body::{BodyDeclaration, DeclaredChecksum};
 use crate::code::Code;
 use crate::error::S3Error;
 use crate::route::parse_key;
-use crate::xml::delete_objects::parse_delete;
+use crate::xml::delete_objects::DeleteDocument;
 
 /// The input of `DeleteObjects`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,23 +30,26 @@ pub enum DeleteEntry {
 }
 
 impl DeleteObjectsInput {
-    /// Reads the input. `body` is what the head said of `document`.
+    /// Makes sure that something protects the list, which `body` is said of. Call it before the list is read.
     ///
     /// # Errors
-    /// `MalformedXML`, `InvalidRequest` when nothing protects the list, `NotImplemented` for versions and conditions.
-    pub fn parse(
-        request: &Request<'_>,
-        body: &BodyDeclaration,
-        document: &[u8],
-    ) -> Result<Self, S3Error> {
+    /// `InvalidRequest` when nothing does.
+    pub fn check_protected(body: &BodyDeclaration) -> Result<(), S3Error> {
         if body.md5().is_none() && *body.checksum() == DeclaredChecksum::None {
             return Err(S3Error::with_message(
                 Code::InvalidRequest,
                 "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
             ));
         }
-        let document_read = parse_delete(document)?;
-        let entries = document_read
+        Ok(())
+    }
+
+    /// Reads the input. `document` is what `parse_delete` found.
+    ///
+    /// # Errors
+    /// `InvalidBucketName` when the request names no bucket.
+    pub fn parse(request: &Request<'_>, document: DeleteDocument) -> Result<Self, S3Error> {
+        let entries = document
             .keys
             .into_iter()
             .map(|text| match parse_key(&text) {
@@ -56,7 +59,7 @@ impl DeleteObjectsInput {
         Ok(Self {
             bucket: request.bucket()?,
             entries: entries.collect(),
-            quiet: document_read.quiet,
+            quiet: document.quiet,
         })
     }
 }

@@ -16,7 +16,6 @@ use crate::body::{BodyDeclaration, parse_checksum_algorithm};
 use crate::checksum;
 use crate::code::Code;
 use crate::error::S3Error;
-use crate::xml::complete_upload::parse_complete;
 
 /// An id that no upload has: ids are random. It stands for a text that is no id.
 const NO_UPLOAD: UploadId = UploadId::new(0);
@@ -161,12 +160,11 @@ impl ListPartsInput {
 }
 
 impl CompleteUploadInput {
-    /// Reads the input.
+    /// Reads the input. `parts` are what `parse_complete` found in the document.
     ///
     /// # Errors
-    /// `MalformedXML`, `InvalidPart`, `InvalidPartOrder`, `InvalidRequest` for checksums that cannot be.
-    pub fn parse(request: &Request<'_>, document: &[u8]) -> Result<Self, S3Error> {
-        let parts = parse_complete(document)?;
+    /// `InvalidRequest` for a length or a checksum that cannot be, `NotImplemented` for a condition that is not built.
+    pub fn parse(request: &Request<'_>, parts: Vec<CompletedPart>) -> Result<Self, S3Error> {
         let declared_len = match request.header("x-amz-mp-object-size")? {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| {

@@ -77,20 +77,20 @@ pub fn part_stored(etag: &ETag, checksum: Option<&ObjectChecksum>) -> Response<B
     response
 }
 
-/// The answer of `UploadPartCopy`.
+/// The root element of the answer of `UploadPartCopy`, for `xml_answer` or behind a declaration that was already sent.
 pub fn part_copied(
     etag: &ETag,
     last_modified: Timestamp,
     checksum: Option<&ObjectChecksum>,
-) -> Response<Bytes> {
-    let mut xml = XmlWriter::document();
+) -> String {
+    let mut xml = XmlWriter::fragment();
     xml.open_root("CopyPartResult");
     write_copy(&mut xml, etag, last_modified, None);
     if let Some(checksum) = checksum {
         write_part_checksum(&mut xml, checksum);
     }
     xml.close("CopyPartResult");
-    document(xml)
+    xml.finish()
 }
 
 /// The answer of `AbortMultipartUpload`.
@@ -99,30 +99,19 @@ pub fn upload_aborted() -> Response<Bytes> {
 }
 
 impl CompleteUploadOutput<'_> {
-    /// The answer, for when it was quick.
+    /// The answer.
     pub fn to_response(&self) -> Response<Bytes> {
         let mut xml = XmlWriter::document();
-        self.write(&mut xml);
-        document(xml)
-    }
-
-    /// The root element alone, for an answer that was begun with `XML_DECLARATION` and blanks.
-    pub fn to_xml_element(&self) -> String {
-        let mut xml = XmlWriter::fragment();
-        self.write(&mut xml);
-        xml.finish()
-    }
-
-    fn write(&self, xml: &mut XmlWriter) {
         xml.open_root("CompleteMultipartUploadResult");
         xml.text("Location", self.location);
         xml.text("Bucket", self.bucket.as_str());
         xml.text("Key", self.key.as_str());
         xml.text("ETag", &format!("\"{}\"", self.committed.etag));
         if let Some(checksum) = &self.committed.checksum {
-            write_checksum(xml, checksum, self.committed.etag.part_count());
+            write_checksum(&mut xml, checksum, self.committed.etag.part_count());
         }
         xml.close("CompleteMultipartUploadResult");
+        document(xml)
     }
 }
 

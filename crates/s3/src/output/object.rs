@@ -101,9 +101,9 @@ pub fn object_deleted() -> Response<Bytes> {
     empty(StatusCode::NO_CONTENT)
 }
 
-/// The answer of `CopyObject`.
-pub fn object_copied(committed: &Committed) -> Response<Bytes> {
-    let mut xml = XmlWriter::document();
+/// The root element of the answer of `CopyObject`, for `xml_answer` or behind a declaration that was already sent.
+pub fn object_copied(committed: &Committed) -> String {
+    let mut xml = XmlWriter::fragment();
     xml.open_root("CopyObjectResult");
     write_copy(
         &mut xml,
@@ -112,7 +112,7 @@ pub fn object_copied(committed: &Committed) -> Response<Bytes> {
         committed.checksum.as_ref(),
     );
     xml.close("CopyObjectResult");
-    document(xml)
+    xml.finish()
 }
 
 impl DeleteObjectsOutput {

@@ -92,6 +92,7 @@ fn buckets_are_listed() {
         owner: "id".to_owned(),
         created: TIME,
         state: BucketState::Active,
+        epoch: cairn_types::id::Epoch::new(2),
         ranges: Vec::new(),
     };
     let mut input = ListBucketsInput {
@@ -296,7 +297,7 @@ fn an_upload_is_begun_filled_and_completed() {
 
     let copied = part_copied(&etag, TIME, None);
     let inner = format!("<ETag>{ETAG}</ETag><LastModified>2009-10-12T17:50:30.007Z</LastModified>");
-    assert_document(&copied, "CopyPartResult", &inner);
+    assert_document(&xml_answer(&copied), "CopyPartResult", &inner);
 
     let made = committed(
         ETag::from_parts([1; 16], 3),
@@ -316,8 +317,6 @@ fn an_upload_is_begun_filled_and_completed() {
         "CompleteMultipartUploadResult",
         inner,
     );
-    let element = format!("{DECLARATION}{}", output.to_xml_element());
-    assert_eq!(output.to_response().body(), element.as_bytes());
     assert_eq!(upload_aborted().status(), StatusCode::NO_CONTENT);
 }
 
@@ -332,7 +331,8 @@ fn an_object_is_stored_copied_and_deleted() {
         "<ETag>{ETAG}</ETag><LastModified>2009-10-12T17:50:30.007Z</LastModified>\
          <ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>"
     );
-    assert_document(&object_copied(&made), "CopyObjectResult", &inner);
+    let copied = xml_answer(&object_copied(&made));
+    assert_document(&copied, "CopyObjectResult", &inner);
     assert_eq!(object_deleted().status(), StatusCode::NO_CONTENT);
 }
 

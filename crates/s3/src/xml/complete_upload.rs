@@ -23,7 +23,13 @@ const UNBUILT: [&str; 5] = [
 ];
 
 /// Reads 1 to 10,000 parts in ascending order.
-pub(crate) fn parse_complete(document: &[u8]) -> Result<Vec<CompletedPart>, S3Error> {
+///
+/// Cost: one pass; a document of megabytes is work for the CPU pool.
+///
+/// # Errors
+/// `MalformedXML`, `InvalidArgument` for a number that no part has, `InvalidPart`, `InvalidPartOrder`, `NotImplemented` for
+/// a checksum that is not built.
+pub fn parse_complete(document: &[u8]) -> Result<Vec<CompletedPart>, S3Error> {
     let root = Element::parse(document, "CompleteMultipartUpload", ELEMENT_LIMIT)?;
     let children = root.children(&["Part"])?;
     if children.is_empty() || children.len() > PART_LIMIT {

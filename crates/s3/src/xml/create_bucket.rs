@@ -7,8 +7,14 @@ use crate::xml::reader::Element;
 /// The most elements of a document: tags are refused, but as what they are.
 const ELEMENT_LIMIT: usize = 256;
 
-/// Reads the location constraint; an empty one is none.
-pub(crate) fn parse_create_bucket(document: &[u8]) -> Result<Option<String>, S3Error> {
+/// Reads the location constraint; an empty one is none, and there need be no document.
+///
+/// # Errors
+/// `MalformedXML`, and `NotImplemented` for what is asked beyond a location.
+pub fn parse_create_bucket(document: &[u8]) -> Result<Option<String>, S3Error> {
+    if document.is_empty() {
+        return Ok(None);
+    }
     let root = Element::parse(document, "CreateBucketConfiguration", ELEMENT_LIMIT)?;
     let children = root.children(&["LocationConstraint", "Location", "Bucket", "Tags"])?;
     if let Some(unbuilt) = children

@@ -9,15 +9,20 @@ pub(crate) const OBJECT_LIMIT: usize = 1000;
 /// An object has at most a key, a version and three conditions.
 const ELEMENT_LIMIT: usize = 2 + OBJECT_LIMIT * 6;
 
-/// The keys to be deleted, unchecked, and whether only failures are to be told.
+/// What a list says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct DeleteDocument {
-    pub(crate) keys: Vec<String>,
-    pub(crate) quiet: bool,
+pub struct DeleteDocument {
+    /// The keys to be deleted, unchecked.
+    pub keys: Vec<String>,
+    /// Whether only failures are to be told.
+    pub quiet: bool,
 }
 
 /// Reads a list of 1 to 1,000 keys. Reading stops soon after the limit.
-pub(crate) fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
+///
+/// # Errors
+/// `MalformedXML`, `NotImplemented` for versions and conditions.
+pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
     let root = Element::parse(document, "Delete", ELEMENT_LIMIT)?;
     let children = root.children(&["Object", "Quiet"])?;
     let quiet = match root.optional("Quiet")?.map(str::trim) {
