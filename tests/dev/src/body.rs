@@ -69,6 +69,17 @@ impl Pattern {
         Bytes::from(out)
     }
 
+    /// The object cut into parts, each of `part_bytes` but the last.
+    pub fn parts(&self, part_bytes: u64) -> Vec<Bytes> {
+        let mut parts = Vec::new();
+        let mut offset = 0;
+        while offset < self.len_bytes() {
+            parts.push(self.range(offset..offset + part_bytes));
+            offset += part_bytes;
+        }
+        parts
+    }
+
     /// Writes the bytes from `offset` on into `out`.
     ///
     /// # Panics

@@ -12,6 +12,8 @@
 pub mod body;
 pub mod checksum;
 pub mod client;
+pub mod dice;
+pub mod ledger;
 pub mod metrics;
 pub mod ports;
 pub mod request;

@@ -35,6 +35,13 @@ impl Scrape {
             .fold(0.0, |sum, sample| sum + sample.value)
     }
 
+    /// As [`Scrape::sum`] for what is counted in whole numbers, such as bytes.
+    pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        // Through text, because no conversion of a float is checked.
+        let whole = format!("{:.0}", self.sum(name, labels));
+        whole.parse().unwrap_or_default()
+    }
+
     /// Whether there is any sample of `name`.
     pub fn knows(&self, name: &str) -> bool {
         self.samples.iter().any(|sample| sample.name == name)
@@ -100,6 +107,7 @@ mod tests {
         assert!(equal(scrape.sum("rpc_total", &[("service", "meta")]), 3.0));
         assert!(equal(scrape.sum("rpc_total", &[("method", "Put")]), 7.0));
         assert!(equal(scrape.sum("plain", &[]), 1_500.0));
+        assert_eq!(scrape.count("plain", &[]), 1_500);
         assert!(equal(scrape.sum("absent", &[]), 0.0));
         assert!(scrape.knows("plain") && !scrape.knows("absent"));
         assert_eq!(

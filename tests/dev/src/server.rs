@@ -362,7 +362,8 @@ pub fn run_to_end(options: &Options, deadline: Duration) -> Result<Ended, StartE
     })
 }
 
-fn complains(line: &str) -> bool {
+/// Whether a line of a log reports a panic or an error.
+pub fn complains(line: &str) -> bool {
     line.contains("panicked at") || line.contains(" ERROR ") || line.contains("\"level\":\"ERROR\"")
 }
 
