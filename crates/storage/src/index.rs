@@ -14,7 +14,7 @@ use std::path::Path;
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode,
-    Direction, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
+    Direction, ErrorKind, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
 pub mod rows;
@@ -32,6 +32,33 @@ pub enum IndexError {
     /// A row that no build wrote.
     #[error("the index has a damaged row")]
     Damaged,
+}
+
+impl IndexError {
+    /// Whether bytes or files of the index are not what they were: only making it anew helps.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged => true,
+            Self::Rocks(error) => {
+                error.kind() == ErrorKind::Corruption || says(error, "No such file or directory")
+            }
+        }
+    }
+
+    /// Whether the disk has no room for what was to be written.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Damaged => false,
+            Self::Rocks(error) => {
+                says(error, "No space left on device") || says(error, "Disk quota exceeded")
+            }
+        }
+    }
+}
+
+/// Whether it is an error of the system with this text. RocksDB hands on its text, and not its number.
+fn says(error: &rocksdb::Error, text: &str) -> bool {
+    error.kind() == ErrorKind::IOError && error.as_ref().contains(text)
 }
 
 /// The index of one disk. All calls block; reads are mostly served from memory.
@@ -360,6 +387,22 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, 11);
+    }
+
+    #[test]
+    fn errors_say_whether_the_disk_is_full_or_the_index_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("full.sst");
+        std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+        let options = Options::default();
+        let mut file = rocksdb::SstFileWriter::create(&options);
+        file.open(&link).unwrap();
+        file.put(b"key", b"value").unwrap();
+        let full = IndexError::from(file.finish().unwrap_err());
+        assert!(full.is_full() && !full.is_damage(), "{full}");
+        let _open = Index::open(&dir.path().join("index")).unwrap();
+        let locked = Index::open(&dir.path().join("index")).unwrap_err();
+        assert!(!locked.is_full() && !locked.is_damage(), "{locked}");
     }
 
     #[test]

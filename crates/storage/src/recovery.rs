@@ -68,7 +68,8 @@ pub struct Report {
     pub skipped_bytes: u64,
 }
 
-/// Opens the index of a disk, makes it anew if it is lost or damaged, and brings it up to date.
+/// Opens the index of a disk, makes it anew if it is lost or damaged, and brings it up to date. An index that cannot be
+/// opened for another reason is left as it is.
 ///
 /// `segment_len_bytes` and `writers` say which segments are written on; `now` is when what is found replaced counts as
 /// doomed. Blocks. Cost: one pass over the index, and the tails of the segments.
@@ -95,10 +96,12 @@ pub fn recover(
     let found = match open_whole(disk) {
         Ok(None) => None,
         Ok(Some((index, known))) => match bring_up_to_date(index, known) {
-            Err(RecoveryError::Index(error)) => Some(error),
+            Err(RecoveryError::Index(error)) if error.is_damage() => Some(error),
             result => return result,
         },
-        Err(error) => Some(error),
+        Err(error) if error.is_damage() => Some(error),
+        // It may be whole, and reading all segments may take hours.
+        Err(error) => return Err(error.into()),
     };
     if let Some(error) = found {
         tracing::warn!(%error, "the index of a disk is damaged and is made anew");
@@ -265,6 +268,8 @@ impl<'a> Recovery<'a> {
             if from == len {
                 continue;
             }
+            // What is read may be in memory only, if the process was killed; the index must never know more than the disk.
+            self.disk.sync(number)?;
             let verify_from = match (tail.sealed, self.known.whole) {
                 (true, _) => u64::MAX,
                 (false, true) => from,

@@ -4,13 +4,20 @@ use std::io;
 
 use cairn_erasure::frame::verify_frames;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, is_unreadable};
 use crate::record::{HEADER_LEN, Header, Kind, Seed, TABLE_LEN_MAX};
 
 /// Bytes read at once: several small records, or the header of a large one with little too much.
 const WINDOW_LEN: usize = 64 * 1024;
 
 const ALIGN: u64 = 64;
+
+/// What a medium fails to read at a time.
+const BLOCK_LEN: u64 = 4096;
+
+/// Blocks of a segment that are stepped over. More than some bad places, it is a disk that fails, and what it still has
+/// would not be found.
+const UNREADABLE_MAX: u32 = 16;
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +55,8 @@ pub struct Found<'a> {
 /// Shows the records of a segment in order.
 ///
 /// A place that is no record is stepped over 64 bytes at a time until there is one again: records are bound to disk and
-/// segment by a secret, so users' bytes are never taken for one.
+/// segment by a secret, so users' bytes are never taken for one. A place that cannot be read is stepped over, too, but not
+/// behind `verify_from`, where the end of what was acknowledged is looked for.
 ///
 /// Cost: one read of 64 KiB for each large record, one pass over the data behind `verify_from`.
 ///
@@ -73,10 +81,24 @@ pub fn scan(
         skipped_bytes: 0,
     };
     let mut at = span.from;
+    let mut unreadable = 0;
     while at + ALIGN <= len {
-        let Some((header, table)) = window.record_at(seed, span, len, at)? else {
-            at += ALIGN;
-            continue;
+        let (header, table) = match window.record_at(seed, span, len, at) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                at += ALIGN;
+                continue;
+            }
+            Err(error) => {
+                unreadable += 1;
+                let is_harmless = is_unreadable(&error) && at < span.verify_from;
+                if !is_harmless || unreadable > UNREADABLE_MAX {
+                    return Err(error);
+                }
+                tracing::warn!(segment = span.segment, offset = at, %error, "a place in a segment cannot be read");
+                at = (at + 1).next_multiple_of(BLOCK_LEN);
+                continue;
+            }
         };
         visit(Found {
             offset: at,
@@ -157,7 +179,11 @@ impl Window<'_> {
         let skip = if let Some(skip) = is_inside(self) {
             skip
         } else {
-            self.bytes = self.disk.read(self.segment, at, len.max(WINDOW_LEN))?;
+            self.bytes = match self.disk.read(self.segment, at, len.max(WINDOW_LEN)) {
+                // What is read along may be what cannot be read.
+                Err(error) if is_unreadable(&error) => self.disk.read(self.segment, at, len)?,
+                read => read?,
+            };
             self.start = at;
             0
         };
