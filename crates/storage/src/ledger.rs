@@ -243,7 +243,8 @@ impl Ledger {
         Ok(self.lock().close(sequence, root, existing.as_ref()))
     }
 
-    /// Gives up an attempt: its cells are doomed at once.
+    /// Gives up an attempt: its cells are doomed at once. One that has none leaves nothing to write: on a full disk there are
+    /// many of those.
     ///
     /// # Errors
     /// The index cannot be written.
@@ -255,6 +256,9 @@ impl Ledger {
             let Some(attempt) = state.attempts.remove(&sequence) else {
                 return Ok(());
             };
+            if attempt.cells.is_empty() {
+                return Ok(());
+            }
             change.doom_attempt(&mut state, sequence, attempt);
             change.finish(&state);
         }

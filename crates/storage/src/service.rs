@@ -210,7 +210,7 @@ impl proto::storage_server::Storage for StorageService {
         self.shards(&request.disk)?
             .advance_epoch(group, Epoch::new(request.epoch))
             .await
-            .map_err(|outage| outage_status(&outage))?;
+            .map_err(|error| write_status(&error))?;
         Ok(Response::new(proto::AdvanceEpochResponse {}))
     }
 

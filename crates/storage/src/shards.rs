@@ -1,5 +1,6 @@
 //! The shards of one disk: writing, reading, removing, listing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -42,8 +43,19 @@ const PINS_MAX: usize = 100_000;
 /// The longest lease of a pin; readers renew theirs.
 const LEASE_MAX: Duration = Duration::from_mins(10);
 
-/// Reads that may fail before the disk is taken out of service.
-const READ_FAILURES_MAX: u64 = 16;
+/// Places of a disk that may fail to be read within a while, before it is taken out of service: a bad sector is repaired from
+/// the other disks, a disk that fails is better gone without.
+const BAD_PLACES_MAX: usize = 16;
+
+/// How long a place that failed to be read counts, in milliseconds.
+const BAD_PLACE_COUNTS_MS: u64 = 60_000;
+
+/// What counts as one place, in bytes: a bad sector may have several cells in it.
+const PLACE_LEN: u64 = 1 << 20;
+
+/// Until so long after a disk was opened nothing that readers may have pinned is given back, in milliseconds: pins are not
+/// kept over a restart. Three times as long as readers take to renew theirs.
+const PINS_RETURN_MS: u64 = 60_000;
 
 /// A write that did not happen. Of none of them anything is ever read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +134,12 @@ pub(crate) struct Core {
     counts: Counts,
     /// Why the disk is out of service; set once and for good.
     outage: OnceLock<String>,
+    /// Why it takes no more writes; set once and for good.
+    writes_end: OnceLock<String>,
+    /// When it was opened, on the monotonic clock.
+    opened_at: u64,
+    /// By segment and place, when it last failed to be read, on the monotonic clock.
+    bad_places: Mutex<BTreeMap<(u32, u64), u64>>,
     space: Mutex<Space>,
     /// Held while the file of epochs is replaced.
     epochs_file: Mutex<()>,
@@ -133,7 +151,6 @@ struct Counts {
     read_bytes: Counter,
     damaged_cells: Counter,
     damaged_here: AtomicU64,
-    read_failures: AtomicU64,
     live_bytes: Gauge,
     removed_bytes: Gauge,
     available_bytes: Gauge,
@@ -156,6 +173,7 @@ impl Shards {
         let now = clock.now().as_millis();
         let recovered = recover(&*disk, seed, label.segment_len_bytes, WRITERS, now)?;
         let space = disk.space()?;
+        let opened_at = millis(clock.monotonic());
         let core = Arc::new(Core {
             disk,
             label,
@@ -165,6 +183,9 @@ impl Shards {
             read_grace,
             counts: Counts::new(metrics, &label),
             outage: OnceLock::new(),
+            writes_end: OnceLock::new(),
+            opened_at,
+            bad_places: Mutex::default(),
             space: Mutex::new(space),
             epochs_file: Mutex::new(()),
         });
@@ -180,14 +201,17 @@ impl Shards {
     /// Begins to write a shard.
     ///
     /// # Errors
-    /// A stale epoch, or the disk is out of service.
+    /// A stale epoch, or the disk is full or out of service.
     pub fn begin(
         self: &Arc<Self>,
         blob: BlobId,
         shard: u8,
         epoch: Epoch,
     ) -> Result<ShardWriter, WriteError> {
-        self.core.check_service()?;
+        self.core.check_writable()?;
+        if self.core.last_space().available_bytes < self.core.reserve_bytes() {
+            return Err(WriteError::Full);
+        }
         let sequence = self.core.ledger.begin(blob, shard, epoch)?;
         let lane = (0..self.lanes.len())
             .min_by_key(|lane| self.lanes.get(*lane).map(Lane::load))
@@ -234,7 +258,7 @@ impl Shards {
     /// # Errors
     /// The disk is out of service, or so full that not even a tombstone fits.
     pub async fn remove(&self, blobs: Vec<BlobId>) -> Result<(), WriteError> {
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let lane = self
             .lanes
             .iter()
@@ -277,12 +301,17 @@ impl Shards {
     /// Refuses writes to the placement group with an older epoch from now on. Durable when it returns.
     ///
     /// # Errors
-    /// The disk is out of service.
-    pub async fn advance_epoch(&self, group: PlacementGroupId, epoch: Epoch) -> Result<(), Outage> {
+    /// The disk is full or out of service; then nothing has changed.
+    pub async fn advance_epoch(
+        &self,
+        group: PlacementGroupId,
+        epoch: Epoch,
+    ) -> Result<(), WriteError> {
         let core = Arc::clone(&self.core);
         self.pool
             .run(move || core.advance_epoch(group, epoch))
-            .await?
+            .await
+            .map_err(Outage::from)?
     }
 
     /// Gives back the space of cells whose time has come; how many attempts' cells were. Call it until it returns 0.
@@ -342,6 +371,15 @@ impl Core {
         match self.outage.get() {
             None => Ok(()),
             Some(reason) => Err(Outage(reason.clone())),
+        }
+    }
+
+    /// As `check_service`, for whatever changes the index.
+    pub(crate) fn check_writable(&self) -> Result<(), WriteError> {
+        self.check_service()?;
+        match self.writes_end.get() {
+            None => Ok(()),
+            Some(_) => Err(WriteError::Full),
         }
     }
 
@@ -407,6 +445,14 @@ impl Core {
             .measure()
             .map_err(|error| self.fail("measure the disk", &error))?;
         self.count(space);
+        let space = match self.writes_end.get() {
+            None => space,
+            // Whoever looks for room is to look elsewhere.
+            Some(_) => Space {
+                available_bytes: 0,
+                ..space
+            },
+        };
         Ok(Status {
             space,
             totals: self.ledger.totals(),
@@ -458,7 +504,7 @@ impl Core {
         Ok(summaries)
     }
 
-    fn advance_epoch(&self, group: PlacementGroupId, epoch: Epoch) -> Result<(), Outage> {
+    fn advance_epoch(&self, group: PlacementGroupId, epoch: Epoch) -> Result<(), WriteError> {
         self.check_service()?;
         let _one_at_a_time = self
             .epochs_file
@@ -470,13 +516,56 @@ impl Core {
         // Durable before it is in force, and in force before it is answered.
         self.disk
             .replace_file(epochs::FILE_NAME, &table.encode())
-            .map_err(|error| self.fail("write the epochs", &error))?;
+            .map_err(|error| self.full_or_failed("write the epochs", &error))?;
         self.ledger.set_epoch(group, epoch);
         Ok(())
     }
 
+    /// Where the index had no room, reads go on. Writes do not, until the disk is opened again: rows that were to be written
+    /// are missing from the index, and the marks of how far segments are indexed must not pass them.
     pub(crate) fn index_failed(&self, error: &IndexError) -> Outage {
-        self.fail("use the index", error)
+        if !error.is_full() {
+            return self.fail("use the index", error);
+        }
+        let reason = self.end_writes(error.to_string());
+        Outage(reason.to_owned())
+    }
+
+    fn end_writes(&self, reason: String) -> &str {
+        if self.writes_end.get().is_none() {
+            tracing::error!(disk = %self.label.disk, reason, "disk takes no more writes until it is opened again");
+        }
+        self.writes_end.get_or_init(|| reason)
+    }
+
+    /// Notes that a place could not be read. Many of them within a while take the disk out of service.
+    pub(crate) fn read_failed(
+        &self,
+        segment: u32,
+        offset: u64,
+        error: &std::io::Error,
+    ) -> Result<(), Outage> {
+        tracing::warn!(disk = %self.label.disk, segment, offset, %error, "a place of a disk cannot be read");
+        let now = self.monotonic();
+        let bad_places = {
+            let mut places = self
+                .bad_places
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            places.retain(|_, failed_at| now < failed_at.saturating_add(BAD_PLACE_COUNTS_MS));
+            places.insert((segment, offset / PLACE_LEN), now);
+            places.len()
+        };
+        if bad_places < BAD_PLACES_MAX {
+            return Ok(());
+        }
+        Err(self.fail("read a segment", error))
+    }
+
+    /// Whether readers that pinned something before the disk was opened have had the time to do so again. As with the
+    /// grace, they get less of it as the disk fills.
+    pub(crate) fn knows_pins(&self) -> bool {
+        self.monotonic() >= self.opened_at + self.grace_ms().min(PINS_RETURN_MS)
     }
 }
 
@@ -492,7 +581,6 @@ impl Counts {
             read_bytes: metrics.counter("cairn_disk_read_bytes_total", &labels),
             damaged_cells: metrics.counter("cairn_disk_damaged_cells_total", &labels),
             damaged_here: AtomicU64::new(0),
-            read_failures: AtomicU64::new(0),
             live_bytes: metrics.gauge("cairn_disk_live_bytes", &labels),
             removed_bytes: metrics.gauge("cairn_disk_removed_bytes", &labels),
             available_bytes: metrics.gauge("cairn_disk_available_bytes", &labels),
@@ -608,4 +696,58 @@ impl Drop for ShardWriter {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_erasure::frame::frame_hashes;
+    use cairn_runtime::ManualClock;
+    use cairn_types::id::{ClusterId, DiskId, NodeId};
+    use cairn_types::time::Timestamp;
+
+    use super::*;
+    use crate::disk::simulated::SimulatedDisk;
+
+    #[tokio::test]
+    async fn where_the_index_has_no_room_reads_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let label = Label {
+            cluster: ClusterId::new(1),
+            node: NodeId::new(2),
+            disk: DiskId::new(3),
+            seed: Seed::new(4),
+            segment_len_bytes: 8 << 20,
+        };
+        let disk = SimulatedDisk::new(dir.path().join("index"), 1 << 30);
+        let clock = ManualClock::new(Timestamp::from_millis(1_000_000));
+        let grace = Duration::from_secs(30);
+        let opened = Shards::open(Arc::new(disk), label, grace, clock, &Metrics::new());
+        let shards = Arc::new(opened.unwrap().0);
+        let blob = BlobId::from_bits(7);
+        let cell = Bytes::from_static(b"bytes");
+        let hashes = frame_hashes(blob, 0, 0, &cell);
+        let begin = || shards.begin(blob, 0, Epoch::new(1));
+        let mut writer = begin().unwrap();
+        writer.cell(0, cell.clone(), hashes.clone()).await.unwrap();
+        writer.finish().await.unwrap();
+        let mut open = begin().unwrap();
+        open.cell(0, cell.clone(), hashes).await.unwrap();
+
+        shards.core.end_writes("no room".to_owned());
+
+        assert_eq!(begin().err(), Some(WriteError::Full));
+        assert_eq!(open.finish().await, Err(WriteError::Full));
+        assert_eq!(shards.remove(vec![blob]).await, Err(WriteError::Full));
+        assert_eq!(shards.collect().await, Ok(0));
+        let located = shards.find(blob, 0).await.unwrap();
+        let slice = Slice {
+            stripe: 0,
+            first_frame: 0,
+            frame_count: 0,
+        };
+        assert_eq!(shards.read(located, slice).await.unwrap().data, cell);
+        assert_eq!(shards.status().await.unwrap().space.available_bytes, 0);
+        assert_eq!(shards.outage(), None);
+        shards.close();
+    }
 }

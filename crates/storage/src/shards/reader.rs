@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cairn_erasure::frame::{FRAME_LEN, verify_frames};
 use cairn_types::id::BlobId;
 
-use super::{Core, Outage, READ_FAILURES_MAX};
+use super::{Core, Outage};
 use crate::index::rows::{CellPlace, ShardRow};
 use crate::pool::PoolError;
 use crate::record::{HEADER_LEN, Header};
@@ -111,7 +111,7 @@ pub(super) fn read(core: &Core, located: &Located, slice: Slice) -> Result<CellF
             Ok(Some(frames)) => return Ok(frames),
             Ok(None) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => read_failed(core, &error)?,
+            Err(error) => core.read_failed(place.segment, u64::from(place.offset), &error)?,
         }
         let again = find(core, located.blob, located.shard)?;
         if again.row.sequence == located.row.sequence {
@@ -140,16 +140,6 @@ fn blame(core: &Core, located: &Located, stripe: u32) -> ReadError {
         "cell is damaged"
     );
     ReadError::Damaged { stripe }
-}
-
-/// A disk that fails to read time and again is taken out of service.
-fn read_failed(core: &Core, error: &std::io::Error) -> Result<(), ReadError> {
-    let failures = core.counts.read_failures.fetch_add(1, Ordering::Relaxed) + 1;
-    if failures >= READ_FAILURES_MAX {
-        return Err(core.fail("read a segment", error).into());
-    }
-    tracing::warn!(disk = %core.label.disk, %error, "read from a disk failed");
-    Ok(())
 }
 
 /// A slice in bytes of its cell's data.

@@ -349,7 +349,7 @@ impl Writer {
         if let Some(error) = last.failure.get() {
             return Err(error.clone());
         }
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let closed = self.core.ledger.close(sequence, root);
         closed.map_err(|error| self.core.index_failed(&error))??;
         self.write_cell(sequence, Kind::LastCell, last)
@@ -377,7 +377,7 @@ impl Writer {
     }
 
     fn write_tombstones(&mut self, blobs: &[BlobId]) -> Result<Removal, WriteError> {
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let begun = self.core.ledger.begin_removal(blobs);
         let (sequence, blobs) = begun.map_err(|error| self.core.index_failed(&error))?;
         let mut removal = Removal {
@@ -414,7 +414,7 @@ impl Writer {
         table: &[u8],
         data: &[u8],
     ) -> Result<CellPlace, WriteError> {
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let len = header.record_len();
         let takeable = self.check_space(header.kind)?;
         let (segment, offset) = self.make_room(len, header.kind, takeable)?;
@@ -499,7 +499,7 @@ impl Writer {
     /// Closes the open segment: all in it durable and settled, a seal behind it, and the rest of its space given back.
     fn seal(&mut self) -> Result<(), WriteError> {
         self.commit();
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let Some(open) = self.open.take() else {
             return Ok(());
         };
@@ -551,7 +551,7 @@ impl Writer {
         sequences: &[u64],
         removals: &[Removal],
     ) -> Result<Vec<Result<(), WriteError>>, WriteError> {
-        self.core.check_service()?;
+        self.core.check_writable()?;
         let Some(open) = &self.open else {
             return Ok(Vec::new());
         };
@@ -575,7 +575,7 @@ impl Writer {
     }
 
     fn abandon(&self, sequence: u64) {
-        if self.core.check_service().is_ok()
+        if self.core.check_writable().is_ok()
             && let Err(error) = self.core.ledger.abandon(sequence)
         {
             self.core.index_failed(&error);

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use cairn_storage::disk::Disk;
 use cairn_storage::disk::simulated::{Faults, SimulatedDisk};
 use cairn_storage::shards::{ReadError, WriteError};
+use cairn_types::id::Epoch;
 use proptest::prelude::*;
 
 use crate::shard::{TestShard, blob};
@@ -131,10 +133,7 @@ fn note_write(
 
 async fn break_off(store: &Store, number: u32, cells: usize) -> bool {
     let shard = TestShard::new(blob(number), 0, &vec![70_000; cells]);
-    let Ok(mut writer) = store
-        .shards
-        .begin(shard.blob, 0, cairn_types::id::Epoch::new(1))
-    else {
+    let Ok(mut writer) = store.shards.begin(shard.blob, 0, Epoch::new(1)) else {
         return false;
     };
     for (stripe, cell) in (0..).zip(&shard.cells) {
@@ -270,25 +269,92 @@ async fn a_sync_that_fails_takes_the_disk_out_of_service_for_good() {
 }
 
 #[tokio::test]
-async fn reads_that_fail_time_and_again_take_the_disk_out_of_service() {
+async fn one_bad_place_is_damage_and_many_take_the_disk_out_of_service() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
     let store = Store::open(disk.clone());
-    store
-        .write(&TestShard::new(blob(1), 0, &[10]))
-        .await
-        .unwrap();
+    for number in 0..20 {
+        let shard = TestShard::new(blob(number), 0, &[1 << 20]);
+        store.write(&shard).await.unwrap();
+    }
     disk.set_faults(Faults {
         read_fails: true,
         ..Faults::default()
     });
-    let first = store.read(blob(1), 0, 0).await;
-    assert_eq!(first, Err(ReadError::Damaged { stripe: 0 }));
-    for _ in 0..20 {
-        assert!(store.read(blob(1), 0, 0).await.is_err());
+    for _ in 0..50 {
+        let first = store.read(blob(1), 0, 0).await;
+        assert_eq!(first, Err(ReadError::Damaged { stripe: 0 }));
+    }
+    // What failed long ago counts no more.
+    for number in 2..16 {
+        assert!(store.read(blob(number), 0, 0).await.is_err());
+    }
+    store.clock.advance(std::time::Duration::from_secs(61));
+    assert!(store.read(blob(16), 0, 0).await.is_err());
+    assert_eq!(store.shards.outage(), None);
+    for number in 0..20 {
+        assert!(store.read(blob(number), 0, 0).await.is_err());
     }
     assert!(store.shards.outage().is_some());
     store.close();
+}
+
+#[tokio::test]
+async fn a_bad_place_does_not_keep_other_space_from_being_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
+    let store = Store::open(disk.clone());
+    let shards: Vec<TestShard> = (0..3)
+        .map(|number| TestShard::new(blob(number), 0, &[100_000]))
+        .collect();
+    for shard in &shards {
+        store.write(shard).await.unwrap();
+    }
+    disk.set_faults(Faults {
+        bad_block: Some((1, 0)),
+        ..Faults::default()
+    });
+    store.shards.remove(vec![blob(0), blob(1)]).await.unwrap();
+    store.clock.advance(GRACE);
+    store.collect_all().await;
+    assert_eq!(store.shards.outage(), None);
+    assert_eq!(store.read(blob(1), 0, 0).await, Err(ReadError::Missing));
+    assert_eq!(store.shards.status().await.unwrap().totals.doomed_bytes, 0);
+    assert!(store.has(&shards[2]).await);
+    store.close();
+}
+
+#[tokio::test]
+async fn an_index_is_made_anew_in_spite_of_a_bad_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
+    let store = Store::open(disk.clone());
+    let shards: Vec<TestShard> = (0..12)
+        .map(|number| TestShard::new(blob(number), 0, &[1 << 20]))
+        .collect();
+    for shard in &shards {
+        store.write(shard).await.unwrap();
+    }
+    store.close();
+    let found = Arc::new(disk.power_cut(dir.path().join("anew"), |_| 1));
+    found.set_faults(Faults {
+        bad_block: Some((1, 0)),
+        ..Faults::default()
+    });
+    let store = Store::open(found.clone());
+    for shard in &shards[1..] {
+        assert!(store.has(shard).await);
+    }
+    assert_eq!(store.list().await.len(), 11);
+    store.close();
+    // At the end of what is written, a place that cannot be read may hide what was acknowledged.
+    let last = found.segments().unwrap().pop().unwrap();
+    let found = Arc::new(found.power_cut(dir.path().join("again"), |_| 1));
+    found.set_faults(Faults {
+        bad_block: Some((last, 0)),
+        ..Faults::default()
+    });
+    assert!(Store::try_open(found).is_err());
 }
 
 #[tokio::test]
@@ -323,16 +389,51 @@ async fn a_full_disk_refuses_writes_and_still_reads_and_removes() {
 }
 
 #[tokio::test]
+async fn a_full_disk_says_so_at_once_and_stays_in_service_whatever_is_asked_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 64 << 20));
+    let store = Store::open(disk.clone());
+    let shard = TestShard::new(blob(1), 0, &[1 << 20]);
+    store.write(&shard).await.unwrap();
+    store.shards.remove(vec![blob(1)]).await.unwrap();
+    store.clock.advance(GRACE);
+    disk.set_faults(Faults {
+        is_full: true,
+        ..Faults::default()
+    });
+    // There is no room to mark it as dead; that is tried again.
+    assert_eq!(store.shards.collect().await, Ok(0));
+    let group = blob(1).placement_group();
+    let advance = || store.shards.advance_epoch(group, Epoch::new(5));
+    assert_eq!(advance().await, Err(WriteError::Full));
+    assert_eq!(store.shards.outage(), None);
+    disk.set_faults(Faults::default());
+    advance().await.unwrap();
+    store.collect_all().await;
+    assert_eq!(store.read(blob(1), 0, 0).await, Err(ReadError::Missing));
+    store.close();
+}
+
+#[tokio::test]
+async fn a_write_to_a_full_disk_is_refused_before_it_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    // Less than what is kept for removals and the index.
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 8 << 20));
+    let store = Store::open(disk);
+    let refused = store.shards.begin(blob(1), 0, Epoch::new(1)).err();
+    assert_eq!(refused, Some(WriteError::Full));
+    store.shards.remove(vec![blob(1)]).await.unwrap();
+    store.close();
+}
+
+#[tokio::test]
 async fn a_writer_hears_of_a_cell_that_could_not_be_written_before_it_has_sent_all() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 24 << 20));
     let store = Store::open(disk);
     let cells = 64;
     let shard = TestShard::new(blob(1), 0, &vec![1 << 20; cells]);
-    let mut writer = store
-        .shards
-        .begin(shard.blob, 0, cairn_types::id::Epoch::new(1))
-        .unwrap();
+    let mut writer = store.shards.begin(shard.blob, 0, Epoch::new(1)).unwrap();
     let mut answer = Ok(());
     for (stripe, cell) in (0..).zip(&shard.cells) {
         answer = writer
@@ -376,12 +477,7 @@ async fn cells_that_were_damaged_on_the_way_are_refused() {
     let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
     let store = Store::open(disk);
     let shard = TestShard::new(blob(1), 0, &[100]);
-    let begin = || {
-        store
-            .shards
-            .begin(blob(1), 0, cairn_types::id::Epoch::new(1))
-            .unwrap()
-    };
+    let begin = || store.shards.begin(blob(1), 0, Epoch::new(1)).unwrap();
     let flipped: Vec<u8> = shard.cells[0].iter().map(|byte| byte ^ 1).collect();
     let answer = begin().cell(0, flipped.into(), shard.hashes(0)).await;
     assert!(matches!(answer, Err(WriteError::Damaged { .. })));

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_storage::disk::posix::PosixDisk;
+use cairn_storage::index::Index;
 use cairn_storage::ledger::Conflict;
 use cairn_storage::shards::{ReadError, Slice, WriteError};
 use cairn_types::id::{Epoch, PlacementGroupId};
@@ -218,6 +221,76 @@ async fn a_pinned_blob_is_kept_until_its_lease_ends() {
     store.clock.advance(GRACE);
     store.collect_all().await;
     assert_eq!(store.read(blob(1), 0, 0).await, Err(ReadError::Missing));
+    store.close();
+}
+
+#[tokio::test]
+async fn after_a_restart_readers_have_time_to_pin_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(dir.path());
+    let shard = TestShard::new(blob(1), 0, &[1000]);
+    let other = TestShard::new(blob(2), 0, &[1000]);
+    for shard in [&shard, &other] {
+        store.write(shard).await.unwrap();
+    }
+    store.shards.remove(vec![blob(1), blob(2)]).await.unwrap();
+    store.close();
+    let disk = Arc::new(PosixDisk::open(dir.path()).unwrap());
+    let store = Store::open_at(disk, Duration::from_secs(5000));
+    store.collect_all().await;
+    assert!(store.has(&shard).await);
+    store.clock.advance(Duration::from_secs(20));
+    store.shards.pin(&[blob(1)], GRACE).unwrap();
+    store.clock.advance(Duration::from_secs(10));
+    store.collect_all().await;
+    assert!(store.has(&shard).await);
+    assert_eq!(store.read(blob(2), 0, 0).await, Err(ReadError::Missing));
+    store.close();
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_opened_is_not_taken_for_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(dir.path());
+    let shard = TestShard::new(blob(1), 0, &[1000]);
+    store.write(&shard).await.unwrap();
+    store.close();
+    let disk = || Arc::new(PosixDisk::open(dir.path()).unwrap());
+    let elsewhere = Index::open(&dir.path().join("index")).unwrap();
+    assert!(Store::try_open(disk()).is_err());
+    assert!(elsewhere.is_whole().unwrap());
+    drop(elsewhere);
+    let tables = fs::read_dir(dir.path().join("index")).unwrap();
+    let is_table = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "sst");
+    let table = tables
+        .map(|entry| entry.unwrap().path())
+        .find(is_table)
+        .unwrap();
+    fs::remove_file(table).unwrap();
+    let store = Store::open_dir(dir.path());
+    assert!(store.has(&shard).await);
+    store.close();
+}
+
+#[tokio::test]
+async fn many_cells_are_given_back_in_several_rounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(dir.path());
+    for number in 0..5 {
+        let shard = TestShard::new(blob(number), 0, &[64; 400]);
+        store.write(&shard).await.unwrap();
+    }
+    store
+        .shards
+        .remove((0..5).map(blob).collect())
+        .await
+        .unwrap();
+    store.clock.advance(GRACE);
+    let mut rounds = Vec::new();
+    while rounds.last() != Some(&0) {
+        rounds.push(store.shards.collect().await.unwrap());
+    }
+    assert_eq!(rounds, [2, 2, 1, 0]);
     store.close();
 }
 

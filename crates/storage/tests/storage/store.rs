@@ -10,6 +10,7 @@ use cairn_storage::disk::Disk;
 use cairn_storage::disk::posix::PosixDisk;
 use cairn_storage::label::Label;
 use cairn_storage::record::Seed;
+use cairn_storage::recovery::RecoveryError;
 use cairn_storage::shards::{CellFrames, ReadError, Shards, Slice, WriteError};
 use cairn_types::id::{BlobId, ClusterId, DiskId, Epoch, NodeId};
 use cairn_types::time::Timestamp;
@@ -40,14 +41,29 @@ pub(crate) fn label() -> Label {
 impl Store {
     /// Opens a disk.
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Self {
-        let clock = ManualClock::new(Timestamp::from_millis(1_000_000));
+        Self::open_at(disk, Duration::from_secs(1000))
+    }
+
+    /// Opens a disk at this time since 1970.
+    pub(crate) fn open_at(disk: Arc<dyn Disk>, now: Duration) -> Self {
+        Self::try_open_at(disk, now).unwrap()
+    }
+
+    /// Opens a disk, if it can be opened.
+    pub(crate) fn try_open(disk: Arc<dyn Disk>) -> Result<Self, RecoveryError> {
+        Self::try_open_at(disk, Duration::from_secs(1000))
+    }
+
+    fn try_open_at(disk: Arc<dyn Disk>, now: Duration) -> Result<Self, RecoveryError> {
+        let now = u64::try_from(now.as_millis()).unwrap();
+        let clock = ManualClock::new(Timestamp::from_millis(now));
         let metrics = Metrics::new();
-        let (shards, _) = Shards::open(disk, label(), GRACE, clock.clone(), &metrics).unwrap();
-        Self {
+        let (shards, _) = Shards::open(disk, label(), GRACE, clock.clone(), &metrics)?;
+        Ok(Self {
             shards: Arc::new(shards),
             clock,
             metrics,
-        }
+        })
     }
 
     /// Opens a directory.
