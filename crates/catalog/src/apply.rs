@@ -228,9 +228,16 @@ fn mutate_root<S: Store>(
             members,
         } => topology::create_placement_groups(change, *pool, *topology_epoch, members),
         RootMutation::ReserveBucket { name, owner } => directory::reserve(change, name, owner),
-        RootMutation::ActivateBucket { bucket } => directory::activate(change, *bucket),
-        RootMutation::BeginDeleteBucket { bucket } => directory::begin_delete(change, *bucket),
-        RootMutation::ReviveBucket { bucket } => directory::revive(change, *bucket),
+        RootMutation::ActivateBucket { bucket, epoch } => {
+            directory::activate(change, *bucket, *epoch)
+        }
+        RootMutation::BeginDeleteBucket { bucket, epoch } => {
+            directory::begin_delete(change, *bucket, *epoch)
+        }
+        RootMutation::ReviveBucket { bucket, epoch } => directory::revive(change, *bucket, *epoch),
+        RootMutation::CommitDeleteBucket { bucket, epoch } => {
+            directory::commit_delete(change, *bucket, *epoch)
+        }
         RootMutation::ReleaseBucket { bucket } => directory::release(change, *bucket),
         RootMutation::ActivateApplyVersion { version } => {
             topology::activate_apply_version(change, *version)
@@ -243,10 +250,19 @@ fn mutate_data<S: Store>(
     mutation: &DataMutation,
 ) -> Result<DataReply, Failure> {
     match mutation {
-        DataMutation::OpenBucket { bucket, name } => bucket::open(change, *bucket, name),
-        DataMutation::FenceBucket { bucket } => bucket::fence(change, *bucket),
-        DataMutation::UnfenceBucket { bucket } => bucket::unfence(change, *bucket),
-        DataMutation::DrainBucket { bucket, limit } => bucket::drain(change, *bucket, *limit),
+        DataMutation::OpenBucket {
+            bucket,
+            name,
+            epoch,
+        } => bucket::open(change, *bucket, name, *epoch),
+        DataMutation::FenceBucket { bucket, epoch } => bucket::fence(change, *bucket, *epoch),
+        DataMutation::UnfenceBucket { bucket, epoch } => bucket::unfence(change, *bucket, *epoch),
+        DataMutation::DrainBucket {
+            bucket,
+            epoch,
+            opened_below,
+            limit,
+        } => bucket::drain(change, *bucket, *epoch, *opened_below, *limit),
         DataMutation::PutObject {
             bucket,
             key,

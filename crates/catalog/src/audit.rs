@@ -145,6 +145,7 @@ mod tests {
             DataMutation::OpenBucket {
                 bucket: BucketId::new(1),
                 name: BucketName::parse("abc").unwrap(),
+                epoch: cairn_types::id::Epoch::new(1),
             },
             DataMutation::CondemnBlobs {
                 blobs: vec![BlobId::new(

@@ -23,6 +23,8 @@
 //! | 16 | upload entries | bucket u64, key text, initiated u64, upload u128 | `UploadEntryRow` | open ones in S3's order of listing |
 //! | 17 | parts | bucket u64, key text, upload u128, number u16 | `PartRow` | an upload's parts are one range; completion leaves them |
 //! | 18 | doomed uploads | bucket u64, key text, upload u128 | – | completed, their version gone: parts are yet to be removed |
+//! | 19 | opened | – | `OpenedRow` | below which id no bucket is opened any more |
+//! | 1a | gone buckets | bucket u64 | – | above that id, those that were drained |
 //! | 20 | collection | – | `CollectionRow` | horizon and counts of blobs |
 //! | 21 | blobs | blob u128 | `BlobRow` | one row per blob: it is referred to, freed or condemned, never two of these |
 //! | 22 | freed | freed u64, blob u128 | – | the oldest come first |
@@ -38,6 +40,7 @@
 //! | 47 | shards | bucket u64, start text | `ShardRow` | the shard map |
 //! | 48 | metadata nodes | node u64 | `MetaNodeRow` | |
 //! | 49 | retired metadata nodes | node u64 | – | an id of Raft is never used again |
+//! | 4a | unopened buckets | bucket u64 | – | those being made; the lowest id is one seek |
 //!
 //! Tags from [`FIRST_FREE_TAG`] on are never used here: whoever keeps the rows may keep his own under them.
 

@@ -1,13 +1,17 @@
 //! Buckets: the directory in the root group, and the steps between it and the data groups.
 //!
-//! A bucket is made and deleted in steps of which each is repeatable, so whoever meets a half-done one finishes it.
+//! A bucket is made and deleted in steps of which each is repeatable, so whoever meets a half-done one finishes it. Each carries
+//! the epoch of the directory at which it was found to be due, and is refused once the bucket went on from there, so that one
+//! that comes late, whoever sent it, never acts on a later attempt or a later bucket: then one looks again.
 //!
 //! - Making: the directory takes the name (`Creating`), every data group of the bucket opens it, the directory says
-//!   `Active`. Until then nobody sees the bucket, so a maker that died leaves nothing but a name that the next one takes over.
+//!   `Active`. Until then nobody sees the bucket. A maker that died leaves a bucket that the next one finishes in the dead
+//!   one's name: it is told that the bucket exists, and whose it is.
 //! - Deleting: the directory says `Deleting`, every data group fences the bucket, which it does only while the bucket is
-//!   empty and after which no key can come; then what is left is drained and the name is freed. When a data group finds a
-//!   key, the directory is set back to `Active` and the fences are lifted. A `Deleting` bucket may or may not be fenced, so
-//!   a reader that meets one finishes the deletion to know.
+//!   empty and after which no key can come. Then the directory says `Draining`, from where there is no way back: what is left
+//!   is drained and the name is freed. When a data group finds a key, the directory is set back to `Active` and the fences are
+//!   lifted, those too that are still on their way. A `Deleting` bucket may or may not be fenced, so a reader that meets one
+//!   finishes the deletion to know; who finds an `Active` one fenced lifts the fence that somebody who died left.
 
 mod transition;
 
@@ -22,6 +26,7 @@ use cairn_types::namespace::{
     DataQuery, DataView, Refusal, RootMutation, RootQuery, RootReply, RootView,
 };
 
+use self::transition::Deletion;
 use crate::meta::{Indexed, MetaClient, MutateError, QueryError};
 
 /// Entries that are remembered; beyond it all are forgotten, which costs one question each.
@@ -86,7 +91,7 @@ impl Buckets {
                 BucketState::Active => return found.try_map(|entry| Ok(self.remember(entry))),
                 // Not visible before it is active.
                 BucketState::Creating => return Err(Refusal::NoSuchBucket.into()),
-                BucketState::Deleting => {
+                BucketState::Deleting | BucketState::Draining { .. } => {
                     let finished = self.finish_delete(&found.value).await;
                     finished.map_err(|error| QueryError::Unavailable {
                         group: GroupId::ROOT,
@@ -101,7 +106,7 @@ impl Buckets {
         })
     }
 
-    /// A page of active buckets, by name.
+    /// A page of the buckets that are there, by name: active ones, and those whose deletion may yet fail.
     ///
     /// # Errors
     /// No answer.
@@ -173,12 +178,12 @@ impl Buckets {
             };
             match self.meta.change_root(reserve).await {
                 Ok(RootReply::Bucket(entry)) => {
-                    let opened = self.finish_create(&entry).await;
-                    opened.map_err(|error| error.after_effect(GroupId::ROOT))?;
-                    return Ok(self.remember(BucketEntry {
-                        state: BucketState::Active,
-                        ..entry
-                    }));
+                    let made = self.finish_create(&entry).await;
+                    let made = made.map_err(|error| error.after_effect(GroupId::ROOT))?;
+                    // Otherwise another finished it, and it went on since: this one is not to be written to.
+                    if let Some(active) = made {
+                        return Ok(self.remember(active));
+                    }
                 }
                 Ok(RootReply::Done | RootReply::PlacementGroups(_)) => {
                     return Err(MutateError::unexpected_reply(GroupId::ROOT));
@@ -201,22 +206,22 @@ impl Buckets {
         self.forget(name);
         for _ in 0..ROUNDS {
             let entry = self.directory_row(name).await?.value;
-            match entry.state {
-                BucketState::Creating => self.finish_create(&entry).await?,
-                BucketState::Active | BucketState::Deleting => {
-                    let begin = RootMutation::BeginDeleteBucket {
-                        bucket: entry.bucket,
-                    };
-                    self.meta.change_root(begin).await?;
-                    match self.finish_delete(&entry).await {
-                        Ok(transition::Deletion::Gone) => return Ok(()),
-                        Ok(transition::Deletion::NotEmpty) => {
-                            return Err(Refusal::BucketNotEmpty.into());
-                        }
-                        Ok(transition::Deletion::Undone) => {}
-                        Err(error) => return Err(error.after_effect(GroupId::ROOT)),
-                    }
+            let deleting = match entry.state {
+                BucketState::Creating => {
+                    self.finish_create(&entry).await?;
+                    continue;
                 }
+                BucketState::Active => match self.begin_delete(&entry).await? {
+                    Some(deleting) => deleting,
+                    None => continue,
+                },
+                BucketState::Deleting | BucketState::Draining { .. } => entry,
+            };
+            match self.finish_delete(&deleting).await {
+                Ok(Deletion::Gone) => return Ok(()),
+                Ok(Deletion::NotEmpty) => return Err(Refusal::BucketNotEmpty.into()),
+                Ok(Deletion::Undone) => {}
+                Err(error) => return Err(error.after_effect(GroupId::ROOT)),
             }
         }
         Err(restless(name))
@@ -250,8 +255,11 @@ impl Buckets {
             Err(query_error) => return Err(E::from(query_error)),
         };
         if current.bucket == bucket.bucket && current.ranges == bucket.ranges {
-            // It is on its way out, and the directory has yet to hear of it.
-            return Err(error);
+            return match self.lift_fences(&current).await {
+                Ok(true) => request(current).await,
+                // It is on its way out, and the directory has yet to hear of it; or nobody knows.
+                Ok(false) | Err(_) => Err(error),
+            };
         }
         if current.owner != bucket.owner {
             return Err(E::from(QueryError::Unavailable {

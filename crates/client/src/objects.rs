@@ -316,6 +316,7 @@ mod tests {
             owner: String::new(),
             created: cairn_types::time::Timestamp::default(),
             state: BucketState::Active,
+            epoch: Epoch::new(2),
             ranges: vec![range("", 3), range("m", 4)],
         };
         let keys = ["z", "a", "m", "lz"].map(|key| ObjectKey::parse(key).unwrap());

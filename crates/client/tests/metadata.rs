@@ -200,6 +200,7 @@ async fn serve(tasks: &Tasks, id: NodeId, node: &Node) -> String {
 fn change() -> Mutation {
     Mutation::Data(DataMutation::FenceBucket {
         bucket: BucketId::new(1),
+        epoch: Epoch::new(1),
     })
 }
 

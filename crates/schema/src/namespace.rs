@@ -4,6 +4,8 @@ mod data;
 mod refusal;
 mod root;
 
+pub use root::{bucket_state, bucket_state_message};
+
 use cairn_types::id::BlobId;
 use cairn_types::namespace::{Mutation, Query, Reply, View};
 

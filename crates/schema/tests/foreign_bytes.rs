@@ -346,6 +346,8 @@ fn bucket_entry() -> proto::BucketEntry {
             group: 1,
             epoch: 1,
         }],
+        epoch: 1,
+        opened_below: 0,
     }
 }
 

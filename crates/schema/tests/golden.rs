@@ -72,7 +72,7 @@ fn recorded(name: &str) -> Option<Bytes> {
     )
 }
 
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 30] = [
     "genesis",
     "register_storage",
     "retire_storage",
@@ -86,6 +86,7 @@ const KINDS: [&str; 29] = [
     "activate_bucket",
     "begin_delete_bucket",
     "revive_bucket",
+    "commit_delete_bucket",
     "release_bucket",
     "activate_apply_version",
     "open_bucket",
@@ -121,6 +122,7 @@ fn kind(mutation: &Mutation) -> &'static str {
             RootMutation::ActivateBucket { .. } => "activate_bucket",
             RootMutation::BeginDeleteBucket { .. } => "begin_delete_bucket",
             RootMutation::ReviveBucket { .. } => "revive_bucket",
+            RootMutation::CommitDeleteBucket { .. } => "commit_delete_bucket",
             RootMutation::ReleaseBucket { .. } => "release_bucket",
             RootMutation::ActivateApplyVersion { .. } => "activate_apply_version",
         },
@@ -162,8 +164,9 @@ fn fixtures() -> Vec<(&'static str, Mutation)> {
         .chain(membership_fixtures())
         .chain(directory_fixtures());
     let root = root.map(|(name, mutation)| (name, Mutation::Root(mutation)));
-    let data = bucket_fixtures()
+    let data = life_fixtures()
         .into_iter()
+        .chain(bucket_fixtures())
         .chain(upload_fixtures())
         .chain(blob_fixtures());
     root.chain(data.map(|(name, mutation)| (name, Mutation::Data(mutation))))
@@ -250,18 +253,28 @@ fn membership_fixtures() -> Vec<(&'static str, RootMutation)> {
 fn directory_fixtures() -> Vec<(&'static str, RootMutation)> {
     let name = BucketName::parse("my-bucket").expect("a valid name");
     let owner = "owner".to_owned();
-    let (bucket, version) = (BUCKET, 2);
+    let (bucket, version, epoch) = (BUCKET, 2, Epoch::new(7));
     vec![
         (
             "reserve_bucket",
             RootMutation::ReserveBucket { name, owner },
         ),
-        ("activate_bucket", RootMutation::ActivateBucket { bucket }),
+        (
+            "activate_bucket",
+            RootMutation::ActivateBucket { bucket, epoch },
+        ),
         (
             "begin_delete_bucket",
-            RootMutation::BeginDeleteBucket { bucket },
+            RootMutation::BeginDeleteBucket { bucket, epoch },
         ),
-        ("revive_bucket", RootMutation::ReviveBucket { bucket }),
+        (
+            "revive_bucket",
+            RootMutation::ReviveBucket { bucket, epoch },
+        ),
+        (
+            "commit_delete_bucket",
+            RootMutation::CommitDeleteBucket { bucket, epoch },
+        ),
         ("release_bucket", RootMutation::ReleaseBucket { bucket }),
         (
             "activate_apply_version",
@@ -271,7 +284,6 @@ fn directory_fixtures() -> Vec<(&'static str, RootMutation)> {
 }
 
 fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
-    let name = BucketName::parse("my-bucket").expect("a valid name");
     let put = |content: Content, len, condition| DataMutation::PutObject {
         bucket: BUCKET,
         key: key(),
@@ -302,25 +314,6 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
     );
     let keys = vec![key(), ObjectKey::parse("b").expect("a valid key")];
     vec![
-        (
-            "open_bucket",
-            DataMutation::OpenBucket {
-                bucket: BUCKET,
-                name,
-            },
-        ),
-        ("fence_bucket", DataMutation::FenceBucket { bucket: BUCKET }),
-        (
-            "unfence_bucket",
-            DataMutation::UnfenceBucket { bucket: BUCKET },
-        ),
-        (
-            "drain_bucket",
-            DataMutation::DrainBucket {
-                bucket: BUCKET,
-                limit: 1000,
-            },
-        ),
         ("put_object_inline", inline),
         ("put_object_empty", empty),
         ("put_object_extents", extents),
@@ -329,6 +322,43 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
             DataMutation::DeleteObjects {
                 bucket: BUCKET,
                 keys,
+            },
+        ),
+    ]
+}
+
+fn life_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let name = BucketName::parse("my-bucket").expect("a valid name");
+    vec![
+        (
+            "open_bucket",
+            DataMutation::OpenBucket {
+                bucket: BUCKET,
+                name,
+                epoch: Epoch::new(1),
+            },
+        ),
+        (
+            "fence_bucket",
+            DataMutation::FenceBucket {
+                bucket: BUCKET,
+                epoch: Epoch::new(3),
+            },
+        ),
+        (
+            "unfence_bucket",
+            DataMutation::UnfenceBucket {
+                bucket: BUCKET,
+                epoch: Epoch::new(4),
+            },
+        ),
+        (
+            "drain_bucket",
+            DataMutation::DrainBucket {
+                bucket: BUCKET,
+                epoch: Epoch::new(5),
+                opened_below: BucketId::new(6),
+                limit: 1000,
             },
         ),
     ]

@@ -1,6 +1,8 @@
 //! The life of a bucket in its data group: opened, perhaps fenced, drained away.
 
-use cairn_types::id::{BucketId, Order};
+use std::cmp::Ordering;
+
+use cairn_types::id::{BucketId, Epoch, Order};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::{Counters, UploadInfo, UploadKey};
 use cairn_types::namespace::{DataReply, Refusal};
@@ -9,29 +11,42 @@ use super::change::Change;
 use super::{limits, upload};
 use crate::failure::Failure;
 use crate::key;
-use crate::record::bucket::{BucketRow, RangeRow};
+use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
 use crate::record::upload::UploadRow;
 use crate::store::{Cursor, Store, StoreError};
+
+/// Marks of buckets that are gone which one command forgets.
+const GONE_AT_ONCE: usize = 1_000;
 
 /// Makes a bucket known, with one range that begins at the first key.
 pub(super) fn open<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
     name: &BucketName,
+    epoch: Epoch,
 ) -> Result<DataReply, Failure> {
     let row_key = key::data::bucket(bucket);
-    if change.get(&row_key)?.is_none() {
-        let row = BucketRow {
-            name: name.clone(),
-            is_fenced: false,
+    if let Some(row) = change.get(&row_key)? {
+        return if row.epoch > epoch {
+            Err(came_too_late(bucket))
+        } else {
+            Ok(DataReply::Done)
         };
-        let range = RangeRow {
-            order: Order::new(0),
-            counters: Counters::default(),
-        };
-        change.put(row_key, &row);
-        change.put_range(bucket, &range);
     }
+    if is_gone(change, bucket)? {
+        return Err(Refusal::NoSuchBucket.into());
+    }
+    let row = BucketRow {
+        name: name.clone(),
+        is_fenced: false,
+        epoch,
+    };
+    let range = RangeRow {
+        order: Order::new(0),
+        counters: Counters::default(),
+    };
+    change.put(row_key, &row);
+    change.put_range(bucket, &range);
     Ok(DataReply::Done)
 }
 
@@ -39,33 +54,36 @@ pub(super) fn open<S: Store>(
 pub(super) fn fence<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
 ) -> Result<DataReply, Failure> {
-    let row_key = key::data::bucket(bucket);
-    if let Some(row) = change.get(&row_key)?
-        && !row.is_fenced
-    {
+    if let Some(row) = before(change, bucket, epoch, true)? {
         if change.range(bucket)?.counters.versions > 0 {
             return Err(Refusal::BucketNotEmpty.into());
         }
         let row = BucketRow {
             is_fenced: true,
+            epoch,
             ..row
         };
-        change.put(row_key, &row);
+        change.put(key::data::bucket(bucket), &row);
     }
     Ok(DataReply::Done)
 }
 
-/// Lets objects be written again.
+/// Lets objects be written again. It counts also where no fence is: one that is on its way then comes too late.
 pub(super) fn unfence<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
 ) -> Result<DataReply, Failure> {
-    let row = BucketRow {
-        is_fenced: false,
-        ..change.bucket(bucket)?
-    };
-    change.put(key::data::bucket(bucket), &row);
+    if let Some(row) = before(change, bucket, epoch, false)? {
+        let row = BucketRow {
+            is_fenced: false,
+            epoch,
+            ..row
+        };
+        change.put(key::data::bucket(bucket), &row);
+    }
     Ok(DataReply::Done)
 }
 
@@ -73,16 +91,21 @@ pub(super) fn unfence<S: Store>(
 pub(super) fn drain<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
+    opened_below: BucketId,
     limit: u32,
 ) -> Result<DataReply, Failure> {
     let mut left = usize::try_from(limit).map_err(|_| limits::malformed("a limit too large"))?;
     limits::check_named(left)?;
-    let Some(row) = change.get(&key::data::bucket(bucket))? else {
+    let row_key = key::data::bucket(bucket);
+    let Some(row) = change.get(&row_key)? else {
         return Ok(DataReply::Drained { more: false });
     };
-    if !row.is_fenced {
-        return Err(limits::malformed("only a fenced bucket is drained").into());
+    // It commits only after every group fenced it, so this cannot be, but what is drained does not come back.
+    if row.epoch > epoch || !row.is_fenced {
+        return Err(came_too_late(bucket));
     }
+    change.put(row_key, &BucketRow { epoch, ..row });
     while let Some((upload, info)) = first_upload(change, bucket)? {
         left -= upload::remove_open_parts(change, &upload, left)?;
         if left == 0 {
@@ -93,7 +116,71 @@ pub(super) fn drain<S: Store>(
     }
     change.delete(key::data::range(bucket, ""));
     change.delete(key::data::bucket(bucket));
+    remember_gone(change, bucket, opened_below)?;
     Ok(DataReply::Drained { more: false })
+}
+
+/// The row of a bucket for which a step to `is_fenced` is yet to be taken; `None` if it was taken at this epoch.
+fn before<S: Store>(
+    change: &Change<'_, S>,
+    bucket: BucketId,
+    epoch: Epoch,
+    is_fenced: bool,
+) -> Result<Option<BucketRow>, Failure> {
+    let row = change.bucket(bucket)?;
+    match row.epoch.cmp(&epoch) {
+        Ordering::Less => Ok(Some(row)),
+        Ordering::Equal if row.is_fenced == is_fenced => Ok(None),
+        Ordering::Equal | Ordering::Greater => Err(came_too_late(bucket)),
+    }
+}
+
+fn came_too_late(bucket: BucketId) -> Failure {
+    Refusal::BucketInTransition { bucket }.into()
+}
+
+fn is_gone<S: Store>(change: &Change<'_, S>, bucket: BucketId) -> Result<bool, StoreError> {
+    let opened = change.get(&key::data::opened())?;
+    if opened.is_some_and(|opened| bucket < opened.below) {
+        return Ok(true);
+    }
+    change.has(&key::data::gone_bucket(bucket))
+}
+
+/// Remembers that a bucket is gone, so that it is not opened again by one who is late; for ever, but mostly as one number for
+/// all buckets below it.
+fn remember_gone<S: Store>(
+    change: &mut Change<'_, S>,
+    bucket: BucketId,
+    opened_below: BucketId,
+) -> Result<(), StoreError> {
+    let opened = change.get(&key::data::opened())?;
+    let before = opened.map_or(BucketId::new(0), |opened| opened.below);
+    let below = before.max(opened_below);
+    if bucket >= below {
+        change.mark(key::data::gone_bucket(bucket));
+    }
+    if below == before {
+        return Ok(());
+    }
+    change.put(key::data::opened(), &OpenedRow { below });
+    let mut known = Vec::new();
+    let mut cursor = change.rows().cursor();
+    cursor.seek(&key::data::gone_buckets())?;
+    while let Some((row_key, _)) = cursor.current()
+        && known.len() < GONE_AT_ONCE
+    {
+        match key::data::parse_gone_bucket(row_key)? {
+            Some(gone) if gone < below => known.push(gone),
+            _ => break,
+        }
+        cursor.next()?;
+    }
+    drop(cursor);
+    for gone in known {
+        change.delete(key::data::gone_bucket(gone));
+    }
+    Ok(())
 }
 
 fn first_upload<S: Store>(

@@ -2,7 +2,7 @@
 
 use cairn_types::id::{BucketId, Epoch, GroupId};
 use cairn_types::name::BucketName;
-use cairn_types::namespace::root::{BucketState, ShardRange};
+use cairn_types::namespace::root::{BucketEntry, BucketState, ShardRange};
 use cairn_types::namespace::{Refusal, RootReply};
 
 use super::change::Change;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::key;
 use crate::query::directory;
 use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
-use crate::store::Store;
+use crate::store::{Cursor, Store};
 
 /// Bytes of a canonical user id.
 const OWNER_LEN: usize = 256;
@@ -27,7 +27,9 @@ pub(super) fn reserve<S: Store>(
     if let Some(row) = change.get(&key::root::directory(name.as_str()))? {
         return Err(match row.state {
             BucketState::Active => Refusal::BucketExists.into(),
-            BucketState::Creating | BucketState::Deleting => in_transition(row.bucket),
+            BucketState::Creating | BucketState::Deleting | BucketState::Draining { .. } => {
+                in_transition(row.bucket)
+            }
         });
     }
     if owner.is_empty() || owner.len() > OWNER_LEN {
@@ -40,6 +42,7 @@ pub(super) fn reserve<S: Store>(
         owner: owner.to_owned(),
         created: change.clock(),
         state: BucketState::Creating,
+        epoch: Epoch::new(1),
     };
     let shard = ShardRow {
         group: first_group(bucket, cluster.info.data_group_count),
@@ -58,6 +61,7 @@ pub(super) fn reserve<S: Store>(
         &BucketNameRow { name: name.clone() },
     );
     change.put(key::root::shard(bucket, ""), &shard);
+    change.mark(key::root::unopened_bucket(bucket));
     Ok(RootReply::Bucket(entry))
 }
 
@@ -65,27 +69,69 @@ pub(super) fn reserve<S: Store>(
 pub(super) fn activate<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
 ) -> Result<RootReply, Failure> {
-    step(change, bucket, BucketState::Creating, BucketState::Active)
+    let entry = seen(change, bucket, epoch)?;
+    change.delete(key::root::unopened_bucket(bucket));
+    step(
+        change,
+        entry,
+        epoch,
+        BucketState::Creating,
+        BucketState::Active,
+    )
 }
 
 /// `Active` to `Deleting`.
 pub(super) fn begin_delete<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
 ) -> Result<RootReply, Failure> {
-    step(change, bucket, BucketState::Active, BucketState::Deleting)
+    let entry = seen(change, bucket, epoch)?;
+    step(
+        change,
+        entry,
+        epoch,
+        BucketState::Active,
+        BucketState::Deleting,
+    )
 }
 
 /// `Deleting` to `Active`.
 pub(super) fn revive<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
+    epoch: Epoch,
 ) -> Result<RootReply, Failure> {
-    step(change, bucket, BucketState::Deleting, BucketState::Active)
+    let entry = seen(change, bucket, epoch)?;
+    step(
+        change,
+        entry,
+        epoch,
+        BucketState::Deleting,
+        BucketState::Active,
+    )
 }
 
-/// Frees the name of a deleting bucket.
+/// `Deleting` to `Draining`. Which buckets are yet to be opened is looked up at the same moment, so that the data groups know
+/// which openings come too late.
+pub(super) fn commit_delete<S: Store>(
+    change: &mut Change<'_, S>,
+    bucket: BucketId,
+    epoch: Epoch,
+) -> Result<RootReply, Failure> {
+    let entry = seen(change, bucket, epoch)?;
+    let to = match entry.state {
+        BucketState::Draining { .. } => entry.state,
+        _ => BucketState::Draining {
+            opened_below: first_unopened(change)?,
+        },
+    };
+    step(change, entry, epoch, BucketState::Deleting, to)
+}
+
+/// Frees the name of a draining bucket.
 pub(super) fn release<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
@@ -94,8 +140,10 @@ pub(super) fn release<S: Store>(
         return Ok(RootReply::Done);
     };
     match entry.state {
-        BucketState::Deleting => {}
-        BucketState::Creating | BucketState::Active => return Err(in_transition(bucket)),
+        BucketState::Draining { .. } => {}
+        BucketState::Creating | BucketState::Active | BucketState::Deleting => {
+            return Err(in_transition(bucket));
+        }
     }
     change.delete(key::root::directory(entry.name.as_str()));
     change.delete(key::root::bucket_name(bucket));
@@ -105,27 +153,63 @@ pub(super) fn release<S: Store>(
     Ok(RootReply::Done)
 }
 
-/// From one state to the next; a bucket that is there already stays, one that is elsewhere is not touched.
+/// The directory row of a bucket that stands where it was seen, or one step on.
+fn seen<S: Store>(
+    change: &Change<'_, S>,
+    bucket: BucketId,
+    epoch: Epoch,
+) -> Result<BucketEntry, Failure> {
+    let entry = directory::entry_by_id(change.rows(), bucket)?.ok_or(Refusal::NoSuchBucket)?;
+    if entry.epoch == epoch || entry.epoch == next(epoch) {
+        Ok(entry)
+    } else {
+        Err(in_transition(bucket))
+    }
+}
+
+/// From the state that was seen at `epoch` to the next; a bucket that took this very step already stays, one that took
+/// another is not touched.
 fn step<S: Store>(
     change: &mut Change<'_, S>,
-    bucket: BucketId,
+    mut entry: BucketEntry,
+    epoch: Epoch,
     from: BucketState,
     to: BucketState,
 ) -> Result<RootReply, Failure> {
-    let mut entry = directory::entry_by_id(change.rows(), bucket)?.ok_or(Refusal::NoSuchBucket)?;
-    if entry.state == from {
+    let is_taken = entry.epoch != epoch;
+    if entry.state != if is_taken { to } else { from } {
+        return Err(in_transition(entry.bucket));
+    }
+    if !is_taken {
         entry.state = to;
+        entry.epoch = next(epoch);
         let row = DirectoryRow {
-            bucket,
+            bucket: entry.bucket,
             owner: entry.owner.clone(),
             created: entry.created,
-            state: to,
+            state: entry.state,
+            epoch: entry.epoch,
         };
         change.put(key::root::directory(entry.name.as_str()), &row);
-    } else if entry.state != to {
-        return Err(in_transition(bucket));
     }
     Ok(RootReply::Bucket(entry))
+}
+
+fn next(epoch: Epoch) -> Epoch {
+    Epoch::new(epoch.get().saturating_add(1))
+}
+
+/// The lowest id that a bucket to be opened has or may yet get.
+fn first_unopened<S: Store>(change: &Change<'_, S>) -> Result<BucketId, Failure> {
+    let mut cursor = change.rows().cursor();
+    cursor.seek(&key::root::unopened_buckets())?;
+    let row = cursor.current();
+    let first = row.map(|(row_key, _)| key::root::parse_unopened_bucket(row_key));
+    if let Some(bucket) = first.transpose()?.flatten() {
+        return Ok(bucket);
+    }
+    let last = topology::cluster(change)?.last_bucket;
+    Ok(BucketId::new(last.get() + 1))
 }
 
 fn in_transition(bucket: BucketId) -> Failure {

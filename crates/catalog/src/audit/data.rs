@@ -13,7 +13,7 @@ use crate::key;
 use crate::key::data::DataKey;
 use crate::record;
 use crate::record::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
-use crate::record::bucket::{BucketRow, RangeRow};
+use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
 use crate::record::object::{CurrentRow, KeyRow, VersionRow};
 use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
 use crate::store::{Store, StoreError};
@@ -96,6 +96,13 @@ pub(super) fn check<S: Store>(
             tally.doomed += 1;
             let there = row.get(&key::data::upload(upload))?;
             row.require(there.is_none(), "a doomed upload is not gone");
+        }
+        DataKey::Opened => {
+            row.decode::<OpenedRow>()?;
+        }
+        DataKey::GoneBucket(bucket) => {
+            let there = row.get(&key::data::bucket(*bucket))?;
+            row.require(there.is_none(), "a bucket that is gone is there");
         }
         DataKey::Collection => {
             row.decode::<CollectionRow>()?;

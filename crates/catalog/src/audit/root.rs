@@ -1,5 +1,7 @@
 //! Rules of the tables of the root group.
 
+use cairn_types::namespace::root::BucketState;
+
 use super::Row;
 use crate::key;
 use crate::key::root::RootKey;
@@ -45,6 +47,29 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
                 row.marked(&disk, "a placement group has a disk that is not there")?;
             }
         }
+        RootKey::Directory(_)
+        | RootKey::BucketName(_)
+        | RootKey::Shard(..)
+        | RootKey::UnopenedBucket(_) => check_bucket(row, cluster.as_ref(), key)?,
+        RootKey::MetaNode(id) => {
+            let node: MetaNodeRow = row.decode()?;
+            row.require(node.0.id == *id, "a row is under another's id");
+        }
+        RootKey::RetiredMetaNode(id) => {
+            let node = row.get(&key::root::meta_node(*id))?;
+            row.require(node.is_none(), "a retired node is there");
+        }
+    }
+    Ok(())
+}
+
+/// Rules of the bucket directory and the shard map.
+fn check_bucket<S: Store>(
+    row: &mut Row<'_, '_, S>,
+    cluster: Option<&ClusterRow>,
+    key: &RootKey,
+) -> Result<(), StoreError> {
+    match key {
         RootKey::Directory(name) => {
             let entry: DirectoryRow = row.decode()?;
             let there = row.get(&key::root::bucket_name(entry.bucket))?;
@@ -54,6 +79,10 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
             row.require(is_counted, "an id was never given");
             let first = key::root::shard(entry.bucket, "");
             row.marked(&first, "a bucket has no first range")?;
+            if entry.state == BucketState::Creating {
+                let unopened = key::root::unopened_bucket(entry.bucket);
+                row.marked(&unopened, "a bucket is being made that counts as opened")?;
+            }
         }
         RootKey::BucketName(bucket) => {
             let name = row.decode::<BucketNameRow>()?.name;
@@ -66,14 +95,16 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
             let name = key::root::bucket_name(*bucket);
             row.marked(&name, "a range is of no bucket")?;
         }
-        RootKey::MetaNode(id) => {
-            let node: MetaNodeRow = row.decode()?;
-            row.require(node.0.id == *id, "a row is under another's id");
+        RootKey::UnopenedBucket(bucket) => {
+            let name = row.get(&key::root::bucket_name(*bucket))?;
+            let entry = match name {
+                Some(name) => row.get(&key::root::directory(name.name.as_str()))?,
+                None => None,
+            };
+            let is_made = entry.is_some_and(|entry| entry.state == BucketState::Creating);
+            row.require(is_made, "a bucket is to be opened that is not being made");
         }
-        RootKey::RetiredMetaNode(id) => {
-            let node = row.get(&key::root::meta_node(*id))?;
-            row.require(node.is_none(), "a retired node is there");
-        }
+        _ => {}
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use cairn_types::time::Timestamp;
 
 use super::{Fields, Mark, RowKey, text};
 use crate::record::blob::{BlobRow, CollectionRow, DegradedRow};
-use crate::record::bucket::{BucketRow, RangeRow};
+use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
 use crate::record::object::{CurrentRow, KeyRow, VersionRow};
 use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
 use crate::store::StoreError;
@@ -21,6 +21,8 @@ const UPLOADS: u8 = 0x15;
 const UPLOAD_ENTRIES: u8 = 0x16;
 const PARTS: u8 = 0x17;
 const DOOMED_UPLOADS: u8 = 0x18;
+const OPENED: u8 = 0x19;
+const GONE_BUCKETS: u8 = 0x1a;
 const COLLECTION: u8 = 0x20;
 const BLOBS: u8 = 0x21;
 const FREED: u8 = 0x22;
@@ -49,6 +51,30 @@ fn of_upload(table: u8, upload: &UploadKey) -> Vec<u8> {
 
 pub(crate) fn bucket(bucket: BucketId) -> RowKey<BucketRow> {
     RowKey::new(in_bucket(BUCKETS, bucket))
+}
+
+pub(crate) fn opened() -> RowKey<OpenedRow> {
+    RowKey::new(vec![OPENED])
+}
+
+/// A bucket that was drained.
+pub(crate) fn gone_bucket(bucket: BucketId) -> RowKey<Mark> {
+    RowKey::new(in_bucket(GONE_BUCKETS, bucket))
+}
+
+/// What all buckets that were drained begin with.
+pub(crate) fn gone_buckets() -> Vec<u8> {
+    vec![GONE_BUCKETS]
+}
+
+/// Reads a key of the table of buckets that were drained; `None` if it is one of a later table.
+pub(crate) fn parse_gone_bucket(key: &[u8]) -> Result<Option<BucketId>, StoreError> {
+    let Some(mut fields) = Fields::of(GONE_BUCKETS, key) else {
+        return Ok(None);
+    };
+    let bucket = take_bucket(&mut fields)?;
+    fields.end()?;
+    Ok(Some(bucket))
 }
 
 /// The range of a bucket that begins at `start`.
@@ -223,6 +249,8 @@ pub(crate) enum DataKey {
     UploadEntry(UploadKey, Timestamp),
     Part(UploadKey, u16),
     DoomedUpload(UploadKey),
+    Opened,
+    GoneBucket(BucketId),
     Collection,
     Blob(BlobId),
     Freed(Timestamp, BlobId),
@@ -258,6 +286,8 @@ impl DataKey {
                 Self::Part(upload, u16::from_be_bytes(fields.take()?))
             }
             DOOMED_UPLOADS => Self::DoomedUpload(take_upload(&mut fields)?),
+            OPENED => Self::Opened,
+            GONE_BUCKETS => Self::GoneBucket(take_bucket(&mut fields)?),
             COLLECTION => Self::Collection,
             BLOBS => Self::Blob(take_blob(&mut fields)?),
             FREED => Self::Freed(take_time(&mut fields)?, take_blob(&mut fields)?),

@@ -19,6 +19,7 @@ const BUCKET_NAMES: u8 = 0x46;
 const SHARDS: u8 = 0x47;
 const META_NODES: u8 = 0x48;
 const RETIRED_META_NODES: u8 = 0x49;
+const UNOPENED_BUCKETS: u8 = 0x4a;
 
 pub(crate) fn cluster() -> RowKey<ClusterRow> {
     RowKey::new(vec![CLUSTER])
@@ -85,6 +86,28 @@ pub(crate) fn retired_meta_node(node: NodeId) -> RowKey<Mark> {
     RowKey::new(bytes)
 }
 
+/// A bucket that is being made.
+pub(crate) fn unopened_bucket(bucket: BucketId) -> RowKey<Mark> {
+    let mut bytes = unopened_buckets();
+    bytes.extend(bucket.get().to_be_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all buckets that are being made begin with.
+pub(crate) fn unopened_buckets() -> Vec<u8> {
+    vec![UNOPENED_BUCKETS]
+}
+
+/// Reads a key of the table of buckets that are being made; `None` if it is one of a later table.
+pub(crate) fn parse_unopened_bucket(key: &[u8]) -> Result<Option<BucketId>, StoreError> {
+    let Some(mut fields) = Fields::of(UNOPENED_BUCKETS, key) else {
+        return Ok(None);
+    };
+    let bucket = take_bucket(&mut fields)?;
+    fields.end()?;
+    Ok(Some(bucket))
+}
+
 pub(crate) fn directory(name: &str) -> RowKey<DirectoryRow> {
     RowKey::new(directory_prefix(name))
 }
@@ -144,6 +167,7 @@ pub(crate) enum RootKey {
     Shard(BucketId, String),
     MetaNode(NodeId),
     RetiredMetaNode(NodeId),
+    UnopenedBucket(BucketId),
 }
 
 impl RootKey {
@@ -167,6 +191,7 @@ impl RootKey {
             SHARDS => Self::Shard(take_bucket(&mut fields)?, fields.take_text()?),
             META_NODES => Self::MetaNode(take_node(&mut fields)?),
             RETIRED_META_NODES => Self::RetiredMetaNode(take_node(&mut fields)?),
+            UNOPENED_BUCKETS => Self::UnopenedBucket(take_bucket(&mut fields)?),
             _ => return Ok(None),
         };
         fields.end()?;

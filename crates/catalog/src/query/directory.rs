@@ -28,7 +28,7 @@ pub(super) fn bucket_by_id<S: Store>(store: &S, bucket: BucketId) -> Result<Root
     Ok(RootView::Bucket(entry))
 }
 
-/// A page of active buckets, by name. One seek, and one more for the ranges of each.
+/// A page of the buckets that are there, by name: one whose deletion may yet fail is. One seek, and one more for the ranges of each.
 pub(super) fn buckets<S: Store>(
     store: &S,
     after: &str,
@@ -48,7 +48,7 @@ pub(super) fn buckets<S: Store>(
     cursor.seek(behind.as_slice().max(&table))?;
     while let Some((row_key, value)) = cursor.current().filter(|(key, _)| key.starts_with(&table)) {
         let row: DirectoryRow = record::decode(Bytes::copy_from_slice(value))?;
-        if row.state == BucketState::Active {
+        if matches!(row.state, BucketState::Active | BucketState::Deleting) {
             if entries.len() == limit {
                 truncated = true;
                 break;
@@ -89,6 +89,7 @@ pub(crate) fn entry(name: BucketName, row: DirectoryRow, ranges: Vec<ShardRange>
         owner: row.owner,
         created: row.created,
         state: row.state,
+        epoch: row.epoch,
         ranges,
     }
 }

@@ -3,7 +3,7 @@
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
-use cairn_types::id::Order;
+use cairn_types::id::{BucketId, Epoch, Order};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::Counters;
 
@@ -16,6 +16,8 @@ pub(crate) struct BucketRow {
     pub(crate) name: BucketName,
     /// Whether writes of objects are refused: it is being deleted.
     pub(crate) is_fenced: bool,
+    /// The epoch of the latest step of its life that this group was told of. Earlier ones come too late.
+    pub(crate) epoch: Epoch,
 }
 
 impl Record for BucketRow {
@@ -26,6 +28,7 @@ impl Record for BucketRow {
         proto::BucketRecord {
             name: self.name.as_str().to_owned(),
             is_fenced: self.is_fenced,
+            epoch: self.epoch.get(),
         }
     }
 
@@ -33,6 +36,32 @@ impl Record for BucketRow {
         Ok(Self {
             name: Field::new(Self::KIND, "name").bucket_name(&message.name)?,
             is_fenced: message.is_fenced,
+            epoch: Epoch::new(message.epoch),
+        })
+    }
+}
+
+/// What the group knows of buckets that it does not have: with the marks of those that are gone it tells one that is yet to be
+/// opened from one whose opening comes too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenedRow {
+    /// No bucket with an id below this is opened any more.
+    pub(crate) below: BucketId,
+}
+
+impl Record for OpenedRow {
+    const KIND: &'static str = "OpenedRecord";
+    type Message = proto::OpenedRecord;
+
+    fn to_message(&self) -> proto::OpenedRecord {
+        proto::OpenedRecord {
+            below: self.below.get(),
+        }
+    }
+
+    fn from_message(message: proto::OpenedRecord) -> Result<Self, DecodeError> {
+        Ok(Self {
+            below: BucketId::new(message.below),
         })
     }
 }

@@ -3,6 +3,7 @@
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
+use cairn_schema::{bucket_state, bucket_state_message};
 use cairn_types::id::{BucketId, Epoch, GroupId};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::BucketState;
@@ -21,6 +22,8 @@ pub(crate) struct DirectoryRow {
     pub(crate) created: Timestamp,
     /// Where it stands in its life.
     pub(crate) state: BucketState,
+    /// Grows with each step of its life.
+    pub(crate) epoch: Epoch,
 }
 
 impl Record for DirectoryRow {
@@ -28,32 +31,25 @@ impl Record for DirectoryRow {
     type Message = proto::DirectoryRecord;
 
     fn to_message(&self) -> proto::DirectoryRecord {
-        let state = match self.state {
-            BucketState::Creating => proto::BucketState::Creating,
-            BucketState::Active => proto::BucketState::Active,
-            BucketState::Deleting => proto::BucketState::Deleting,
-        };
+        let (state, opened_below) = bucket_state_message(self.state);
         proto::DirectoryRecord {
             bucket: self.bucket.get(),
             owner: self.owner.clone(),
             created_ms: self.created.as_millis(),
             state: state.into(),
+            epoch: self.epoch.get(),
+            opened_below,
         }
     }
 
     fn from_message(message: proto::DirectoryRecord) -> Result<Self, DecodeError> {
         let at = Field::new(Self::KIND, "state");
-        let state = match at.value(message.state)? {
-            proto::BucketState::Unspecified => return Err(at.unknown(message.state)),
-            proto::BucketState::Creating => BucketState::Creating,
-            proto::BucketState::Active => BucketState::Active,
-            proto::BucketState::Deleting => BucketState::Deleting,
-        };
         Ok(Self {
             bucket: BucketId::new(message.bucket),
             owner: message.owner,
             created: Timestamp::from_millis(message.created_ms),
-            state,
+            state: bucket_state(at, message.state, message.opened_below)?,
+            epoch: Epoch::new(message.epoch),
         })
     }
 }

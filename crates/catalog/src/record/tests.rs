@@ -23,7 +23,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use proptest::strategy::Strategy;
 
 use super::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
-use super::bucket::{BucketRow, RangeRow};
+use super::bucket::{BucketRow, OpenedRow, RangeRow};
 use super::cluster::{ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow};
 use super::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use super::group::{GroupRow, RequestRow, StateHashRow};
@@ -129,8 +129,12 @@ fn bucket_rows(golden: &mut Golden) {
     let bucket = BucketRow {
         name: bucket_name(),
         is_fenced: true,
+        epoch: Epoch::new(3),
     };
     golden.row("bucket", &key::data::bucket(BUCKET), &bucket);
+    let opened = OpenedRow { below: BUCKET };
+    golden.row("opened", &key::data::opened(), &opened);
+    golden.mark("gone-bucket", &key::data::gone_bucket(BUCKET));
     let range = RangeRow {
         order: ORDER,
         counters: Counters {
@@ -327,11 +331,16 @@ fn directory_rows(golden: &mut Golden) {
         owner: "owner".to_owned(),
         created: TIME,
         state,
+        epoch: Epoch::new(4),
     };
     let at = key::root::directory(name.as_str());
     golden.row("directory-creating", &at, &entry(BucketState::Creating));
     golden.row("directory-active", &at, &entry(BucketState::Active));
     golden.row("directory-deleting", &at, &entry(BucketState::Deleting));
+    let opened_below = BUCKET;
+    let draining = entry(BucketState::Draining { opened_below });
+    golden.row("directory-draining", &at, &draining);
+    golden.mark("unopened-bucket", &key::root::unopened_bucket(BUCKET));
     let named = BucketNameRow { name };
     golden.row("bucket-name", &key::root::bucket_name(BUCKET), &named);
     let shard = ShardRow {

@@ -180,7 +180,10 @@ fn a_mutation_or_query_for_another_kind_of_group_is_refused() {
         name: BucketName::parse("abc").unwrap(),
         owner: "me".to_owned(),
     }));
-    let for_data = group.command(Mutation::Data(DataMutation::FenceBucket { bucket }));
+    let for_data = group.command(Mutation::Data(DataMutation::FenceBucket {
+        bucket,
+        epoch: cairn_types::id::Epoch::new(3),
+    }));
     for (at, command) in [(GROUP, for_root), (GroupId::ROOT, for_data)] {
         let applied = apply(&mut group.store, at, &command).unwrap();
         assert!(matches!(applied.result, Err(Refusal::Malformed { .. })));

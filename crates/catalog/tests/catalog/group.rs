@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cairn_catalog::{BTreeStore, Txn, apply, audit, query};
 use cairn_types::cluster::Profile;
 use cairn_types::etag::ETag;
-use cairn_types::id::{BlobId, BucketId, GroupId, PlacementGroupId, RequestId};
+use cairn_types::id::{BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId};
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::{Counters, GroupStatus, WriteCondition};
 use cairn_types::namespace::{
@@ -84,6 +84,7 @@ impl Group {
         let done = group.change(DataMutation::OpenBucket {
             bucket: BUCKET,
             name: BucketName::parse("a-bucket").unwrap(),
+            epoch: Epoch::new(1),
         });
         assert_eq!(done, Ok(DataReply::Done));
         group

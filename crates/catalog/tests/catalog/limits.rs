@@ -169,6 +169,8 @@ fn a_mutation_names_1_to_1000_keys() {
     for limit in [0, 1_001] {
         let refused = group.change(DataMutation::DrainBucket {
             bucket: BUCKET,
+            epoch: cairn_types::id::Epoch::new(3),
+            opened_below: BUCKET,
             limit,
         });
         assert_eq!(refused, Err(malformed()));

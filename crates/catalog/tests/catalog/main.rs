@@ -10,6 +10,7 @@ mod bodies;
 mod chores;
 mod collection;
 mod group;
+mod life;
 mod limits;
 mod listing;
 mod membership;

@@ -327,6 +327,7 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
     println!("{counts:?}");
     for wanted in [
         "BlobCondemned",
+        "BucketInTransition",
         "BucketNotEmpty",
         "ChecksumKindMismatch",
         "ChecksumMismatch",

@@ -39,6 +39,7 @@ pub(crate) struct Upload {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bucket {
     is_fenced: bool,
+    pub(crate) epoch: u64,
     order: u64,
     pub(crate) objects: BTreeMap<ObjectKey, Object>,
     pub(crate) uploads: BTreeMap<(ObjectKey, UploadId), Upload>,
@@ -51,6 +52,9 @@ pub(crate) struct Model {
     pub(crate) buckets: BTreeMap<BucketId, Bucket>,
     freed: BTreeMap<BlobId, Timestamp>,
     pub(crate) condemned: BTreeSet<BlobId>,
+    gone: BTreeSet<BucketId>,
+    /// No bucket below this is opened any more.
+    opened_below: Option<BucketId>,
     answered: BTreeMap<RequestId, (Timestamp, Outcome)>,
 }
 
@@ -139,23 +143,27 @@ impl Model {
 
     fn mutate(&mut self, group: GroupId, mutation: &DataMutation, random: u128) -> Outcome {
         match mutation {
-            DataMutation::OpenBucket { bucket, .. } => {
-                self.buckets.entry(*bucket).or_default();
-                Ok(DataReply::Done)
-            }
-            DataMutation::FenceBucket { bucket } => match self.buckets.get_mut(bucket) {
-                Some(bucket) if !bucket.objects.is_empty() => Err(Refusal::BucketNotEmpty),
-                Some(bucket) => {
-                    bucket.is_fenced = true;
-                    Ok(DataReply::Done)
+            DataMutation::OpenBucket { bucket, epoch, .. } => self.open(*bucket, epoch.get()),
+            DataMutation::FenceBucket { bucket, epoch } => {
+                let id = *bucket;
+                let bucket = self.step(id, epoch.get(), true)?;
+                if bucket.epoch < epoch.get() && !bucket.objects.is_empty() {
+                    return Err(Refusal::BucketNotEmpty);
                 }
-                None => Ok(DataReply::Done),
-            },
-            DataMutation::UnfenceBucket { bucket } => {
-                self.bucket(*bucket)?.is_fenced = false;
+                (bucket.is_fenced, bucket.epoch) = (true, epoch.get());
                 Ok(DataReply::Done)
             }
-            DataMutation::DrainBucket { bucket, limit } => self.drain(*bucket, *limit),
+            DataMutation::UnfenceBucket { bucket, epoch } => {
+                let bucket = self.step(*bucket, epoch.get(), false)?;
+                (bucket.is_fenced, bucket.epoch) = (false, epoch.get());
+                Ok(DataReply::Done)
+            }
+            DataMutation::DrainBucket {
+                bucket,
+                epoch,
+                opened_below,
+                limit,
+            } => self.drain(*bucket, epoch.get(), *opened_below, *limit),
             DataMutation::DeleteObjects { bucket, keys } => {
                 let objects = &mut self.bucket(*bucket)?.objects;
                 let found = keys.iter().map(|key| objects.remove(key).is_some());
@@ -233,6 +241,33 @@ impl Model {
         }
     }
 
+    fn open(&mut self, id: BucketId, epoch: u64) -> Outcome {
+        let is_passed = self.opened_below.is_some_and(|below| id < below);
+        match self.buckets.get(&id) {
+            Some(bucket) if bucket.epoch > epoch => {
+                return Err(Refusal::BucketInTransition { bucket: id });
+            }
+            Some(_) => return Ok(DataReply::Done),
+            None if is_passed || self.gone.contains(&id) => return Err(Refusal::NoSuchBucket),
+            None => {}
+        }
+        let bucket = Bucket {
+            epoch,
+            ..Bucket::default()
+        };
+        self.buckets.insert(id, bucket);
+        Ok(DataReply::Done)
+    }
+
+    /// A bucket whose step to `is_fenced` at this epoch is not too late.
+    fn step(&mut self, id: BucketId, epoch: u64, is_fenced: bool) -> Result<&mut Bucket, Refusal> {
+        let bucket = self.bucket(id)?;
+        if bucket.epoch > epoch || bucket.epoch == epoch && bucket.is_fenced != is_fenced {
+            return Err(Refusal::BucketInTransition { bucket: id });
+        }
+        Ok(bucket)
+    }
+
     fn bucket(&mut self, bucket: BucketId) -> Result<&mut Bucket, Refusal> {
         self.buckets.get_mut(&bucket).ok_or(Refusal::NoSuchBucket)
     }
@@ -244,13 +279,20 @@ impl Model {
         }
     }
 
-    fn drain(&mut self, bucket: BucketId, limit: u32) -> Outcome {
+    fn drain(
+        &mut self,
+        bucket: BucketId,
+        epoch: u64,
+        opened_below: BucketId,
+        limit: u32,
+    ) -> Outcome {
         let Some(row) = self.buckets.get_mut(&bucket) else {
             return Ok(DataReply::Drained { more: false });
         };
-        if !row.is_fenced {
-            return Err(malformed());
+        if !row.is_fenced || row.epoch > epoch {
+            return Err(Refusal::BucketInTransition { bucket });
         }
+        row.epoch = epoch;
         for _ in 0..limit {
             let uploads = row.uploads.iter();
             let first = uploads
@@ -265,6 +307,8 @@ impl Model {
         let more = !row.uploads.is_empty();
         if !more {
             self.buckets.remove(&bucket);
+            self.gone.insert(bucket);
+            self.opened_below = self.opened_below.max(Some(opened_below));
         }
         Ok(DataReply::Drained { more })
     }

@@ -275,58 +275,91 @@ fn name(index: usize) -> BucketName {
     BucketName::parse(NAMES[index % NAMES.len()]).unwrap()
 }
 
-/// The life of a bucket, by what may be asked of it: the state it must be in, and then is in.
-fn step(kind: usize, bucket: BucketId) -> (RootMutation, BucketState, Option<BucketState>) {
+/// The life of a bucket, by what may be asked of it at an epoch: the state it must be in, and then is in.
+fn step(
+    kind: usize,
+    bucket: BucketId,
+    epoch: Epoch,
+    opened_below: BucketId,
+) -> (RootMutation, BucketState, BucketState) {
     let (creating, active, deleting) = (
         BucketState::Creating,
         BucketState::Active,
         BucketState::Deleting,
     );
+    let draining = BucketState::Draining { opened_below };
     match kind % 4 {
         0 => (
-            RootMutation::ActivateBucket { bucket },
+            RootMutation::ActivateBucket { bucket, epoch },
             creating,
-            Some(active),
+            active,
         ),
         1 => (
-            RootMutation::BeginDeleteBucket { bucket },
+            RootMutation::BeginDeleteBucket { bucket, epoch },
             active,
-            Some(deleting),
+            deleting,
         ),
         2 => (
-            RootMutation::ReviveBucket { bucket },
+            RootMutation::ReviveBucket { bucket, epoch },
             deleting,
-            Some(active),
+            active,
         ),
-        _ => (RootMutation::ReleaseBucket { bucket }, deleting, None),
+        _ => (
+            RootMutation::CommitDeleteBucket { bucket, epoch },
+            deleting,
+            draining,
+        ),
     }
 }
+
+fn is_draining(state: BucketState) -> bool {
+    matches!(state, BucketState::Draining { .. })
+}
+
+type Directory = BTreeMap<BucketName, BucketEntry>;
 
 /// What a step comes to, in a directory by name.
 fn expect(
-    directory: &mut BTreeMap<BucketName, BucketEntry>,
-    (mutation, from, to): &(RootMutation, BucketState, Option<BucketState>),
-    bucket: BucketId,
-) -> Result<RootReply, Refusal> {
+    directory: &mut Directory,
+    (kind, bucket, epoch): (usize, BucketId, Epoch),
+    last: u64,
+) -> (RootMutation, Result<RootReply, Refusal>) {
+    let creating = directory.values();
+    let creating = creating.filter(|entry| entry.state == BucketState::Creating);
+    let opened_below = creating.map(|entry| entry.bucket).min();
+    let opened_below = opened_below.unwrap_or(BucketId::new(last + 1));
+    let (mutation, from, to) = step(kind, bucket, epoch, opened_below);
     let found = directory.values_mut().find(|entry| entry.bucket == bucket);
-    let is_release = matches!(mutation, RootMutation::ReleaseBucket { .. });
-    match (found, to) {
-        (None, _) if is_release => Ok(RootReply::Done),
-        (None, _) => Err(Refusal::NoSuchBucket),
-        (Some(entry), Some(to)) if entry.state == *from || entry.state == *to => {
-            entry.state = *to;
-            Ok(RootReply::Bucket(entry.clone()))
-        }
-        (Some(entry), None) if entry.state == *from => {
-            let name = entry.name.clone();
-            directory.remove(&name);
+    let Some(entry) = found else {
+        return (mutation, Err(Refusal::NoSuchBucket));
+    };
+    let is_taken = entry.epoch.get() == epoch.get() + 1
+        && (entry.state == to || is_draining(entry.state) && is_draining(to));
+    let answer = if entry.epoch == epoch && entry.state == from {
+        entry.state = to;
+        entry.epoch = Epoch::new(epoch.get() + 1);
+        Ok(RootReply::Bucket(entry.clone()))
+    } else if is_taken {
+        Ok(RootReply::Bucket(entry.clone()))
+    } else {
+        Err(Refusal::BucketInTransition { bucket })
+    };
+    (mutation, answer)
+}
+
+fn expect_release(directory: &mut Directory, bucket: BucketId) -> Result<RootReply, Refusal> {
+    let found = directory.values().find(|entry| entry.bucket == bucket);
+    match found.cloned() {
+        Some(entry) if is_draining(entry.state) => {
+            directory.remove(&entry.name);
             Ok(RootReply::Done)
         }
-        (Some(_), _) => Err(Refusal::BucketInTransition { bucket }),
+        Some(_) => Err(Refusal::BucketInTransition { bucket }),
+        None => Ok(RootReply::Done),
     }
 }
 
-fn compare(group: &Group, directory: &BTreeMap<BucketName, BucketEntry>, last: u64) {
+fn compare(group: &Group, directory: &Directory, last: u64) {
     for name in (0..NAMES.len()).map(name) {
         let expected = directory.get(&name).cloned().map(RootView::Bucket);
         assert_eq!(
@@ -348,7 +381,7 @@ fn compare(group: &Group, directory: &BTreeMap<BucketName, BucketEntry>, last: u
         for after in ["", "abc", "abcc", "z"] {
             for limit in 1..4 {
                 let active = directory.values().filter(|entry| {
-                    entry.state == BucketState::Active
+                    matches!(entry.state, BucketState::Active | BucketState::Deleting)
                         && entry.name.as_str().starts_with(prefix)
                         && entry.name.as_str() > after
                 });
@@ -395,11 +428,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn buckets_live_as_the_directory_says(steps in vec((0_usize..7, 0_usize..4, 0_u64..6), 1..40)) {
+    fn buckets_live_as_the_directory_says(steps in vec((0_usize..8, 0_usize..4, 0_u64..6, 0_u64..8), 1..60)) {
         let mut group = root();
-        let mut directory: BTreeMap<BucketName, BucketEntry> = BTreeMap::new();
+        let mut directory = Directory::new();
         let mut last = 0;
-        for (kind, index, back) in steps {
+        for (kind, index, back, age) in steps {
             group.now = group.now.plus_millis(1);
             if kind < 3 {
                 let name = name(index);
@@ -416,6 +449,7 @@ proptest! {
                             owner: "me".to_owned(),
                             created: group.now,
                             state: BucketState::Creating,
+                            epoch: Epoch::new(1),
                             ranges: vec![ShardRange {
                                 start: String::new(),
                                 group: GroupId::new(first),
@@ -429,9 +463,18 @@ proptest! {
                 assert_eq!(group.change_root(reserve), expected);
             } else {
                 let bucket = BucketId::new((last + 1).saturating_sub(back));
-                let step = step(kind, bucket);
-                let expected = expect(&mut directory, &step, bucket);
-                assert_eq!(group.change_root(step.0), expected);
+                if kind == 7 {
+                    let expected = expect_release(&mut directory, bucket);
+                    let release = RootMutation::ReleaseBucket { bucket };
+                    assert_eq!(group.change_root(release), expected);
+                    continue;
+                }
+                // Mostly at the epoch it has, or some steps before.
+                let found = directory.values().find(|entry| entry.bucket == bucket);
+                let epoch = found.map_or(1, |entry| entry.epoch.get());
+                let epoch = Epoch::new(epoch.saturating_sub(age.saturating_sub(4)));
+                let (step, expected) = expect(&mut directory, (kind, bucket, epoch), last);
+                assert_eq!(group.change_root(step), expected);
             }
         }
         compare(&group, &directory, last);

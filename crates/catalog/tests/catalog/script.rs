@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::Profile;
 use cairn_types::etag::ETag;
-use cairn_types::id::{BlobId, BucketId, GroupId, PlacementGroupId, RequestId, UploadId};
+use cairn_types::id::{BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId, UploadId};
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
 use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
@@ -48,10 +48,12 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone)]
 enum Action {
-    Open(u64),
-    Fence(u64),
-    Unfence(u64),
-    Drain(u64, u32),
+    /// Steps of a bucket's life: how far from the latest epoch that the group was told of.
+    Open(u64, i64),
+    Fence(u64, i64),
+    Unfence(u64, i64),
+    /// And below which id no bucket is opened any more.
+    Drain(u64, i64, u64, u32),
     Put(u64, Index, Bytewise, Condition),
     Delete(u64, Vec<Index>),
     CreateUpload(u64, Index, Option<(ChecksumAlgorithm, ChecksumKind)>),
@@ -114,7 +116,7 @@ enum Flaw {
 /// A history of up to `len` commands, at the beginning of which two buckets are opened.
 pub(crate) fn steps(len: usize) -> impl Strategy<Value = Vec<Step>> {
     let open = |bucket| Step {
-        action: Action::Open(bucket),
+        action: Action::Open(bucket, 0),
         elapsed_ms: 0,
         age_ms: 0,
         random: 0,
@@ -143,10 +145,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn action() -> impl Strategy<Value = Action> {
     let index = any::<Index>;
     prop_oneof![
-        2 => fleeting_bucket().prop_map(Action::Open),
-        2 => fleeting_bucket().prop_map(Action::Fence),
-        1 => bucket().prop_map(Action::Unfence),
-        2 => (fleeting_bucket(), 1_u32..5).prop_map(|(bucket, limit)| Action::Drain(bucket, limit)),
+        2 => (fleeting_bucket(), epochs()).prop_map(|(bucket, on)| Action::Open(bucket, on)),
+        2 => (fleeting_bucket(), epochs()).prop_map(|(bucket, on)| Action::Fence(bucket, on)),
+        1 => (bucket(), epochs()).prop_map(|(bucket, on)| Action::Unfence(bucket, on)),
+        2 => (fleeting_bucket(), epochs(), 0_u64..6, 1_u32..5)
+            .prop_map(|(bucket, on, below, limit)| Action::Drain(bucket, on, below, limit)),
         12 => (bucket(), index(), content(), condition())
             .prop_map(|(bucket, key, content, condition)| {
                 Action::Put(bucket, key, content, condition)
@@ -169,6 +172,11 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn bucket() -> impl Strategy<Value = u64> {
     prop_oneof![8 => Just(1_u64), 2 => Just(2), 1 => Just(3)]
+}
+
+/// A step is the next one mostly.
+fn epochs() -> impl Strategy<Value = i64> {
+    prop_oneof![6 => Just(1_i64), 2 => Just(0), 1 => Just(-1), 1 => Just(2)]
 }
 
 /// Buckets that come and go.
@@ -287,18 +295,23 @@ impl Script {
 
     fn mutation(&mut self, action: &Action, random: u128, model: &Model) -> Option<DataMutation> {
         Some(match action {
-            Action::Open(bucket) => DataMutation::OpenBucket {
+            Action::Open(bucket, on) => DataMutation::OpenBucket {
                 bucket: BucketId::new(*bucket),
                 name: BucketName::parse(&format!("bucket-{bucket}")).expect("a good name"),
+                epoch: epoch(*bucket, *on, model),
             },
-            Action::Fence(bucket) => DataMutation::FenceBucket {
+            Action::Fence(bucket, on) => DataMutation::FenceBucket {
                 bucket: BucketId::new(*bucket),
+                epoch: epoch(*bucket, *on, model),
             },
-            Action::Unfence(bucket) => DataMutation::UnfenceBucket {
+            Action::Unfence(bucket, on) => DataMutation::UnfenceBucket {
                 bucket: BucketId::new(*bucket),
+                epoch: epoch(*bucket, *on, model),
             },
-            Action::Drain(bucket, limit) => DataMutation::DrainBucket {
+            Action::Drain(bucket, on, below, limit) => DataMutation::DrainBucket {
                 bucket: BucketId::new(*bucket),
+                epoch: epoch(*bucket, *on, model),
+                opened_below: BucketId::new(*below),
                 limit: *limit,
             },
             Action::Put(bucket, key, content, wanted) => {
@@ -486,6 +499,12 @@ impl Script {
         self.blobs.push(id);
         id
     }
+}
+
+fn epoch(bucket: u64, on: i64, model: &Model) -> Epoch {
+    let bucket = model.buckets.get(&BucketId::new(bucket));
+    let latest = bucket.map_or(1, |bucket| bucket.epoch);
+    Epoch::new(latest.saturating_add_signed(on))
 }
 
 fn pick<T>(index: Index, from: &[T]) -> Option<&T> {

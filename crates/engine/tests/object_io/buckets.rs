@@ -4,7 +4,7 @@ use cairn_client::{MutateError, QueryError};
 use cairn_types::id::GroupId;
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::BucketState;
-use cairn_types::namespace::{Mutation, Refusal, Reply, RootMutation, RootReply};
+use cairn_types::namespace::{DataMutation, Mutation, Refusal, Reply, RootMutation, RootReply};
 
 use super::cluster::{Cluster, Setup, pattern};
 
@@ -90,7 +90,8 @@ async fn whoever_meets_a_half_deleted_bucket_finds_out_whether_it_is_gone() {
         } else {
             cluster.put("key", b"bytes").await.unwrap();
         }
-        change_root(&cluster, RootMutation::BeginDeleteBucket { bucket }).await;
+        let epoch = buckets.fetch(&name("bucket")).await.unwrap().value.epoch;
+        change_root(&cluster, RootMutation::BeginDeleteBucket { bucket, epoch }).await;
         let fetched = buckets.fetch(&name("bucket")).await;
         if is_empty {
             assert_eq!(fetched, Err(QueryError::Refused(Refusal::NoSuchBucket)));
@@ -100,6 +101,32 @@ async fn whoever_meets_a_half_deleted_bucket_finds_out_whether_it_is_gone() {
         assert_eq!(cluster.get("key").await.unwrap(), b"bytes");
         cluster.put("key", b"it is open again").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn whoever_meets_an_active_bucket_that_is_fenced_lifts_the_fence() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let entry = &cluster.bucket;
+    // Of a deletion that was taken back by one who died before he lifted it.
+    let (bucket, epoch) = (entry.bucket, entry.epoch);
+    let begin = RootMutation::BeginDeleteBucket { bucket, epoch };
+    let RootReply::Bucket(deleting) = change_root(&cluster, begin).await else {
+        panic!("no entry");
+    };
+    let fence = DataMutation::FenceBucket {
+        bucket,
+        epoch: deleting.epoch,
+    };
+    let group = entry.ranges[0].group;
+    cluster.meta.change_data(group, fence).await.unwrap();
+    let revive = RootMutation::ReviveBucket {
+        bucket,
+        epoch: deleting.epoch,
+    };
+    change_root(&cluster, revive).await;
+
+    cluster.put("key", b"bytes").await.unwrap();
+    assert_eq!(cluster.get("key").await.unwrap(), b"bytes");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ fn command(index: u64) -> Command {
         DataMutation::OpenBucket {
             bucket: BUCKET,
             name: BucketName::parse("bucket").unwrap(),
+            epoch: cairn_types::id::Epoch::new(1),
         }
     } else {
         let content = Bytes::from(index.to_be_bytes().repeat(1024));

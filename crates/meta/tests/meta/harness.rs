@@ -248,6 +248,7 @@ pub(crate) async fn open_bucket(client: &mut MetaClient<Channel>) {
     let open = data(DataMutation::OpenBucket {
         bucket: BUCKET,
         name: BucketName::parse("bucket").unwrap(),
+        epoch: cairn_types::id::Epoch::new(1),
     });
     mutate(client, DATA, &open).await.unwrap().1.unwrap();
 }
@@ -337,6 +338,7 @@ impl Seeker {
         let request = data(DataMutation::OpenBucket {
             bucket: BUCKET,
             name: BucketName::parse("bucket").unwrap(),
+            epoch: cairn_types::id::Epoch::new(1),
         });
         self.mutate(&request).await.1.unwrap();
     }

@@ -11,7 +11,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
 use super::object::{new_content, part_number};
 use super::{
-    blob_id, bucket_id, bucket_name, checksum, checksum_spec, etag, new_object, new_part,
+    blob_id, bucket_id, bucket_name, checksum, checksum_spec, epoch, etag, new_object, new_part,
     new_upload, object_checksum, object_headers, object_key, object_version, text, timestamp,
     upload_id, version_id,
 };
@@ -46,12 +46,25 @@ pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
 fn bucket_mutation() -> BoxedStrategy<DataMutation> {
     let put = (bucket_id(), object_key(), new_object(), write_condition());
     prop_oneof![
-        (bucket_id(), bucket_name())
-            .prop_map(|(bucket, name)| DataMutation::OpenBucket { bucket, name }),
-        bucket_id().prop_map(|bucket| DataMutation::FenceBucket { bucket }),
-        bucket_id().prop_map(|bucket| DataMutation::UnfenceBucket { bucket }),
-        (bucket_id(), any::<u32>())
-            .prop_map(|(bucket, limit)| DataMutation::DrainBucket { bucket, limit }),
+        (bucket_id(), bucket_name(), epoch()).prop_map(|(bucket, name, epoch)| {
+            DataMutation::OpenBucket {
+                bucket,
+                name,
+                epoch,
+            }
+        }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| DataMutation::FenceBucket { bucket, epoch }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| DataMutation::UnfenceBucket { bucket, epoch }),
+        (bucket_id(), epoch(), bucket_id(), any::<u32>()).prop_map(
+            |(bucket, epoch, opened_below, limit)| DataMutation::DrainBucket {
+                bucket,
+                epoch,
+                opened_below,
+                limit,
+            }
+        ),
         put.prop_map(|(bucket, key, object, condition)| DataMutation::PutObject {
             bucket,
             key,

@@ -6,7 +6,6 @@ use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
-use proptest::sample::select;
 
 use super::{
     bucket_id, bucket_name, disk, disk_id, epoch, group_id, meta_node, pool, profile, storage_node,
@@ -53,9 +52,14 @@ pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
         }),
         (bucket_name(), text())
             .prop_map(|(name, owner)| RootMutation::ReserveBucket { name, owner }),
-        bucket_id().prop_map(|bucket| RootMutation::ActivateBucket { bucket }),
-        bucket_id().prop_map(|bucket| RootMutation::BeginDeleteBucket { bucket }),
-        bucket_id().prop_map(|bucket| RootMutation::ReviveBucket { bucket }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| RootMutation::ActivateBucket { bucket, epoch }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| RootMutation::BeginDeleteBucket { bucket, epoch }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| RootMutation::ReviveBucket { bucket, epoch }),
+        (bucket_id(), epoch())
+            .prop_map(|(bucket, epoch)| RootMutation::CommitDeleteBucket { bucket, epoch }),
         bucket_id().prop_map(|bucket| RootMutation::ReleaseBucket { bucket }),
         any::<u32>().prop_map(|version| RootMutation::ActivateApplyVersion { version }),
     ]
@@ -73,10 +77,11 @@ pub fn root_reply() -> impl Strategy<Value = RootReply> {
 
 /// A row of the bucket directory.
 pub fn bucket_entry() -> impl Strategy<Value = BucketEntry> {
-    let states = [
-        BucketState::Creating,
-        BucketState::Active,
-        BucketState::Deleting,
+    let state = prop_oneof![
+        Just(BucketState::Creating),
+        Just(BucketState::Active),
+        Just(BucketState::Deleting),
+        bucket_id().prop_map(|opened_below| BucketState::Draining { opened_below }),
     ];
     let first = (Just(String::new()), group_id(), epoch());
     let others = vec((text(), group_id(), epoch()), 0..3);
@@ -94,16 +99,18 @@ pub fn bucket_entry() -> impl Strategy<Value = BucketEntry> {
         bucket_name(),
         text(),
         timestamp(),
-        select(states.to_vec()),
+        state,
+        epoch(),
         ranges,
     )
         .prop_map(
-            |(bucket, name, owner, created, state, ranges)| BucketEntry {
+            |(bucket, name, owner, created, state, epoch, ranges)| BucketEntry {
                 bucket,
                 name,
                 owner,
                 created,
                 state,
+                epoch,
                 ranges,
             },
         )

@@ -1,6 +1,6 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
-use cairn_types::cluster::Pool;
+use cairn_types::cluster::{MetaNode, Pool};
 use cairn_types::id::{
     BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
 };
@@ -11,7 +11,9 @@ use cairn_types::time::Timestamp;
 use crate::cluster::{disk_id_bytes, disk_ids};
 use crate::field::{DecodeError, Field, bits_128, messages, nouns};
 use crate::proto;
-use crate::proto::{BucketTarget, Empty, root_mutation, root_query, root_reply, root_view};
+use crate::proto::{
+    BucketStep, BucketTarget, Empty, root_mutation, root_query, root_reply, root_view,
+};
 
 impl From<&RootMutation> for proto::RootMutation {
     fn from(change: &RootMutation) -> Self {
@@ -24,12 +26,7 @@ impl From<&RootMutation> for proto::RootMutation {
                 data_group_count,
                 region,
                 members,
-            } => Kind::Genesis(root_mutation::Genesis {
-                cluster: bits_128(cluster.get()),
-                data_group_count: (*data_group_count).into(),
-                region: region.clone(),
-                members: messages(members),
-            }),
+            } => genesis_message(*cluster, *data_group_count, region, members),
             RootMutation::RegisterStorage { node, disks } => {
                 Kind::RegisterStorage(RegisterStorage {
                     node: Some(node.into()),
@@ -70,9 +67,18 @@ impl From<&RootMutation> for proto::RootMutation {
                 name: name.as_str().to_owned(),
                 owner: owner.clone(),
             }),
-            RootMutation::ActivateBucket { bucket } => Kind::ActivateBucket(target(*bucket)),
-            RootMutation::BeginDeleteBucket { bucket } => Kind::BeginDeleteBucket(target(*bucket)),
-            RootMutation::ReviveBucket { bucket } => Kind::ReviveBucket(target(*bucket)),
+            RootMutation::ActivateBucket { bucket, epoch } => {
+                Kind::ActivateBucket(bucket_step(*bucket, *epoch))
+            }
+            RootMutation::BeginDeleteBucket { bucket, epoch } => {
+                Kind::BeginDeleteBucket(bucket_step(*bucket, *epoch))
+            }
+            RootMutation::ReviveBucket { bucket, epoch } => {
+                Kind::ReviveBucket(bucket_step(*bucket, *epoch))
+            }
+            RootMutation::CommitDeleteBucket { bucket, epoch } => {
+                Kind::CommitDeleteBucket(bucket_step(*bucket, *epoch))
+            }
             RootMutation::ReleaseBucket { bucket } => Kind::ReleaseBucket(target(*bucket)),
             RootMutation::ActivateApplyVersion { version } => {
                 Kind::ActivateApplyVersion(ActivateApplyVersion { version: *version })
@@ -80,6 +86,20 @@ impl From<&RootMutation> for proto::RootMutation {
         };
         Self { kind: Some(kind) }
     }
+}
+
+fn genesis_message(
+    cluster: ClusterId,
+    data_group_count: u16,
+    region: &str,
+    members: &[MetaNode],
+) -> root_mutation::Kind {
+    root_mutation::Kind::Genesis(root_mutation::Genesis {
+        cluster: bits_128(cluster.get()),
+        data_group_count: data_group_count.into(),
+        region: region.to_owned(),
+        members: messages(members),
+    })
 }
 
 fn create_placement_groups_message(
@@ -139,14 +159,21 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                         .bucket_name(&reserve.name)?,
                     owner: reserve.owner,
                 },
-                Kind::ActivateBucket(BucketTarget { bucket }) => Self::ActivateBucket {
-                    bucket: BucketId::new(bucket),
+                Kind::ActivateBucket(step) => Self::ActivateBucket {
+                    bucket: BucketId::new(step.bucket),
+                    epoch: Epoch::new(step.epoch),
                 },
-                Kind::BeginDeleteBucket(BucketTarget { bucket }) => Self::BeginDeleteBucket {
-                    bucket: BucketId::new(bucket),
+                Kind::BeginDeleteBucket(step) => Self::BeginDeleteBucket {
+                    bucket: BucketId::new(step.bucket),
+                    epoch: Epoch::new(step.epoch),
                 },
-                Kind::ReviveBucket(BucketTarget { bucket }) => Self::ReviveBucket {
-                    bucket: BucketId::new(bucket),
+                Kind::ReviveBucket(step) => Self::ReviveBucket {
+                    bucket: BucketId::new(step.bucket),
+                    epoch: Epoch::new(step.epoch),
+                },
+                Kind::CommitDeleteBucket(step) => Self::CommitDeleteBucket {
+                    bucket: BucketId::new(step.bucket),
+                    epoch: Epoch::new(step.epoch),
                 },
                 Kind::ReleaseBucket(BucketTarget { bucket }) => Self::ReleaseBucket {
                     bucket: BucketId::new(bucket),
@@ -238,11 +265,7 @@ impl TryFrom<proto::ShardRange> for ShardRange {
 
 impl From<&BucketEntry> for proto::BucketEntry {
     fn from(entry: &BucketEntry) -> Self {
-        let state = match entry.state {
-            BucketState::Creating => proto::BucketState::Creating,
-            BucketState::Active => proto::BucketState::Active,
-            BucketState::Deleting => proto::BucketState::Deleting,
-        };
+        let (state, opened_below) = bucket_state_message(entry.state);
         Self {
             bucket: entry.bucket.get(),
             name: entry.name.as_str().to_owned(),
@@ -250,6 +273,8 @@ impl From<&BucketEntry> for proto::BucketEntry {
             created_ms: entry.created.as_millis(),
             state: state.into(),
             ranges: messages(&entry.ranges),
+            epoch: entry.epoch.get(),
+            opened_below,
         }
     }
 }
@@ -268,18 +293,38 @@ impl TryFrom<proto::BucketEntry> for BucketEntry {
             name: at("name").bucket_name(&message.name)?,
             owner: message.owner,
             created: Timestamp::from_millis(message.created_ms),
-            state: bucket_state(at("state"), message.state)?,
+            state: bucket_state(at("state"), message.state, message.opened_below)?,
+            epoch: Epoch::new(message.epoch),
             ranges,
         })
     }
 }
 
-fn bucket_state(at: Field, number: i32) -> Result<BucketState, DecodeError> {
+/// How a bucket's state is written: its number, and the `opened_below` of a draining one.
+pub fn bucket_state_message(state: BucketState) -> (proto::BucketState, u64) {
+    match state {
+        BucketState::Creating => (proto::BucketState::Creating, 0),
+        BucketState::Active => (proto::BucketState::Active, 0),
+        BucketState::Deleting => (proto::BucketState::Deleting, 0),
+        BucketState::Draining { opened_below } => {
+            (proto::BucketState::Draining, opened_below.get())
+        }
+    }
+}
+
+/// The state that `bucket_state_message` wrote.
+///
+/// # Errors
+/// An unknown number.
+pub fn bucket_state(at: Field, number: i32, opened_below: u64) -> Result<BucketState, DecodeError> {
     match at.value(number)? {
         proto::BucketState::Unspecified => Err(at.unknown(number)),
         proto::BucketState::Creating => Ok(BucketState::Creating),
         proto::BucketState::Active => Ok(BucketState::Active),
         proto::BucketState::Deleting => Ok(BucketState::Deleting),
+        proto::BucketState::Draining => Ok(BucketState::Draining {
+            opened_below: BucketId::new(opened_below),
+        }),
     }
 }
 
@@ -412,4 +457,11 @@ fn target(bucket: BucketId) -> BucketTarget {
 
 fn node_target(node: NodeId) -> root_mutation::NodeTarget {
     root_mutation::NodeTarget { node: node.get() }
+}
+
+fn bucket_step(bucket: BucketId, epoch: Epoch) -> BucketStep {
+    BucketStep {
+        bucket: bucket.get(),
+        epoch: epoch.get(),
+    }
 }

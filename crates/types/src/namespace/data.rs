@@ -2,7 +2,7 @@
 
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use crate::etag::ETag;
-use crate::id::{BlobId, BucketId, UploadId, VersionId};
+use crate::id::{BlobId, BucketId, Epoch, UploadId, VersionId};
 use crate::name::{BucketName, ObjectKey};
 use crate::object::{Extent, NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion};
 use crate::time::Timestamp;
@@ -44,28 +44,39 @@ pub struct UploadKey {
 /// A change of a data group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataMutation {
-    /// Makes the bucket known here. Known: no change.
+    /// Makes the bucket known here. As of every step of a bucket's life: one that was taken already is no change; one that
+    /// comes after a later step is `BucketInTransition`, or `NoSuchBucket` if the bucket is gone: look in the directory again.
     OpenBucket {
         /// The bucket.
         bucket: BucketId,
         /// Its name, for people who read tables.
         name: BucketName,
+        /// Its epoch when the directory said `Creating`.
+        epoch: Epoch,
     },
     /// Stops every later write of objects, if the bucket is empty (uploads do not count); else `BucketNotEmpty`.
-    /// Fenced or unknown: no change.
     FenceBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when the directory said `Deleting`.
+        epoch: Epoch,
     },
-    /// Lets a fenced bucket be written again.
+    /// Lets a bucket be written again, and refuses the fences of the deletion that was taken back.
     UnfenceBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when the directory said `Active`.
+        epoch: Epoch,
     },
-    /// Removes what is left of a fenced bucket: its uploads, then its row. Repeated until `Drained { more: false }`.
+    /// Removes what is left of a fenced bucket: its uploads, then its row. Repeated until `Drained { more: false }`, which is
+    /// also the answer for one that is gone.
     DrainBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when the directory said `Draining`.
+        epoch: Epoch,
+        /// What the directory said with it.
+        opened_below: BucketId,
         /// At most this many uploads and parts in one command, 1 to 1,000.
         limit: u32,
     },

@@ -89,22 +89,36 @@ pub enum RootMutation {
         /// Whose it is: a canonical user id.
         owner: String,
     },
-    /// `Creating` → `Active`, after the data group opened it. An active one: no change.
+    /// `Creating` → `Active`, after all its data groups opened it. As of every step: one that was taken already is no change,
+    /// and a bucket that went on from the epoch the asker saw is `BucketInTransition`: look again.
     ActivateBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when it was found `Creating`.
+        epoch: Epoch,
     },
-    /// `Active` → `Deleting`. A deleting one: no change.
+    /// `Active` → `Deleting`.
     BeginDeleteBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when it was found `Active`.
+        epoch: Epoch,
     },
-    /// `Deleting` → `Active`, when the data group found it not empty. An active one: no change.
+    /// `Deleting` → `Active`, when a data group found it not empty. Then the fences are to be lifted.
     ReviveBucket {
         /// The bucket.
         bucket: BucketId,
+        /// Its epoch when it was found `Deleting`.
+        epoch: Epoch,
     },
-    /// Frees the name of a deleting bucket, after the data group fenced and drained it. An unknown one: no change.
+    /// `Deleting` → `Draining`, after all its data groups fenced it at this epoch: from here there is no way back.
+    CommitDeleteBucket {
+        /// The bucket.
+        bucket: BucketId,
+        /// Its epoch when it was found `Deleting`.
+        epoch: Epoch,
+    },
+    /// Frees the name of a draining bucket, after its data groups drained it. An unknown one: no change.
     ReleaseBucket {
         /// The bucket.
         bucket: BucketId,
@@ -136,6 +150,11 @@ pub enum BucketState {
     Active,
     /// On the way out, unless it turns out not to be empty.
     Deleting,
+    /// Empty and fenced everywhere: what is left of it is being removed.
+    Draining {
+        /// No bucket with an id below this is yet to be opened.
+        opened_below: BucketId,
+    },
 }
 
 /// A row of the shard map: the keys from `start` up to the next row's are in `group`.
@@ -162,6 +181,8 @@ pub struct BucketEntry {
     pub created: Timestamp,
     /// Where it stands in its life.
     pub state: BucketState,
+    /// Grows with each step of its life, so that whoever acts on what he saw can say when that was.
+    pub epoch: Epoch,
     /// Where its keys are; at least one row, the first with an empty start.
     pub ranges: Vec<ShardRange>,
 }
@@ -195,7 +216,7 @@ pub enum RootQuery {
         /// The bucket.
         bucket: BucketId,
     },
-    /// A page of active buckets, by name.
+    /// A page of the buckets that are there, by name: active ones, and those whose deletion may yet fail.
     Buckets {
         /// Only names after this; empty for the first page.
         after: String,

@@ -1,7 +1,7 @@
 //! Changes of a data group.
 
 use cairn_types::checksum::Checksum;
-use cairn_types::id::BucketId;
+use cairn_types::id::{BucketId, Epoch};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::DataMutation;
 use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
@@ -14,24 +14,38 @@ use crate::proto::data_mutation::{
     CompleteUpload, CreateUpload, DeleteObjects, DrainBucket, Kind, OpenBucket, PutObject, PutPart,
     RaiseHorizon,
 };
-use crate::proto::{BucketTarget, Empty};
+use crate::proto::{BucketStep, Empty};
 
 impl From<&DataMutation> for proto::DataMutation {
     fn from(change: &DataMutation) -> Self {
         let kind = match change {
-            DataMutation::OpenBucket { bucket, name } => Kind::OpenBucket(OpenBucket {
+            DataMutation::OpenBucket {
+                bucket,
+                name,
+                epoch,
+            } => Kind::OpenBucket(OpenBucket {
                 bucket: bucket.get(),
                 name: name.as_str().to_owned(),
+                epoch: epoch.get(),
             }),
-            DataMutation::FenceBucket { bucket } => Kind::FenceBucket(BucketTarget {
+            DataMutation::FenceBucket { bucket, epoch } => Kind::FenceBucket(BucketStep {
                 bucket: bucket.get(),
+                epoch: epoch.get(),
             }),
-            DataMutation::UnfenceBucket { bucket } => Kind::UnfenceBucket(BucketTarget {
+            DataMutation::UnfenceBucket { bucket, epoch } => Kind::UnfenceBucket(BucketStep {
                 bucket: bucket.get(),
+                epoch: epoch.get(),
             }),
-            DataMutation::DrainBucket { bucket, limit } => Kind::DrainBucket(DrainBucket {
+            DataMutation::DrainBucket {
+                bucket,
+                epoch,
+                opened_below,
+                limit,
+            } => Kind::DrainBucket(DrainBucket {
                 bucket: bucket.get(),
                 limit: *limit,
+                epoch: epoch.get(),
+                opened_below: opened_below.get(),
             }),
             DataMutation::PutObject {
                 bucket,
@@ -129,19 +143,24 @@ impl TryFrom<proto::DataMutation> for DataMutation {
 
     fn try_from(message: proto::DataMutation) -> Result<Self, DecodeError> {
         match Field::new("DataMutation", "kind").required(message.kind)? {
-            Kind::OpenBucket(OpenBucket { bucket, name }) => Ok(Self::OpenBucket {
-                bucket: BucketId::new(bucket),
-                name: Field::new("DataMutation.OpenBucket", "name").bucket_name(&name)?,
+            Kind::OpenBucket(open) => Ok(Self::OpenBucket {
+                bucket: BucketId::new(open.bucket),
+                name: Field::new("DataMutation.OpenBucket", "name").bucket_name(&open.name)?,
+                epoch: Epoch::new(open.epoch),
             }),
-            Kind::FenceBucket(BucketTarget { bucket }) => Ok(Self::FenceBucket {
+            Kind::FenceBucket(BucketStep { bucket, epoch }) => Ok(Self::FenceBucket {
                 bucket: BucketId::new(bucket),
+                epoch: Epoch::new(epoch),
             }),
-            Kind::UnfenceBucket(BucketTarget { bucket }) => Ok(Self::UnfenceBucket {
+            Kind::UnfenceBucket(BucketStep { bucket, epoch }) => Ok(Self::UnfenceBucket {
                 bucket: BucketId::new(bucket),
+                epoch: Epoch::new(epoch),
             }),
-            Kind::DrainBucket(DrainBucket { bucket, limit }) => Ok(Self::DrainBucket {
-                bucket: BucketId::new(bucket),
-                limit,
+            Kind::DrainBucket(drain) => Ok(Self::DrainBucket {
+                bucket: BucketId::new(drain.bucket),
+                epoch: Epoch::new(drain.epoch),
+                opened_below: BucketId::new(drain.opened_below),
+                limit: drain.limit,
             }),
             Kind::PutObject(put) => put_object(put),
             Kind::DeleteObjects(delete) => delete_objects(&delete),
