@@ -210,3 +210,64 @@ fn iptables(arguments: &[String]) -> String {
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Whether a process of this name reaches a port, within a second.
+    fn reaches(hook: &Path, name: &str, port: u16) -> bool {
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+        let mut command = Command::new("timeout");
+        let command = command.arg("1").arg(hook).arg(name);
+        let status = command.args(["bash", "-c", &script]).status();
+        status.expect("start bash").success()
+    }
+
+    #[test]
+    fn a_process_that_is_cut_off_reaches_nobody_and_nobody_reaches_it_until_it_is_back() {
+        let namespace = match Namespace::create() {
+            Ok(namespace) => namespace,
+            Err(reason) => {
+                println!("skipped, this machine does not allow it: {reason}");
+                return;
+            }
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let hook = write_hook(directory.path());
+        namespace.run(|| {
+            mark_connections(3);
+            let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+            let (meta, storage) = (listen(), listen());
+            let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+            let (meta_port, storage_port) = (port(&meta), port(&storage));
+            let process = |name: &str, role: &str, port: u16| {
+                format!(
+                    r#"{{"name": "{name}", "role": "{role}", "pid": null, "address": "127.0.0.1:{port}", "admin": "127.0.0.1:1",
+                        "data": [], "config": ""}}"#
+                )
+            };
+            let text = format!(
+                r#"{{"endpoints": [], "region": "", "access_key": "", "secret_key": "", "processes": [{}, {}]}}"#,
+                process("meta-1", "meta", meta_port),
+                process("storage-1", "storage", storage_port)
+            );
+            let description: Description = serde_json::from_str(&text).unwrap();
+            let reached = || {
+                [
+                    reaches(&hook, "meta-1", storage_port),
+                    reaches(&hook, "storage-1", meta_port),
+                    reaches(&hook, "storage-1", storage_port),
+                ]
+            };
+            assert_eq!(reached(), [true, true, true]);
+            let cut = cut(&description, "meta-1");
+            assert_eq!(reached(), [false, false, true]);
+            assert!(cut.dropped() > 0);
+            drop(cut);
+            assert_eq!(reached(), [true, true, true]);
+        });
+    }
+}
