@@ -308,10 +308,16 @@ pub(super) fn activate_apply_version<S: Store>(
     version: u32,
 ) -> Result<RootReply, Failure> {
     let mut cluster = cluster(change)?;
-    if version > cluster.info.apply_version {
-        cluster.info.apply_version = version;
-        change.put(key::root::cluster(), &cluster);
+    let current = cluster.info.apply_version;
+    if version == current {
+        return Ok(RootReply::Done);
     }
+    // One typing error must not stop every node for good.
+    if current.checked_add(1) != Some(version) {
+        return Err(conflict("only the next apply version can be activated").into());
+    }
+    cluster.info.apply_version = version;
+    change.put(key::root::cluster(), &cluster);
     Ok(RootReply::Done)
 }
 

@@ -257,11 +257,21 @@ fn registrations_and_pools_that_make_no_sense_are_malformed() {
 }
 
 #[test]
-fn the_apply_version_never_goes_back() {
+fn the_apply_version_goes_on_step_by_step() {
     let mut group = root();
-    for (version, then) in [(0, 1), (3, 3), (2, 3)] {
+    let done = Ok(RootReply::Done);
+    for (version, answer, then) in [
+        (0, Err(conflict()), 1),
+        (3, Err(conflict()), 1),
+        (u32::MAX, Err(conflict()), 1),
+        (1, done.clone(), 1),
+        (2, done.clone(), 2),
+        (2, done.clone(), 2),
+        (1, Err(conflict()), 2),
+        (3, done, 3),
+    ] {
         let activate = RootMutation::ActivateApplyVersion { version };
-        assert_eq!(group.change_root(activate), Ok(RootReply::Done));
+        assert_eq!(group.change_root(activate), answer);
         let Ok(RootView::Cluster(Some(info))) = group.ask_root(RootQuery::Cluster) else {
             panic!("no cluster");
         };

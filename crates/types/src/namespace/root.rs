@@ -123,7 +123,8 @@ pub enum RootMutation {
         /// The bucket.
         bucket: BucketId,
     },
-    /// From now on commands may be proposed with this apply version. Never goes back.
+    /// From now on commands may be proposed with this apply version: the next one. The current one: no change; any other:
+    /// `TopologyConflict`.
     ActivateApplyVersion {
         /// The version.
         version: u32,
