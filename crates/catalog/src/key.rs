@@ -22,7 +22,7 @@
 //! | 15 | uploads | bucket u64, key text, upload u128 | `UploadRow` | found by what a client names, open or completed |
 //! | 16 | upload entries | bucket u64, key text, initiated u64, upload u128 | `UploadEntryRow` | open ones in S3's order of listing |
 //! | 17 | parts | bucket u64, key text, upload u128, number u16 | `PartRow` | an upload's parts are one range; completion leaves them |
-//! | 18 | doomed uploads | bucket u64, key text, upload u128 | – | completed, their version gone: parts are yet to be removed |
+//! | 18 | doomed uploads | bucket u64, key text, upload u128 | – | aborted, or their version gone: parts are yet to be removed |
 //! | 19 | opened | – | `OpenedRow` | below which id no bucket is opened any more |
 //! | 1a | gone buckets | bucket u64 | – | above that id, those that were drained |
 //! | 20 | collection | – | `CollectionRow` | horizon and counts of blobs |

@@ -13,7 +13,7 @@ use crate::record::group::GroupRow;
 use crate::record::{self, Record};
 use crate::store::{Overlay, Store, StoreError, Txn, Writes};
 
-/// Parts of versions that one command removes at once; what is beyond is left for later commands, so that a thousand
+/// Parts that one command removes at once; what is beyond is left for later commands, so that a thousand
 /// deleted objects of ten thousand parts do not hold up the group.
 const PARTS_AT_ONCE: usize = 1_000;
 
@@ -73,9 +73,11 @@ impl<'a, S: Store> Change<'a, S> {
         &mut self.state.row
     }
 
-    /// How many more parts of versions this command may remove, to be counted down.
-    pub(super) fn parts_at_once(&mut self) -> &mut usize {
-        &mut self.state.parts_at_once
+    /// Whether this command may remove so many more parts; then they count as removed.
+    pub(super) fn take_parts_at_once(&mut self, count: usize) -> bool {
+        let rest = self.state.parts_at_once.checked_sub(count);
+        self.state.parts_at_once = rest.unwrap_or(self.state.parts_at_once);
+        rest.is_some()
     }
 
     /// What the group knows of its blobs, to be changed.

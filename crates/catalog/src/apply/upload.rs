@@ -97,15 +97,28 @@ pub(super) fn put_part<S: Store>(
     })
 }
 
-/// Forgets an upload and frees its parts. In a fenced bucket too.
+/// Forgets an upload and frees its parts: at once, or, if that is too much for one command, in the chores of later ones. In a
+/// fenced bucket too.
 pub(super) fn abort<S: Store>(
     change: &mut Change<'_, S>,
     upload: &UploadKey,
 ) -> Result<DataReply, Failure> {
     change.bucket(upload.bucket)?;
     let info = open_upload(change, upload)?;
-    remove_open_parts(change, upload, usize::from(limits::PARTS))?;
+    let parts = stored_parts(change, upload, usize::from(limits::PARTS))?;
+    let mut range = change.range(upload.bucket)?;
+    for part in &parts {
+        count_part_out(&mut range.counters, part.row.len)?;
+    }
+    change.put_range(upload.bucket, &range);
     remove_open(change, upload, &info)?;
+    if change.take_parts_at_once(parts.len()) {
+        for part in &parts {
+            remove_part(change, upload, part)?;
+        }
+    } else {
+        doom(change, upload);
+    }
     Ok(DataReply::Done)
 }
 
@@ -158,17 +171,20 @@ pub(super) fn remove_completed<S: Store>(
     part_count: usize,
 ) -> Result<(), StoreError> {
     change.delete(key::data::upload(upload));
-    let left = change.parts_at_once();
-    if let Some(rest) = left.checked_sub(part_count) {
-        *left = rest;
+    if change.take_parts_at_once(part_count) {
         for part in stored_parts(change, upload, usize::from(limits::PARTS))? {
             remove_part(change, upload, &part)?;
         }
     } else {
-        change.mark(key::data::doomed_upload(upload));
-        change.row().doomed_uploads += 1;
+        doom(change, upload);
     }
     Ok(())
+}
+
+/// Leaves the parts of an upload that is gone to the chores.
+fn doom<S: Store>(change: &mut Change<'_, S>, upload: &UploadKey) {
+    change.mark(key::data::doomed_upload(upload));
+    change.row().doomed_uploads += 1;
 }
 
 /// Removes at most `limit` parts of doomed uploads.

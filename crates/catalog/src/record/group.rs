@@ -18,7 +18,7 @@ pub(crate) struct GroupRow {
     pub(crate) expired_to: Timestamp,
     /// No request is looked for to be forgotten before the clock says this.
     pub(crate) expire_next: Timestamp,
-    /// Uploads whose version is gone and whose parts are not.
+    /// Uploads that are gone, or whose version is, and whose parts are not.
     pub(crate) doomed_uploads: u64,
 }
 

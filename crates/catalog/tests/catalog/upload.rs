@@ -3,7 +3,7 @@
 use cairn_catalog::has_chores;
 use cairn_types::etag::ETag;
 use cairn_types::id::UploadId;
-use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{CompletedPart, Counters, UploadKey, WriteCondition};
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, Refusal};
 use cairn_types::object::{Content, NewPart, NewUpload, ObjectHeaders};
 
@@ -125,6 +125,42 @@ fn one_command_removes_only_so_many_parts_itself() {
     assert_eq!(group.status().freed_blobs, 1_728);
     assert!(group.change(DataMutation::ExpireRequests).is_ok());
     assert_eq!(group.status().freed_blobs, 1_800);
+    group.audit();
+}
+
+#[test]
+fn an_aborted_upload_of_very_many_parts_goes_bit_by_bit() {
+    let mut group = Group::with_bucket();
+    let begin = |group: &mut Group, part_count| {
+        let upload = create(group, "a");
+        for number in 1..=part_count {
+            assert!(put_part(group, &upload, number, 5 * MIB).is_ok());
+        }
+        upload
+    };
+    let few = begin(&mut group, 1_000);
+    let abort = |upload: &UploadKey| DataMutation::AbortUpload {
+        upload: upload.clone(),
+    };
+    assert_eq!(group.change(abort(&few)), Ok(DataReply::Done));
+    assert_eq!(group.status().freed_blobs, 1_000);
+    assert!(!has_chores(&group.store, group.now).unwrap());
+
+    let many = begin(&mut group, 1_001);
+    assert_eq!(group.change(abort(&many)), Ok(DataReply::Done));
+    assert_eq!(group.status().freed_blobs, 1_000 + 128);
+    // It is gone at once for everybody who asks, and in the counters.
+    assert_eq!(group.counters(), Counters::default());
+    assert_eq!(group.change(abort(&many)), Err(Refusal::NoSuchUpload));
+    assert_eq!(
+        put_part(&mut group, &many, 1, MIB),
+        Err(Refusal::NoSuchUpload)
+    );
+    group.audit();
+    assert!(has_chores(&group.store, group.now).unwrap());
+    assert!(group.change(DataMutation::ExpireRequests).is_ok());
+    assert_eq!(group.status().freed_blobs, 2_001);
+    assert!(!has_chores(&group.store, group.now).unwrap());
     group.audit();
 }
 
