@@ -37,10 +37,12 @@ pub const APPLY_VERSION: u32 = 1;
 const CHORES: Chores = Chores {
     requests: 8,
     parts: 128,
+    blobs: 128,
 };
 const MANY_CHORES: Chores = Chores {
     requests: 1_000,
     parts: 1_000,
+    blobs: 1_000,
 };
 
 /// At most so much of each chore.
@@ -50,6 +52,8 @@ struct Chores {
     requests: usize,
     /// Parts of doomed uploads to remove.
     parts: usize,
+    /// Condemned blobs that the horizon has passed to forget.
+    blobs: usize,
 }
 
 /// A command that was applied: it has its place in the group's history, whatever it came to.
@@ -105,6 +109,7 @@ pub fn apply<T: Txn>(
         CHORES
     };
     upload::remove_doomed(&mut change, chores.parts)?;
+    blob::forget_passed(&mut change, chores.blobs)?;
     request::expire(&mut change, chores.requests)?;
 
     let writes = change.into_writes();
@@ -126,7 +131,7 @@ pub fn apply<T: Txn>(
 /// The rows cannot be read.
 pub fn has_chores<S: Store>(store: &S, now: Timestamp) -> Result<bool, StoreError> {
     let row: GroupRow = record::get(store, &key::group())?.unwrap_or_default();
-    Ok(row.doomed_uploads > 0 || request::has_expired(store, &row, now)?)
+    Ok(row.doomed_uploads > 0 || row.has_passed_blobs || request::has_expired(store, &row, now)?)
 }
 
 /// What the command comes to, and its effects in `change`.

@@ -14,9 +14,6 @@ use crate::key;
 use crate::record::blob::{BlobRow, DegradedRow, Holder};
 use crate::store::{Cursor, Store, StoreError};
 
-/// Condemned rows that one raise of the horizon removes.
-const CONDEMNED_PER_RAISE: usize = 256;
-
 /// Checks that these blobs may be committed now: they are this group's, nobody refers to them, and they are not forbidden.
 ///
 /// Freed ones are refused as condemned ones are: their shards may be gone already.
@@ -146,7 +143,7 @@ pub(super) fn forget<S: Store>(
     Ok(DataReply::Done)
 }
 
-/// Moves the horizon forward, and forgets some of the condemned blobs that it has passed.
+/// Moves the horizon forward. The condemned blobs that it passes are left to the chores, from those of this command on.
 pub(super) fn raise_horizon<S: Store>(
     change: &mut Change<'_, S>,
     horizon: Timestamp,
@@ -156,29 +153,45 @@ pub(super) fn raise_horizon<S: Store>(
         return Err(limits::malformed("the horizon is later than the group's clock").into());
     }
     let collection = change.collection()?;
+    let is_raised = horizon > collection.horizon;
     collection.horizon = collection.horizon.max(horizon);
-    let horizon = collection.horizon;
-    for blob in passed_blobs(change, horizon)? {
+    change.row().has_passed_blobs |= is_raised;
+    Ok(DataReply::Done)
+}
+
+/// Forgets at most `limit` condemned blobs that the horizon has passed, if any may be left.
+pub(super) fn forget_passed<S: Store>(
+    change: &mut Change<'_, S>,
+    limit: usize,
+) -> Result<(), StoreError> {
+    if !change.row().has_passed_blobs {
+        return Ok(());
+    }
+    let horizon = change.collection()?.horizon;
+    let passed = passed_blobs(change, horizon, limit)?;
+    change.row().has_passed_blobs = passed.len() == limit;
+    for blob in passed {
         forget_condemned(change, blob)?;
     }
-    Ok(DataReply::Done)
+    Ok(())
 }
 
 fn is_passed(blob: BlobId, horizon: Timestamp) -> bool {
     blob.time_ms() < horizon.as_millis()
 }
 
-/// The condemned blobs that the horizon has passed, oldest first, at most as many as one raise removes.
+/// At most `limit` condemned blobs that the horizon has passed, oldest first.
 fn passed_blobs<S: Store>(
     change: &Change<'_, S>,
     horizon: Timestamp,
+    limit: usize,
 ) -> Result<Vec<BlobId>, StoreError> {
     let mut passed = Vec::new();
     let mut cursor = change.rows().cursor();
     cursor.seek(&key::data::condemned_blobs())?;
     while let Some((row_key, _)) = cursor.current() {
         match key::data::parse_condemned(row_key)? {
-            Some((begun, blob)) if begun < horizon && passed.len() < CONDEMNED_PER_RAISE => {
+            Some((begun, blob)) if begun < horizon && passed.len() < limit => {
                 passed.push(blob);
             }
             _ => break,

@@ -20,6 +20,8 @@ pub(crate) struct GroupRow {
     pub(crate) expire_next: Timestamp,
     /// Uploads that are gone, or whose version is, and whose parts are not.
     pub(crate) doomed_uploads: u64,
+    /// Whether condemned blobs may be left that the horizon has passed.
+    pub(crate) has_passed_blobs: bool,
 }
 
 impl Record for GroupRow {
@@ -32,6 +34,7 @@ impl Record for GroupRow {
             expired_to_ms: self.expired_to.as_millis(),
             expire_next_ms: self.expire_next.as_millis(),
             doomed_uploads: self.doomed_uploads,
+            has_passed_blobs: self.has_passed_blobs,
         }
     }
 
@@ -41,6 +44,7 @@ impl Record for GroupRow {
             expired_to: Timestamp::from_millis(message.expired_to_ms),
             expire_next: Timestamp::from_millis(message.expire_next_ms),
             doomed_uploads: message.doomed_uploads,
+            has_passed_blobs: message.has_passed_blobs,
         })
     }
 }

@@ -106,6 +106,7 @@ fn group_rows(golden: &mut Golden) {
         expired_to: Timestamp::from_millis(5),
         expire_next: Timestamp::from_millis(6),
         doomed_uploads: 7,
+        has_passed_blobs: true,
     };
     golden.row("group", &key::group(), &group);
     let hash = StateHashRow {

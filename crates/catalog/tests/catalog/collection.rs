@@ -1,5 +1,6 @@
 //! Blobs that nothing refers to.
 
+use cairn_catalog::has_chores;
 use cairn_types::id::{BlobId, BucketId, GroupId, PlacementGroupId};
 use cairn_types::namespace::data::FreedBlob;
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView, Refusal};
@@ -157,11 +158,19 @@ fn condemned_blobs_that_the_horizon_passed_go_in_steps() {
     assert!(condemn(&mut group, &[late]).is_ok());
     assert_eq!(group.status().condemned_blobs, 601);
     let horizon = group.now;
-    for left in [345, 89, 1, 1] {
-        assert!(raise(&mut group, horizon).is_ok());
+    assert!(!has_chores(&group.store, group.now).unwrap());
+    assert!(raise(&mut group, horizon).is_ok());
+    // Whatever commands come, the chores go on.
+    for left in [473, 345] {
         assert_eq!(group.status().condemned_blobs, left);
         group.audit();
+        assert!(has_chores(&group.store, group.now).unwrap());
+        assert!(group.put("a", inline(b"x")).is_ok());
     }
+    assert!(group.change(DataMutation::ExpireRequests).is_ok());
+    assert_eq!(group.status().condemned_blobs, 1);
+    assert!(!has_chores(&group.store, group.now).unwrap());
+    group.audit();
 }
 
 #[test]

@@ -141,7 +141,8 @@ pub enum DataMutation {
         /// At most 1,000.
         blobs: Vec<BlobId>,
     },
-    /// From now on no blob begun before `horizon` may be committed. Never goes back. Condemned rows older than it go.
+    /// From now on no blob begun before `horizon` may be committed. Never goes back. Condemned rows older than it
+    /// go, some with each command.
     RaiseHorizon {
         /// By the clocks of those who begin blobs.
         horizon: Timestamp,
@@ -152,7 +153,8 @@ pub enum DataMutation {
         /// At most 1,000.
         blobs: Vec<BlobId>,
     },
-    /// Forgets requests that are too old, and nothing else; proposed by the leader of a quiet group.
+    /// Does what is left for later, as every command does a little of: forgets requests that are too old and condemned blobs
+    /// that the horizon has passed, removes parts of uploads that are gone; proposed by the leader of a quiet group.
     ExpireRequests,
 }
 
