@@ -87,15 +87,16 @@ impl Pace {
             max_append_entries: Some(256),
             api_batch_capacity: 256,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
-            // A follower that is behind by more is sent a snapshot, which then is at most `snapshot_entries` old.
-            replication_lag_threshold: self.snapshot_entries.saturating_mul(2),
-            max_in_snapshot_log_to_keep: self.snapshot_entries / 2,
-            purge_batch_size: (self.snapshot_entries / 8).max(1),
+            // What goes from the log is decided by bytes, in `housekeeping`.
+            max_in_snapshot_log_to_keep: u64::MAX,
             // The sender watches over progress piece by piece; this bounds the whole.
             install_snapshot_timeout: 3_600_000,
             enable_pre_vote: Some(true),
             // With it a leader that was killed and came back quickly served stale reads as linearizable ones.
             enable_leader_restore: Some(false),
+            // A follower whose log got shorter broke its word: what it had acknowledged counted towards a majority. It never
+            // catches up under that id; it does not start (`watermark`), or comes back under a new one (`label`).
+            allow_log_reversion: None,
             ..Config::default()
         }
         .validate()

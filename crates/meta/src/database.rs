@@ -118,6 +118,12 @@ pub(crate) enum AccessError {
         #[source]
         source: MessageError,
     },
+    /// Entries were applied to tables that are not there.
+    #[error("the tables of group {group} are gone")]
+    TablesGone {
+        /// The group.
+        group: u16,
+    },
     /// The durable index could not be lowered.
     #[error("write the durable index")]
     Watermark(#[source] std::io::Error),
@@ -137,19 +143,19 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Opens or makes the database in `dir` with groups 0 up to and including `last_group`. Blocks, with a few syncs.
+    /// Opens or makes the database in `dir` with the groups 0 up to and including `last_group`, or with none yet. Blocks, with
+    /// a few syncs.
     ///
     /// # Errors
     /// See `DatabaseError`.
-    pub(crate) fn open(dir: &Path, last_group: u16) -> Result<Arc<Self>, DatabaseError> {
+    pub(crate) fn open(dir: &Path, last_group: Option<u16>) -> Result<Arc<Self>, DatabaseError> {
         let explain = |error: rocksdb::Error| explain(dir, error);
         let cache = Cache::new_lru_cache(CACHE_LEN);
         let options = database_options();
         let existing = if dir.join("CURRENT").exists() {
             Rocks::list_cf(&options, dir).map_err(explain)?
         } else {
-            let groups = (0..=last_group).map(|group| family_name(group, 0));
-            groups.chain([DEFAULT.to_owned(), LOG.to_owned()]).collect()
+            vec![DEFAULT.to_owned(), LOG.to_owned()]
         };
         let families = existing.iter().map(|name| {
             let options = family_options(name, &cache);
@@ -157,21 +163,24 @@ impl Database {
         });
         let rocks = Rocks::open_cf_descriptors(&options, dir, families).map_err(explain)?;
         let database = Self { rocks, cache };
-        database
-            .tidy(last_group, &existing)
-            .map_err(|error| match error {
-                AccessError::Rocks(error) => explain(error),
-                AccessError::Row { .. } | AccessError::Entry { .. } | AccessError::Watermark(_) => {
-                    DatabaseError::Damaged {
-                        dir: dir.to_owned(),
-                        reason: error.to_string(),
-                    }
-                }
-            })?;
+        let tidied = last_group.map_or(Ok(()), |last_group| {
+            database.tidy(last_group, &existing)?;
+            database.make_groups(last_group)
+        });
+        tidied.map_err(|error| match error {
+            AccessError::Rocks(error) => explain(error),
+            AccessError::Row { .. }
+            | AccessError::Entry { .. }
+            | AccessError::Watermark(_)
+            | AccessError::TablesGone { .. } => DatabaseError::Damaged {
+                dir: dir.to_owned(),
+                reason: error.to_string(),
+            },
+        })?;
         Ok(Arc::new(database))
     }
 
-    /// Drops what an interrupted installation of a snapshot left behind, and makes the tables of new groups.
+    /// Drops what an interrupted installation of a snapshot left behind.
     fn tidy(&self, last_group: u16, names: &[String]) -> Result<(), AccessError> {
         for group in 0..=last_group {
             let current = family_name(group, self.generation(group)?);
@@ -181,9 +190,29 @@ impl Database {
                     self.rocks.drop_cf(name)?;
                 }
             }
-            if !names.contains(&current) {
-                self.create_family(&current)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the tables of the groups up to and including `last_group` that have none yet. Syncs the manifest.
+    ///
+    /// # Errors
+    /// `TablesGone`: an empty one in their place would be taken for what they held.
+    pub(crate) fn make_groups(&self, last_group: u16) -> Result<(), AccessError> {
+        for group in 0..=last_group {
+            let current = family_name(group, self.generation(group)?);
+            if self.rocks.cf_handle(&current).is_some() {
+                continue;
             }
+            let applied = row_key(group, Row::Applied);
+            if self
+                .rocks
+                .get_cf(&self.default_family(), applied)?
+                .is_some()
+            {
+                return Err(AccessError::TablesGone { group });
+            }
+            self.create_family(&current)?;
         }
         Ok(())
     }
@@ -205,6 +234,15 @@ impl Database {
         self.rocks
             .cf_handle(LOG)
             .expect("made when the database was made, never dropped")
+    }
+
+    /// About how many bytes of the log lie between two keys. Reads nothing of it.
+    pub(crate) fn log_len(&self, from: &[u8], to: &[u8]) -> u64 {
+        let range = rocksdb::Range::new(from, to);
+        let sizes = self
+            .rocks
+            .get_approximate_sizes_cf(&self.log_family(), &[range]);
+        sizes.iter().sum()
     }
 
     /// The tables of a group in one generation, unless they were dropped.
@@ -375,8 +413,8 @@ mod tests {
     #[test]
     fn a_second_opening_says_that_it_is_in_use() {
         let dir = tempfile::tempdir().unwrap();
-        let _first = Database::open(dir.path(), 1).unwrap();
-        let second = Database::open(dir.path(), 1);
+        let _first = Database::open(dir.path(), Some(1)).unwrap();
+        let second = Database::open(dir.path(), Some(1));
         assert!(
             matches!(second, Err(DatabaseError::Locked { .. })),
             "{:?}",
@@ -387,15 +425,33 @@ mod tests {
     #[test]
     fn tables_of_a_broken_installation_are_dropped_when_opened() {
         let dir = tempfile::tempdir().unwrap();
-        let database = Database::open(dir.path(), 1).unwrap();
+        let database = Database::open(dir.path(), Some(1)).unwrap();
         database.create_tables(1, 1).unwrap();
         drop(database);
-        let database = Database::open(dir.path(), 2).unwrap();
+        let database = Database::open(dir.path(), Some(2)).unwrap();
         assert!(database.tables_family(1, 0).is_some());
         assert!(database.tables_family(1, 1).is_none());
         assert!(
             database.tables_family(2, 0).is_some(),
             "a new group has tables"
+        );
+    }
+
+    #[test]
+    fn tables_that_are_gone_are_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path(), Some(1)).unwrap();
+        let mut batch = WriteBatch::default();
+        let key = row_key(1, Row::Applied);
+        batch.put_cf(&database.default_family(), key, b"an entry");
+        database.write(batch).unwrap();
+        database.drop_tables(1, 0).unwrap();
+        drop(database);
+        let opened = Database::open(dir.path(), Some(1));
+        assert!(
+            matches!(opened, Err(DatabaseError::Damaged { .. })),
+            "{:?}",
+            opened.err()
         );
     }
 }

@@ -1,29 +1,65 @@
 //! One Raft group as this node runs it.
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cairn_runtime::SharedClock;
 use cairn_schema::encode_command;
 use cairn_types::id::{GroupId, NodeId};
 use cairn_types::namespace::{Command, Refusal, Reply};
 use cairn_types::outcome::Outcome;
 use openraft::async_runtime::WatchReceiver;
 use openraft::error::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
-use openraft::{BasicNode, LogIdOptionExt, ReadPolicy, ServerState};
+use openraft::{BasicNode, Instant, LogIdOptionExt, ReadPolicy, ServerState};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::consensus::{Answer, GroupRaft, Proposal, TypeConfig, Vote};
+use crate::log::{GroupLog, LogSizes};
 use crate::state::{self, Tables};
+
+pub(crate) use members::{ChangeError, TransferError};
+
+/// An encoded command that is longer is not proposed: an entry goes to the followers in one message, with others.
+const MAX_COMMAND_LEN: usize = 2 * 1024 * 1024;
+
+/// How often it is looked whether somebody leads.
+const LEADER_PAUSE: Duration = Duration::from_millis(5);
 
 /// A running group. Whoever holds it can propose and read; the storage goes away after the last one let go.
 pub(crate) struct Group {
     id: GroupId,
     raft: GroupRaft,
     tables: Arc<Tables>,
+    log: GroupLog,
+    clock: SharedClock,
+    election_max: Duration,
+    /// When a leader last sent something, in milliseconds of the monotonic clock, plus one; 0: never.
+    heard: AtomicU64,
+    /// Held by the one change of members that goes on.
+    changing: Mutex<()>,
     /// Held by the one snapshot that is being received.
     staging: Arc<Mutex<()>>,
+}
+
+/// What a group is made of.
+pub(crate) struct GroupParts {
+    /// Its id.
+    pub(crate) id: GroupId,
+    /// Its Raft.
+    pub(crate) raft: GroupRaft,
+    /// Its tables.
+    pub(crate) tables: Arc<Tables>,
+    /// Its log.
+    pub(crate) log: GroupLog,
+    /// To measure with.
+    pub(crate) clock: SharedClock,
+    /// The longest time without a leader.
+    pub(crate) election_max: Duration,
 }
 
 /// A command was not answered.
@@ -32,6 +68,9 @@ pub(crate) enum ProposeError {
     /// This node does not lead; nothing was proposed.
     #[error("this node does not lead the group")]
     NotLeader(Option<NodeId>),
+    /// It was not proposed.
+    #[error("the command is too long: {0} bytes")]
+    TooLong(usize),
     /// It was proposed, and the leader changed before it was committed: the next one may or may not have it.
     #[error("the leader changed before the command was committed")]
     Discarded,
@@ -44,7 +83,7 @@ impl ProposeError {
     /// What is known of the effect.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::NotLeader(_) => Outcome::Refused,
+            Self::NotLeader(_) | Self::TooLong(_) => Outcome::Refused,
             Self::Discarded | Self::Stopped(_) => Outcome::Unknown,
         }
     }
@@ -93,11 +132,16 @@ pub struct GroupStatus {
 
 impl Group {
     /// A group that runs.
-    pub(crate) fn new(id: GroupId, raft: GroupRaft, tables: Arc<Tables>) -> Self {
+    pub(crate) fn new(parts: GroupParts) -> Self {
         Self {
-            id,
-            raft,
-            tables,
+            id: parts.id,
+            raft: parts.raft,
+            tables: parts.tables,
+            log: parts.log,
+            clock: parts.clock,
+            election_max: parts.election_max,
+            heard: AtomicU64::new(0),
+            changing: Mutex::default(),
             staging: Arc::default(),
         }
     }
@@ -117,12 +161,17 @@ impl Group {
         &self.tables
     }
 
+    /// How many bytes its log has, and where.
+    pub(crate) fn log_sizes(&self) -> LogSizes {
+        self.log.sizes()
+    }
+
     /// This node's vote.
     pub(crate) fn vote(&self) -> Vote {
         self.raft.metrics().borrow_watched().vote
     }
 
-    /// Who leads, if that is known.
+    /// Who led last, as far as that is known: whom to ask, and no sign that it is still there.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         let leader = self.raft.metrics().borrow_watched().current_leader;
         leader.map(NodeId::new)
@@ -131,6 +180,46 @@ impl Group {
     /// Whether this node believes that it leads. Cheap; only an answer of `propose` or `read_barrier` is proof.
     pub(crate) fn is_leader(&self) -> bool {
         self.raft.is_leader()
+    }
+
+    /// The voters; two sets while they change.
+    pub(crate) fn voter_sets(&self) -> Vec<BTreeSet<u64>> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let membership = metrics.membership_config.membership();
+        membership.get_joint_config().clone()
+    }
+
+    /// Takes note that the leader sent something.
+    pub(crate) fn hear_leader(&self) {
+        let now = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX - 1);
+        self.heard.store(now + 1, Ordering::SeqCst);
+    }
+
+    /// Whether somebody leads, not long ago: as leader this node was answered by a majority, otherwise it heard from one,
+    /// within twice the longest election timeout.
+    pub(crate) fn has_live_leader(&self) -> bool {
+        let limit = self.election_max * 2;
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        match metrics.state {
+            ServerState::Leader => {
+                let membership = metrics.membership_config.membership();
+                membership.voter_ids().eq([metrics.id])
+                    || metrics
+                        .last_quorum_acked
+                        .is_some_and(|acked| acked.elapsed() < limit)
+            }
+            ServerState::Follower | ServerState::Learner => {
+                let heard = self.heard.load(Ordering::SeqCst).checked_sub(1);
+                metrics.current_leader.is_some()
+                    && heard.is_some_and(|heard| {
+                        let now = self.clock.monotonic();
+                        now.saturating_sub(Duration::from_millis(heard)) < limit
+                    })
+            }
+            ServerState::Candidate | ServerState::Shutdown => false,
+        }
     }
 
     /// The turn to receive a snapshot, unless one is being received.
@@ -145,8 +234,11 @@ impl Group {
         &self,
         command: &Command,
     ) -> Result<(u64, Result<Reply, Refusal>), ProposeError> {
-        let proposal = Proposal(encode_command(command));
-        let written = self.raft.client_write(proposal).await;
+        let encoded = encode_command(command);
+        if encoded.len() > MAX_COMMAND_LEN {
+            return Err(ProposeError::TooLong(encoded.len()));
+        }
+        let written = self.raft.client_write(Proposal(encoded)).await;
         let response = written.map_err(not_written)?;
         match response.data {
             Answer::Applied(result) => Ok((response.log_id.index, result)),
@@ -234,35 +326,12 @@ impl Group {
 
     /// Waits until somebody leads; whether that was within `limit`.
     pub(crate) async fn wait_for_leader(&self, limit: Duration) -> bool {
-        self.raft
-            .wait(Some(limit))
-            .metrics(|metrics| metrics.current_leader.is_some(), "a leader")
-            .await
-            .is_ok()
-    }
-
-    /// Makes `members` the voters. New ones are brought up to date first, and then all change at once; who is not among them
-    /// any more is let go.
-    pub(crate) async fn change_members(
-        &self,
-        members: &BTreeMap<NodeId, String>,
-    ) -> Result<(), ProposeError> {
-        let known = self
-            .raft
-            .metrics()
-            .borrow_watched()
-            .membership_config
-            .clone();
-        for (node, address) in members {
-            if known.membership().get_node(&node.get()).is_none() {
-                let member = BasicNode::new(address);
-                let added = self.raft.add_learner(node.get(), member, true).await;
-                added.map_err(not_written)?;
+        let waiting = async {
+            while !self.has_live_leader() {
+                tokio::time::sleep(LEADER_PAUSE).await;
             }
-        }
-        let voters: BTreeSet<u64> = members.keys().map(|node| node.get()).collect();
-        let changed = self.raft.change_membership(voters, false).await;
-        changed.map(drop).map_err(not_written)
+        };
+        tokio::time::timeout(limit, waiting).await.is_ok()
     }
 
     /// Hands leadership, if this node has it, to the voter that is closest behind; waits for it up to `limit`.
@@ -283,17 +352,8 @@ impl Group {
             .filter(|node| *node != me)
             .max_by_key(|node| matched(*node));
         let Some(heir) = heir else { return };
-        if self.raft.trigger().transfer_leader(heir).await.is_err() {
-            return;
-        }
-        let gone = |leader: Option<u64>| leader.is_some_and(|leader| leader != me);
-        let handed = self.raft.wait(Some(limit));
-        let handed = handed.metrics(|metrics| gone(metrics.current_leader), "a new leader");
-        if handed.await.is_err() {
-            tracing::warn!(
-                group = self.id.get(),
-                "leadership was not taken over in time"
-            );
+        if let Err(error) = self.transfer_leader(NodeId::new(heir), limit).await {
+            tracing::warn!(group = self.id.get(), %error, "hand a leadership over");
         }
     }
 }

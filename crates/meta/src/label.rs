@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! cairn-meta 1
-//! cluster 0123456789abcdef0123456789abcdef
-//! node 1
-//! data-groups 8
+//! node 140737488355329
+//! cluster 0123456789abcdef0123456789abcdef  (or `none`: of no cluster yet)
+//! data-groups 8                             (0: of no cluster yet)
 //! check 9f…  (XXH3-128 of the lines above)
 //! ```
+//!
+//! It is the first thing that is written into a directory. The id in it is drawn at random then: a directory that was wiped
+//! is another node, so a log that was lost never votes again under the id under which it had acknowledged something.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,14 +21,21 @@ use xxhash_rust::xxh3::xxh3_128;
 const FILE: &str = "NODE";
 const FORMAT: u32 = 1;
 
-/// What the file says. It is written once, at genesis or when the node joins, and never changed.
+/// What the file says. The node is never changed; its home is written once, at genesis or when the node joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label {
-    /// The cluster.
-    pub(crate) cluster: ClusterId,
     /// The node.
     pub(crate) node: NodeId,
-    /// How many data groups the cluster has.
+    /// Where it belongs; `None` while it is of no cluster.
+    pub(crate) home: Option<Home>,
+}
+
+/// A cluster, with what is fixed at its genesis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// The cluster.
+    pub(crate) cluster: ClusterId,
+    /// How many data groups it has.
     pub(crate) data_groups: u16,
 }
 
@@ -107,9 +117,12 @@ impl Label {
     }
 
     fn text(&self) -> String {
+        let cluster = self.home.map(|home| home.cluster.to_string());
         let body = format!(
-            "cairn-meta {FORMAT}\ncluster {}\nnode {}\ndata-groups {}\n",
-            self.cluster, self.node, self.data_groups
+            "cairn-meta {FORMAT}\nnode {}\ncluster {}\ndata-groups {}\n",
+            self.node,
+            cluster.as_deref().unwrap_or("none"),
+            self.home.map_or(0, |home| home.data_groups),
         );
         let check = xxh3_128(body.as_bytes());
         format!("{body}check {check:032x}\n")
@@ -117,11 +130,17 @@ impl Label {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().skip(1);
-        let label = Self {
-            cluster: ClusterId::parse(lines.next()?.strip_prefix("cluster ")?).ok()?,
-            node: NodeId::new(lines.next()?.strip_prefix("node ")?.parse().ok()?),
-            data_groups: lines.next()?.strip_prefix("data-groups ")?.parse().ok()?,
+        let node = NodeId::new(lines.next()?.strip_prefix("node ")?.parse().ok()?);
+        let cluster = lines.next()?.strip_prefix("cluster ")?;
+        let data_groups = lines.next()?.strip_prefix("data-groups ")?.parse().ok()?;
+        let home = match cluster {
+            "none" => None,
+            cluster => Some(Home {
+                cluster: ClusterId::parse(cluster).ok()?,
+                data_groups,
+            }),
         };
+        let label = Self { node, home };
         // One text for one label: this checks the checksum and every byte.
         (label.text() == text).then_some(label)
     }
@@ -133,9 +152,11 @@ mod tests {
 
     fn label() -> Label {
         Label {
-            cluster: ClusterId::new(0xabc),
             node: NodeId::new(3),
-            data_groups: 8,
+            home: Some(Home {
+                cluster: ClusterId::new(0xabc),
+                data_groups: 8,
+            }),
         }
     }
 
@@ -143,8 +164,14 @@ mod tests {
     fn a_label_is_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Label::read(dir.path()).unwrap(), None);
-        label().write(dir.path()).unwrap();
-        assert_eq!(Label::read(dir.path()).unwrap(), Some(label()));
+        let homeless = Label {
+            home: None,
+            ..label()
+        };
+        for label in [homeless, label()] {
+            label.write(dir.path()).unwrap();
+            assert_eq!(Label::read(dir.path()).unwrap(), Some(label));
+        }
     }
 
     #[test]

@@ -8,12 +8,15 @@
 //! recognized (`watermark`), effects and their place in the log are one write (`state::tables`), a leader that restarts is
 //! elected anew (`consensus`), and whoever fails stops (`failure`).
 
+mod blocking;
 mod config;
 mod consensus;
 mod database;
 mod failure;
 mod group;
+mod housekeeping;
 mod identify;
+mod keeper;
 mod label;
 mod log;
 mod meta;
@@ -21,6 +24,7 @@ mod node;
 mod open;
 mod service;
 mod skew;
+mod starter;
 mod state;
 mod watermark;
 
@@ -28,11 +32,11 @@ pub use config::{Dial, MetaConfig};
 pub use database::DatabaseError;
 pub use failure::Failure;
 pub use group::GroupStatus;
-pub use identify::identify;
+pub use identify::{identify, node_of};
 pub use label::LabelError;
 pub use meta::{GenesisError, MembershipError, Meta};
 pub use open::OpenError;
-pub use service::{MetadataServer, MetadataService, RaftService, ReplicationServer};
+pub use service::{MetadataServer, MetadataService, RaftService, ReplicationServer, bootstrap};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! of the process have to write, and only then says so. What is not durable yet is never let go of in memory, so a reader
 //! finds it there; what is older is read from RocksDB.
 
+mod sizes;
 mod tail;
 mod writer;
 
@@ -18,6 +19,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
 use openraft::{OptionalSend, RaftLogReader};
 use rocksdb::ReadOptions;
 
+use crate::blocking::blocking;
 use crate::consensus::{Entry, LogId, TypeConfig, Vote};
 use crate::database::{AccessError, Database, Row};
 use crate::service::messages::{Stored, entry_len};
@@ -25,6 +27,7 @@ use crate::service::messages::{Stored, entry_len};
 use tail::Tail;
 use writer::Job;
 
+pub(crate) use sizes::{LogSizes, plan_purge};
 pub(crate) use tail::Recovered;
 pub(crate) use writer::{Writer, WriterCounters};
 
@@ -64,9 +67,11 @@ impl GroupLog {
             vote: database.row(group, Row::Vote)?,
             last: last_entry(&database, group)?.map(|entry| entry.log_id),
         };
+        let (from, to) = (entry_key(group, 0), entry_key(group, u64::MAX));
+        let len = database.log_len(&from, &to);
         Ok(Self {
             group,
-            tail: Arc::new(Tail::new(recovered)),
+            tail: Arc::new(Tail::new(recovered, len)),
             database,
             writer,
         })
@@ -77,6 +82,11 @@ impl GroupLog {
         self.tail.recovered()
     }
 
+    /// How many bytes the log has, and where.
+    pub(crate) fn sizes(&self) -> LogSizes {
+        self.tail.sizes()
+    }
+
     /// Entries from `start` up to but without `end`, as far as the log has them: all, or with a limit the first ones up to
     /// about that many bytes, but at least one.
     fn read(&self, start: u64, end: u64, limit: Option<usize>) -> io::Result<Vec<Entry>> {
@@ -85,7 +95,7 @@ impl GroupLog {
         let mut entries = Vec::new();
         let mut left = limit.unwrap_or(usize::MAX);
         if range.start < split {
-            self.read_disk(range.start, split, &mut left, &mut entries)?;
+            blocking(|| self.read_disk(range.start, split, &mut left, &mut entries))?;
         }
         for entry in recent {
             if left == 0 {

@@ -1,5 +1,7 @@
 //! A metadata node.
 
+mod standing;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -7,20 +9,21 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_runtime::{Metrics, SharedClock, Tasks};
+use cairn_types::cluster::MetaNode;
 use cairn_types::id::{ClusterId, GroupId, NodeId, RequestId};
 use cairn_types::namespace::root::ClusterInfo;
 use cairn_types::namespace::{
-    DataMutation, Mutation, MutationRequest, Query, Refusal, RootMutation, RootQuery, RootView,
-    View,
+    Mutation, MutationRequest, Query, Refusal, RootMutation, RootQuery, RootView, View,
 };
 use futures::future::join_all;
-use openraft::async_runtime::WatchReceiver;
+use tokio::runtime::Handle;
 
 use crate::config::MetaConfig;
 use crate::database::Database;
 use crate::failure::{Failure, one_line};
-use crate::group::{Group, GroupStatus, ProposeError};
-use crate::label::{Label, LabelError};
+use crate::group::{ChangeError, Group, GroupStatus, ProposeError};
+use crate::housekeeping;
+use crate::label::{Home, LabelError};
 use crate::node::Node;
 use crate::open::{OpenError, Opened, open};
 use crate::service::{self, MetadataServer, ReplicationServer};
@@ -28,15 +31,12 @@ use crate::service::{self, MetadataServer, ReplicationServer};
 /// How long genesis waits for groups to have leaders: peers may not have started yet.
 const GENESIS_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a leadership may take to be handed over, and everything to end.
-const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
+/// How long new voters may take to be up to date.
+const CHANGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long all leaderships together may take to be handed over, and everything to end.
+pub(crate) const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// How often the clock is compared with those of the peers, where this node leads.
-const CLOCK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How often a quiet group is looked after.
-const CHORE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A running metadata node: Raft groups, their log and their tables.
 ///
@@ -46,6 +46,7 @@ pub struct Meta {
     dir: PathBuf,
     data_groups: u16,
     node: Arc<Node>,
+    raft: Handle,
     tasks: Tasks,
     running: std::sync::Mutex<Option<Opened>>,
 }
@@ -70,6 +71,9 @@ pub enum GenesisError {
     /// The label could not be written.
     #[error(transparent)]
     Label(#[from] LabelError),
+    /// The groups could not be started.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// Groups have no leaders yet. Trying again goes on where this ended.
     #[error("groups have no leaders after {0:?}: are the other members reachable?")]
     Timeout(Duration),
@@ -102,26 +106,25 @@ impl Meta {
         metrics: &Metrics,
     ) -> Result<Self, OpenError> {
         let (dir, data_groups) = (config.dir.clone(), config.data_groups);
-        let opened = open(config, clock, metrics).await?;
-        let meta = Self {
+        let (tasks, log_bytes) = (tasks.child(), config.log_bytes);
+        let opened = open(config, clock, tasks.clone(), metrics).await?;
+        housekeeping::start(&opened.node, &tasks, log_bytes);
+        Ok(Self {
             dir,
             data_groups,
             node: Arc::clone(&opened.node),
-            tasks: tasks.child(),
+            raft: opened.runtime.handle(),
+            tasks,
             running: std::sync::Mutex::new(Some(opened)),
-        };
-        for group in meta.node.groups() {
-            meta.watch(&group, metrics);
-            meta.look_after(group.id());
-        }
-        meta.mind_clock();
-        Ok(meta)
+        })
     }
 
-    /// Makes the cluster, on each of its first members or on one of them, with the same values. Repeating it is no change;
-    /// it is refused where anything of another cluster is. Returns when all groups have leaders and the cluster is on record.
+    /// Makes the cluster. To be called on one of its first members after the others joined it or were invited, or on each of
+    /// them, with the same values. Repeating it is no change; it is refused where anything of another cluster is. Returns when
+    /// all groups have leaders and the cluster is on record.
     ///
-    /// `members` are the first metadata nodes and where each is reached; a member alone leads at once.
+    /// `members` are the first metadata nodes and where each is reached; a member alone leads at once. They are not put on
+    /// record: for who changes them by hand.
     ///
     /// # Errors
     /// See `GenesisError`.
@@ -131,11 +134,43 @@ impl Meta {
         region: String,
         members: BTreeMap<NodeId, String>,
     ) -> Result<(), GenesisError> {
+        self.make(cluster, region, members, Vec::new()).await
+    }
+
+    /// Makes the cluster as `genesis` does, and puts its members on record, for `keep_members` to go by.
+    ///
+    /// # Errors
+    /// See `GenesisError`.
+    pub async fn genesis_on_record(
+        &self,
+        cluster: ClusterId,
+        region: String,
+        members: Vec<MetaNode>,
+    ) -> Result<(), GenesisError> {
+        let places = members
+            .iter()
+            .map(|member| (member.id, member.address.clone()))
+            .collect();
+        self.make(cluster, region, places, members).await
+    }
+
+    async fn make(
+        &self,
+        cluster: ClusterId,
+        region: String,
+        members: BTreeMap<NodeId, String>,
+        on_record: Vec<MetaNode>,
+    ) -> Result<(), GenesisError> {
         if !members.contains_key(&self.node.id()) {
             let node = self.node.id();
             return Err(GenesisError::NotMember { node });
         }
-        let label = self.label_for(cluster).await?;
+        let known = self.node.home();
+        let home = Home {
+            cluster,
+            data_groups: known.map_or(self.data_groups, |home| home.data_groups),
+        };
+        self.node.settle(home).await?;
         let groups = self.node.groups();
         let made = join_all(groups.iter().map(|group| group.initialize(&members))).await;
         for result in made {
@@ -149,39 +184,51 @@ impl Meta {
         }
         let wanted = RootMutation::Genesis {
             cluster,
-            data_group_count: label.data_groups,
-            region,
-            members: Vec::new(),
+            data_group_count: home.data_groups,
+            region: region.clone(),
+            members: on_record,
         };
-        let recorded = tokio::time::timeout(GENESIS_LIMIT, self.record(wanted)).await;
+        let recording = self.record(wanted, home, &region);
+        let recorded = tokio::time::timeout(GENESIS_LIMIT, recording).await;
         recorded.unwrap_or(Err(GenesisError::Timeout(GENESIS_LIMIT)))
     }
 
-    /// Makes this node one of an existing cluster: from now on it takes what that cluster's leaders send. Repeating it is no
-    /// change.
+    /// Makes this node one of an existing cluster, durably: from now on it takes what that cluster's leaders send. Repeating it
+    /// is no change. `data_group_count` is what that cluster has; the node's own configuration says nothing here.
     ///
     /// # Errors
-    /// `Conflict` where anything of another cluster is.
-    pub async fn join(&self, cluster: ClusterId) -> Result<(), GenesisError> {
-        self.label_for(cluster).await.map(drop)
+    /// `Conflict` where anything of another cluster is, or of one with another number of data groups.
+    pub async fn join(
+        &self,
+        cluster: ClusterId,
+        data_group_count: u16,
+    ) -> Result<(), GenesisError> {
+        let home = Home {
+            cluster,
+            data_groups: data_group_count,
+        };
+        self.node.settle(home).await
     }
 
     /// Makes `members` the voters of every group that this node leads, and gives the groups that it does not lead: those are to
-    /// be asked of their leaders. New members must have joined; it waits until they are up to date. A member that lost its
-    /// log comes back as a new one, with an id that was never used.
+    /// be asked of their leaders. New members must have joined; they become voters once they are up to date. A member that lost
+    /// its log comes back as a new one.
     ///
     /// # Errors
-    /// That of the first group that could not change; repeating it goes on there.
+    /// That of the first group that could not change, also when a new member is not up to date within ten seconds; the voters
+    /// of that group are as they were. Repeating it goes on there.
     pub async fn change_members(
         &self,
         members: BTreeMap<NodeId, String>,
     ) -> Result<Vec<GroupId>, MembershipError> {
         let mut led_elsewhere = Vec::new();
+        let learners = BTreeMap::new();
         for group in self.node.groups() {
-            match group.change_members(&members).await {
+            let changed = group.change_members(&members, &learners, CHANGE_LIMIT);
+            match changed.await {
                 Ok(()) => {}
-                Err(ProposeError::NotLeader(_)) => led_elsewhere.push(group.id()),
-                Err(error @ (ProposeError::Discarded | ProposeError::Stopped(_))) => {
+                Err(ChangeError::NotLeader(_)) => led_elsewhere.push(group.id()),
+                Err(error) => {
                     let (group, reason) = (group.id(), error.to_string());
                     return Err(MembershipError { group, reason });
                 }
@@ -190,48 +237,23 @@ impl Meta {
         Ok(led_elsewhere)
     }
 
-    /// The label of this node in `cluster`: the one it has, or a new one if nothing is here yet.
-    async fn label_for(&self, cluster: ClusterId) -> Result<Label, GenesisError> {
-        let conflict = |reason: String| GenesisError::Conflict {
-            dir: self.dir.clone(),
-            reason,
-        };
-        if let Some(label) = self.node.label() {
-            if label.cluster != cluster {
-                return Err(conflict(format!("it is of cluster {}", label.cluster)));
-            }
-            return Ok(label);
-        }
-        for group in self.node.groups() {
-            let is_initialized = group.raft().is_initialized().await;
-            if is_initialized.map_err(|fatal| GenesisError::Stopped(fatal.to_string()))? {
-                return Err(conflict("there is a log but no label".to_owned()));
-            }
-        }
-        let label = Label {
-            cluster,
-            node: self.node.id(),
-            data_groups: self.data_groups,
-        };
-        let dir = self.dir.clone();
-        // Before anything is logged: a log without a label would be nobody's.
-        self.node.pool().run(move || label.write(&dir)).await?;
-        self.node.set_label(label);
-        Ok(label)
-    }
-
     /// Proposes genesis, or sees that whoever leads has done it.
-    async fn record(&self, wanted: RootMutation) -> Result<(), GenesisError> {
+    async fn record(
+        &self,
+        wanted: RootMutation,
+        home: Home,
+        region: &str,
+    ) -> Result<(), GenesisError> {
         let request = MutationRequest {
             request: RequestId::new(cairn_runtime::random::u128()),
             minted: self.node.clock().now(),
-            mutation: Mutation::Root(wanted.clone()),
+            mutation: Mutation::Root(wanted),
         };
         loop {
             let root = self.node.root();
             let root = root.ok_or_else(|| GenesisError::Stopped("shut down".to_owned()))?;
             if let Some(info) = cluster_info(&root)? {
-                return self.agrees(&wanted, &info);
+                return self.agrees(home, region, &info);
             }
             match self.node.propose(&root, request.clone()).await {
                 Ok((_, Ok(_))) => return Ok(()),
@@ -240,33 +262,48 @@ impl Meta {
                 Err(ProposeError::NotLeader(_) | ProposeError::Discarded) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(error @ ProposeError::Stopped(_)) => {
+                Err(error @ (ProposeError::Stopped(_) | ProposeError::TooLong(_))) => {
                     return Err(GenesisError::Stopped(error.to_string()));
                 }
             }
         }
     }
 
-    fn agrees(&self, wanted: &RootMutation, info: &ClusterInfo) -> Result<(), GenesisError> {
-        let found = RootMutation::Genesis {
-            cluster: info.cluster,
-            data_group_count: info.data_group_count,
-            region: info.region.clone(),
-            members: Vec::new(),
-        };
-        if *wanted == found {
+    fn agrees(&self, home: Home, region: &str, info: &ClusterInfo) -> Result<(), GenesisError> {
+        let is_same = info.cluster == home.cluster
+            && info.data_group_count == home.data_groups
+            && info.region == region;
+        if is_same {
             return Ok(());
         }
         Err(GenesisError::Conflict {
             dir: self.dir.clone(),
-            reason: format!("{found:?} is on record"),
+            reason: format!("{info:?} is on record"),
         })
     }
 
-    /// The services, to be mounted on a server: the metadata service, which wants `rpc::identity::Check` around it once the
-    /// cluster is known, and Raft, which checks callers itself. Load on their runtime does not hold up Raft's own.
+    /// From now on, as long as this node runs: while it leads the root group, it keeps the members of all groups as they are on
+    /// record there (`Topology::meta_nodes`) and their leaders spread over them. Every node of a cluster does this.
+    pub fn keep_members(&self) {
+        let keeping = crate::keeper::keep(Arc::clone(&self.node));
+        self.tasks.spawn("meta members", keeping);
+    }
+
+    /// The services, to be mounted on a server. Both check callers themselves, from the moment on when the node is of a cluster;
+    /// before, they only let themselves be identified and invited. Raft gets a server of its own with a listener of its own
+    /// where load on the metadata must not hold it up: to be run on `raft_handle`.
     pub fn services(&self) -> (MetadataServer, ReplicationServer) {
         service::servers(&self.node)
+    }
+
+    /// The runtime that Raft has for itself, for the server of its service. What runs there ends when the node is closed.
+    pub fn raft_handle(&self) -> Handle {
+        self.raft.clone()
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.node.id()
     }
 
     /// The cluster, from genesis or joining on.
@@ -274,10 +311,11 @@ impl Meta {
         self.node.cluster()
     }
 
-    /// Whether requests would be served: the node is of a cluster, nothing failed, and every group knows its leader.
+    /// Whether requests would be served: the node is of a cluster, nothing failed, and every group has a leader that showed
+    /// itself within the last second or so.
     pub fn is_ready(&self) -> bool {
         let groups = self.node.groups();
-        let are_led = !groups.is_empty() && groups.iter().all(|group| group.leader().is_some());
+        let are_led = !groups.is_empty() && groups.iter().all(|group| group.has_live_leader());
         are_led && self.node.cluster().is_some() && self.node.failure().get().is_none()
     }
 
@@ -294,7 +332,7 @@ impl Meta {
     /// majority has does not win.
     pub async fn stand_for_election(&self) {
         for group in self.node.groups() {
-            if group.leader().is_none()
+            if !group.has_live_leader()
                 && let Err(error) = group.raft().trigger().elect(true).await
             {
                 tracing::debug!(%error, group = %group.id(), "stand for election");
@@ -308,10 +346,16 @@ impl Meta {
         self.node.failure().wait().await
     }
 
-    /// Hands leaderships to other voters, and then closes.
+    /// Hands all leaderships to other voters at once, within two seconds, and then closes.
     pub async fn shutdown(&self) {
         let groups = self.node.groups();
-        join_all(groups.iter().map(|group| group.hand_over(HAND_OVER_LIMIT))).await;
+        let handing = join_all(groups.iter().map(|group| group.hand_over(HAND_OVER_LIMIT)));
+        if tokio::time::timeout(HAND_OVER_LIMIT, handing)
+            .await
+            .is_err()
+        {
+            tracing::warn!("not all leaderships were handed over in time");
+        }
         drop(groups);
         self.close().await;
     }
@@ -325,7 +369,7 @@ impl Meta {
         };
         let Some(opened) = opened else { return };
         self.tasks.stop();
-        let groups = self.node.set_groups(Vec::new());
+        let groups = self.node.end();
         let ends = join_all(groups.iter().map(|group| group.raft().shutdown())).await;
         for error in ends.into_iter().filter_map(Result::err) {
             tracing::warn!(error = %error, "a group did not end in order");
@@ -337,70 +381,6 @@ impl Meta {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-
-    /// Reports a fatal error of a group, and shows whether this node leads it.
-    fn watch(&self, group: &Group, metrics: &Metrics) {
-        let id = group.id();
-        let label = id.to_string();
-        let node_label = self.node.id().to_string();
-        let labels = [("group", label.as_str()), ("node", &node_label)];
-        let leads = metrics.gauge("cairn_raft_is_leader", &labels);
-        let mut seen = group.raft().metrics();
-        let node = Arc::clone(&self.node);
-        self.tasks.spawn("meta group watch", async move {
-            loop {
-                let (fatal, is_leader) = {
-                    let now = seen.borrow_watched();
-                    let fatal = now.running_state.as_ref().err().cloned();
-                    (fatal, now.current_leader == Some(now.id))
-                };
-                leads.set(i64::from(is_leader));
-                match fatal {
-                    None | Some(openraft::error::Fatal::Stopped) => {}
-                    Some(fatal) => {
-                        let reason = format!("group {id}: {}", one_line(&fatal));
-                        node.failure().report(reason);
-                    }
-                }
-                if seen.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-
-    /// Hands over what this node leads while its clock is wrong.
-    fn mind_clock(&self) {
-        let node = Arc::clone(&self.node);
-        self.tasks.spawn("meta clock", async move {
-            loop {
-                tokio::time::sleep(CLOCK_INTERVAL).await;
-                let mut led = node.groups();
-                led.retain(|group| group.is_leader());
-                if led.is_empty() || !node.skew().is_off() {
-                    continue;
-                }
-                tracing::warn!("the clock of this node is wrong: it hands over what it leads");
-                join_all(led.iter().map(|group| group.hand_over(HAND_OVER_LIMIT))).await;
-            }
-        });
-    }
-
-    /// Proposes the chores of a group that nothing else is proposed to.
-    fn look_after(&self, group: GroupId) {
-        let node = Arc::clone(&self.node);
-        self.tasks.spawn("meta group chores", async move {
-            loop {
-                tokio::time::sleep(CHORE_INTERVAL).await;
-                let Some(group) = node.group(group.get()) else {
-                    return;
-                };
-                if let Err(error) = do_chores(&node, &group).await {
-                    tracing::warn!(group = group.id().get(), error, "chores of a group");
-                }
-            }
-        });
-    }
 }
 
 impl Drop for Meta {
@@ -409,7 +389,7 @@ impl Drop for Meta {
         let opened = running.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(opened) = opened {
             self.tasks.stop();
-            self.node.set_groups(Vec::new());
+            self.node.end();
             // Waited for, so that nothing touches the directory any more; a thread that panicked has said so.
             if let Ok(ending) = end(opened) {
                 let _ = ending.join();
@@ -438,27 +418,6 @@ fn cluster_info(root: &Group) -> Result<Option<ClusterInfo>, GenesisError> {
     })
 }
 
-async fn do_chores(node: &Node, group: &Group) -> Result<(), String> {
-    let now = node.clock().now();
-    if !group.is_leader() {
-        return Ok(());
-    }
-    let has_chores = cairn_catalog::has_chores(&group.tables().freeze(), now);
-    if !has_chores.map_err(|error| one_line(&error))? {
-        return Ok(());
-    }
-    let request = MutationRequest {
-        request: RequestId::new(cairn_runtime::random::u128()),
-        minted: now,
-        mutation: Mutation::Data(DataMutation::ExpireRequests),
-    };
-    match node.propose(group, request).await {
-        // Whoever leads now does them.
-        Ok(_) | Err(ProposeError::NotLeader(_) | ProposeError::Discarded) => Ok(()),
-        Err(error @ ProposeError::Stopped(_)) => Err(error.to_string()),
-    }
-}
-
 /// Ends the runtime and the threads and closes the database, on a thread of its own: a runtime is not to be ended from within
 /// another. Without the system giving one, they end with the process.
 fn end(opened: Opened) -> std::io::Result<JoinHandle<()>> {
@@ -472,7 +431,7 @@ fn end(opened: Opened) -> std::io::Result<JoinHandle<()>> {
     let ending = std::thread::Builder::new().name("meta-end".to_owned());
     ending.spawn(move || {
         // Dropping the groups' tasks drops their way to the writer, which ends it, and that the watermark's keeper.
-        runtime.shutdown_timeout(END_LIMIT);
+        runtime.end(END_LIMIT);
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the metadata panicked");

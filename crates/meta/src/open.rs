@@ -4,24 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use cairn_runtime::{CpuPool, Metrics, SharedClock};
-use cairn_types::id::{GroupId, NodeId};
-use openraft::Config;
-use tokio::runtime::Runtime;
+use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks};
+use cairn_types::id::NodeId;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::config::MetaConfig;
-use crate::consensus::GroupRaft;
-use crate::database::{AccessError, Database, DatabaseError};
+use crate::database::{Database, DatabaseError};
 use crate::failure::FailureCell;
-use crate::group::Group;
 use crate::label::{Label, LabelError};
-use crate::log::{GroupLog, Writer, WriterCounters};
+use crate::log::{Writer, WriterCounters};
 use crate::node::{Node, NodeParts};
-use crate::service::peers::{GroupNetwork, Peers};
+use crate::service::peers::Peers;
 use crate::skew::Skew;
-use crate::state::{ReadCounters, StateMachine, Tables};
-use crate::watermark::{Position, Watermark};
+use crate::starter::{Starter, StarterParts, Storage};
+use crate::watermark::Watermark;
 
 /// Threads for long reads and for the rows of snapshots.
 const POOL_THREADS: usize = 2;
@@ -53,6 +51,12 @@ pub enum OpenError {
         found: NodeId,
         /// Who came.
         expected: NodeId,
+    },
+    /// There is metadata, and nothing says whose it is.
+    #[error("{} holds metadata, but its label NODE is gone: wipe this node and let it join again", dir.display())]
+    Unlabelled {
+        /// The directory.
+        dir: PathBuf,
     },
     /// RocksDB could not be opened.
     #[error(transparent)]
@@ -104,23 +108,59 @@ pub enum OpenError {
 pub(crate) struct Opened {
     pub(crate) node: Arc<Node>,
     pub(crate) database: Arc<Database>,
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: RaftRuntime,
     pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+/// Raft's own runtime. Dropped, it ends without waiting: whoever opens a node may be cut short, and a runtime that is waited
+/// for inside of another panics.
+pub(crate) struct RaftRuntime(Option<Runtime>);
+
+impl RaftRuntime {
+    fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(RAFT_THREADS)
+            .thread_name("meta-raft")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// To start something on it.
+    pub(crate) fn handle(&self) -> Handle {
+        let runtime = self.0.as_ref();
+        runtime.expect("taken by `end` alone").handle().clone()
+    }
+
+    /// Ends everything on it. Blocks, `limit` at most.
+    pub(crate) fn end(mut self, limit: Duration) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(limit);
+        }
+    }
+}
+
+impl Drop for RaftRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What was found on disk.
 struct Recovered {
-    label: Option<Label>,
-    database: Arc<Database>,
-    groups: Vec<(GroupLog, Arc<Tables>)>,
+    label: Label,
+    storage: Storage,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Opens the directory, checks what is in it, and starts a Raft for each group. A group in which this node votes alone
-/// stands for election before this returns.
+/// Opens the directory, checks what is in it, and starts a Raft for each group of the node's home, if it has one. A group in
+/// which this node votes alone stands for election before this returns.
 pub(crate) async fn open(
     config: MetaConfig,
     clock: SharedClock,
+    tasks: Tasks,
     metrics: &Metrics,
 ) -> Result<Opened, OpenError> {
     let pace = config.pace().config();
@@ -130,22 +170,14 @@ pub(crate) async fn open(
         return Err(OpenError::Config(reason));
     }
     let failure = FailureCell::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RAFT_THREADS)
-        .thread_name("meta-raft")
-        .enable_all()
-        .build()
-        .map_err(OpenError::Threads)?;
+    let runtime = RaftRuntime::start().map_err(OpenError::Threads)?;
     let recovery = {
         let (config, metrics, failure) = (config.clone(), metrics.clone(), failure.clone());
-        runtime.spawn_blocking(move || recover(&config, &metrics, &failure))
+        let recovery = move || recover(&config, &metrics, &failure);
+        runtime.handle().spawn_blocking(recovery)
     };
     let recovered = match recovery.await {
-        Ok(Ok(recovered)) => recovered,
-        Ok(Err(error)) => {
-            runtime.shutdown_background();
-            return Err(error);
-        }
+        Ok(recovered) => recovered?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
     let pool = CpuPool::new(POOL_THREADS)
@@ -153,44 +185,41 @@ pub(crate) async fn open(
     let activated = Arc::new(AtomicU32::new(1));
     let skew = Arc::new(Skew::new(Arc::clone(&clock)));
     let peers = Peers::new(Arc::clone(&config.dial), Arc::clone(&skew));
-    let node = Arc::new(Node::new(NodeParts {
-        id: config.node,
-        label: recovered.label,
-        peers: peers.clone(),
+    let database = Arc::clone(&recovered.storage.database);
+    let starter = Starter::new(StarterParts {
+        storage: recovered.storage,
+        pace,
+        election_max: config.election_max,
+        clock: Arc::clone(&clock),
+        activated: Arc::clone(&activated),
+        metrics: metrics.clone(),
+        runtime: runtime.handle(),
+        tasks,
+    });
+    let parts = NodeParts {
+        id: recovered.label.node,
+        name: config.name,
+        dir: config.dir,
+        peers,
         clock,
         skew,
         pool,
-        activated: Arc::clone(&activated),
-        failure,
-    }));
-    let starter = Starter {
-        node: config.node,
-        pace,
-        peers,
         activated,
-        metrics: metrics.clone(),
+        failure,
     };
-    let running = runtime.spawn(async move { starter.start_all(recovered.groups).await });
-    let running = match running.await {
-        Ok(running) => running,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    };
-    match running {
-        Ok(groups) => drop(node.set_groups(groups)),
-        Err(error) => {
-            runtime.shutdown_background();
-            return Err(error);
-        }
+    let node = Arc::new(Node::new(parts, starter));
+    if let (Some(home), Some(starter)) = (recovered.label.home, node.starter()) {
+        node.run(&starter, home).await?;
     }
     Ok(Opened {
         node,
-        database: recovered.database,
+        database,
         runtime,
         threads: recovered.threads,
     })
 }
 
-/// Reads everything that is on disk. Blocks.
+/// Reads what is on disk, or makes a new node of an empty directory. Blocks.
 fn recover(
     config: &MetaConfig,
     metrics: &Metrics,
@@ -202,21 +231,13 @@ fn recover(
         source,
     };
     std::fs::create_dir_all(dir).map_err(unusable)?;
-    let label = Label::read(dir)?;
-    if let Some(label) = &label
-        && label.node != config.node
-    {
-        return Err(OpenError::OtherNode {
-            dir: dir.clone(),
-            found: label.node,
-            expected: config.node,
-        });
-    }
-    let last_group = label.map_or(config.data_groups, |label| label.data_groups);
+    let label = labelled(dir, config.proposed_node)?;
     // The lock of the database keeps other processes from the other files, too.
+    let last_group = label.home.map(|home| home.data_groups);
     let database = Database::open(&dir.join("db"), last_group)?;
     let (watermark, known, keeper) = Watermark::open(
         dir,
+        label.home.is_some(),
         metrics.counter("cairn_watermark_syncs_total", &[]),
         failure.clone(),
     )
@@ -234,109 +255,62 @@ fn recover(
     let (writer, thread) =
         Writer::start(Arc::clone(&database), watermark, counters, failure.clone())
             .map_err(OpenError::Threads)?;
-    let mut groups = Vec::new();
-    for group in 0..=last_group {
-        let broken = |error: AccessError| OpenError::Group {
-            group,
-            reason: crate::failure::one_line(&error),
-        };
-        let log =
-            GroupLog::recover(group, Arc::clone(&database), writer.clone()).map_err(broken)?;
-        check(dir, group, &log, known.get(&group))?;
-        let reads = ReadCounters {
-            gets: metrics.counter("cairn_meta_gets_total", &[]),
-            seeks: metrics.counter("cairn_meta_seeks_total", &[]),
-            nexts: metrics.counter("cairn_meta_nexts_total", &[]),
-        };
-        let tables = Tables::recover(group, Arc::clone(&database), reads).map_err(broken)?;
-        groups.push((log, Arc::new(tables)));
-    }
+    let storage = Storage {
+        dir: dir.clone(),
+        database,
+        writer,
+        known,
+    };
     Ok(Recovered {
         label,
-        database,
-        groups,
+        storage,
         threads: vec![thread, keeper],
     })
 }
 
-/// A log must have what was durable, and a vote must not be older.
-fn check(
-    dir: &Path,
-    group: u16,
-    log: &GroupLog,
-    known: Option<&Position>,
-) -> Result<(), OpenError> {
-    let Some(known) = known else { return Ok(()) };
-    let found = log.recovered();
-    let vote = found.vote.map_or((0, 0, false), |vote| {
-        (vote.leader_id.term, vote.leader_id.node_id, vote.committed)
-    });
-    if found.log_len() >= known.log_len && vote >= known.vote {
-        return Ok(());
+/// The label of the directory. An empty one gets one now, with an id that never was a node's: whatever the configuration says,
+/// a directory that was wiped does not vote under the id that it had.
+fn labelled(dir: &Path, proposed: Option<NodeId>) -> Result<Label, OpenError> {
+    if let Some(label) = Label::read(dir)? {
+        return match proposed {
+            Some(expected) if expected != label.node => Err(OpenError::OtherNode {
+                dir: dir.to_owned(),
+                found: label.node,
+                expected,
+            }),
+            _ => Ok(label),
+        };
     }
-    let told = |len: u64, (term, node, _): (u64, u64, bool)| {
-        format!("{len} entries, vote of term {term} for node {node}")
+    if dir.join("db").join("CURRENT").exists() {
+        let dir = dir.to_owned();
+        return Err(OpenError::Unlabelled { dir });
+    }
+    let label = Label {
+        node: proposed.unwrap_or_else(new_node),
+        home: None,
     };
-    Err(OpenError::ShortenedLog {
-        dir: dir.to_owned(),
-        group,
-        found: told(found.log_len(), vote),
-        known: told(known.log_len, known.vote),
-    })
+    label.write(dir)?;
+    Ok(label)
 }
 
-/// What starting a group takes.
-struct Starter {
-    node: NodeId,
-    pace: Arc<Config>,
-    peers: Peers,
-    activated: Arc<AtomicU32>,
-    metrics: Metrics,
+/// A node id that was never used. 48 bits are enough for that, and fit into every number that somebody may read it as.
+fn new_node() -> NodeId {
+    NodeId::new(cairn_runtime::random::u64() >> 17 | 1 << 47)
 }
 
-impl Starter {
-    async fn start_all(
-        &self,
-        groups: Vec<(GroupLog, Arc<Tables>)>,
-    ) -> Result<Vec<Arc<Group>>, OpenError> {
-        let starts = groups
-            .into_iter()
-            .map(|(log, tables)| self.start(log, tables));
-        futures::future::try_join_all(starts).await
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn start(&self, log: GroupLog, tables: Arc<Tables>) -> Result<Arc<Group>, OpenError> {
-        let number = tables.group();
-        let id = GroupId::new(number);
-        let broken = |reason: String| OpenError::Group {
-            group: number,
-            reason,
-        };
-        let activated = (id == GroupId::ROOT).then(|| Arc::clone(&self.activated));
-        let label = number.to_string();
-        let entries = self
-            .metrics
-            .counter("cairn_raft_entries_applied_total", &[("group", &label)]);
-        let machine = StateMachine::new(Arc::clone(&tables), activated, entries);
-        let machine = machine.map_err(|error| broken(crate::failure::one_line(&error)))?;
-        let network = GroupNetwork {
-            peers: self.peers.clone(),
-            group: number,
-        };
-        let raft = GroupRaft::new(
-            self.node.get(),
-            Arc::clone(&self.pace),
-            network,
-            log,
-            machine,
-        )
-        .await
-        .map_err(|error| broken(error.to_string()))?;
-        let group = Group::new(id, raft, tables);
-        group
-            .elect_if_alone()
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        Ok(Arc::new(group))
+    #[test]
+    fn a_directory_that_was_wiped_is_another_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = labelled(dir.path(), None).unwrap();
+        assert_eq!(labelled(dir.path(), None).unwrap(), first, "it is kept");
+        std::fs::remove_file(dir.path().join("NODE")).unwrap();
+        let second = labelled(dir.path(), None).unwrap();
+        assert_ne!(second.node, first.node);
+        let other = labelled(dir.path(), Some(first.node));
+        assert!(matches!(other, Err(OpenError::OtherNode { .. })));
     }
 }

@@ -1,16 +1,23 @@
 //! The wire: the metadata service for gateways and operators, and Raft between metadata nodes.
 
+pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod peers;
+
+pub mod bootstrap;
 
 mod metadata;
 mod replication;
 
 use std::sync::Arc;
 
+use cairn_rpc::identity::{Check, Role};
 use cairn_rpc::proto::meta::meta_server::MetaServer;
 use cairn_rpc::proto::raft::raft_server::RaftServer;
 use cairn_rpc::server::MAX_MESSAGE_LEN;
+use cairn_rpc::status::refused;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
 
 use crate::node::Node;
 
@@ -32,4 +39,18 @@ pub(crate) fn servers(node: &Arc<Node>) -> (MetadataServer, ReplicationServer) {
         .max_decoding_message_size(MAX_MESSAGE_LEN)
         .max_encoding_message_size(MAX_MESSAGE_LEN);
     (metadata, replication)
+}
+
+/// Takes a request apart, if it is from this node's cluster and from somebody who may call.
+fn admit<T>(
+    node: &Node,
+    callers: &'static [Role],
+    request: Request<T>,
+) -> Result<(MetadataMap, T), Status> {
+    let cluster = node.cluster();
+    let cluster =
+        cluster.ok_or_else(|| refused(Status::unavailable("this node is of no cluster yet")))?;
+    let (metadata, _, message) = request.into_parts();
+    Check::new(cluster, node.id(), callers).check(&metadata)?;
+    Ok((metadata, message))
 }

@@ -30,10 +30,10 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub(crate) fn open(dir: &Path) -> Self {
-        let database = Database::open(&dir.join("db"), GROUP).unwrap();
+        let database = Database::open(&dir.join("db"), Some(GROUP)).unwrap();
         let (failure, syncs) = (FailureCell::new(), Counter::default());
         let (watermark, known, keeper) =
-            Watermark::open(dir, Counter::default(), failure.clone()).unwrap();
+            Watermark::open(dir, false, Counter::default(), failure.clone()).unwrap();
         let counters = WriterCounters {
             syncs: syncs.clone(),
             bytes: Counter::default(),

@@ -69,16 +69,18 @@ struct Slots {
 }
 
 impl Watermark {
-    /// Opens or makes the file in `dir`, gives what it says, and starts the thread that keeps it up to date.
+    /// Opens the file in `dir`, gives what it says, and starts the thread that keeps it up to date. One that `must_exist` is
+    /// not made: it was made before the node found its home, and whoever has none any more cannot tell what was durable.
     ///
     /// # Errors
-    /// When it cannot be read, or says nothing that was ever written (`InvalidData`).
+    /// When it cannot be read, is missing, or says nothing that was ever written (the last two: `InvalidData`).
     pub(crate) fn open(
         dir: &Path,
+        must_exist: bool,
         writes: Counter,
         failure: FailureCell,
     ) -> io::Result<(Self, BTreeMap<u16, Position>, JoinHandle<()>)> {
-        let file = open_file(&dir.join(FILE))?;
+        let file = open_file(&dir.join(FILE), must_exist)?;
         let (sequence, positions) = read_newest(&file)?;
         let shared = Arc::new(Shared {
             slots: Mutex::new(Slots {
@@ -206,16 +208,23 @@ impl Slots {
 }
 
 /// The file at its full length from the start, so that writing a slot never has to make its length durable.
-fn open_file(path: &Path) -> io::Result<File> {
+fn open_file(path: &Path, must_exist: bool) -> io::Result<File> {
     let dsync = i32::try_from(OFlags::DSYNC.bits()).expect("a flag of open(2) is an int");
     let file = OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
+        .create(!must_exist)
         .truncate(false)
         .custom_flags(dsync)
-        .open(path)?;
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => gone("the durable index is gone"),
+            _ => error,
+        })?;
     if file.metadata()?.len() < 2 * SLOT_LEN {
+        if must_exist {
+            return Err(gone("the durable index was cut short"));
+        }
         let zeros = vec![0; usize::try_from(2 * SLOT_LEN).expect("64 KiB")];
         file.write_all_at(&zeros, 0)?;
         file.sync_all()?;
@@ -241,11 +250,12 @@ fn read_newest(file: &File) -> io::Result<(u64, BTreeMap<u16, Position>)> {
         Some(newest) => Ok(newest),
         // Made, and never written: the very first start was cut short.
         None if is_blank => Ok((0, BTreeMap::new())),
-        None => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "both slots of the durable index are damaged",
-        )),
+        None => Err(gone("both slots of the durable index are damaged")),
     }
+}
+
+fn gone(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 fn encode(sequence: u64, positions: &BTreeMap<u16, Position>) -> Vec<u8> {
@@ -297,7 +307,7 @@ mod tests {
     use super::*;
 
     fn open(dir: &Path) -> (Watermark, BTreeMap<u16, Position>, JoinHandle<()>) {
-        Watermark::open(dir, Counter::default(), FailureCell::new()).unwrap()
+        Watermark::open(dir, false, Counter::default(), FailureCell::new()).unwrap()
     }
 
     fn set_len(watermark: &Watermark, group: u16, len: u64) {
@@ -330,7 +340,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let writes = Counter::default();
         let (watermark, _, thread) =
-            Watermark::open(dir.path(), writes.clone(), FailureCell::new()).unwrap();
+            Watermark::open(dir.path(), false, writes.clone(), FailureCell::new()).unwrap();
         for _ in 0..1000 {
             set_len(&watermark, 0, 1);
         }
@@ -354,7 +364,22 @@ mod tests {
         file.write_all_at(&[0xff], 12).unwrap();
         assert_eq!(open(dir.path()).1[&0].log_len, 10);
         file.write_all_at(&[0xff], SLOT_LEN + 12).unwrap();
-        let damaged = Watermark::open(dir.path(), Counter::default(), FailureCell::new());
+        let damaged = Watermark::open(dir.path(), true, Counter::default(), FailureCell::new());
         assert!(damaged.is_err());
+    }
+
+    #[test]
+    fn one_that_must_be_there_is_not_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let required = || Watermark::open(dir.path(), true, Counter::default(), FailureCell::new());
+        let is_refused = |kind| required().err().is_some_and(|error| error.kind() == kind);
+        assert!(is_refused(io::ErrorKind::InvalidData), "missing");
+        let (watermark, _, thread) = open(dir.path());
+        close(&watermark, thread);
+        let (watermark, _, thread) = required().unwrap();
+        close(&watermark, thread);
+        let file = OpenOptions::new().write(true).open(dir.path().join(FILE));
+        file.unwrap().set_len(SLOT_LEN).unwrap();
+        assert!(is_refused(io::ErrorKind::InvalidData), "short");
     }
 }

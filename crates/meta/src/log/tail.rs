@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::sizes::LogSizes;
 use crate::consensus::{Entry, LogId, Vote};
 use crate::service::messages::entry_len;
 
@@ -43,19 +44,22 @@ struct State {
     recent_len: usize,
     /// Entries below it are durable.
     durable_len: u64,
+    sizes: LogSizes,
     /// Counts truncations: what was written before one says nothing of the entries after it.
     epoch: u64,
 }
 
 impl Tail {
-    /// A log as found on disk.
-    pub(crate) fn new(ends: Recovered) -> Self {
+    /// A log as found on disk, with about `len` bytes.
+    pub(crate) fn new(ends: Recovered, len: u64) -> Self {
+        let first = ends.purged.map_or(0, |purged| purged.index + 1);
         Self {
             state: Mutex::new(State {
                 ends,
                 recent: VecDeque::new(),
                 recent_len: 0,
                 durable_len: ends.log_len(),
+                sizes: LogSizes::found(first..ends.log_len(), len),
                 epoch: 0,
             }),
         }
@@ -64,6 +68,11 @@ impl Tail {
     /// Its ends and its vote.
     pub(crate) fn recovered(&self) -> Recovered {
         self.state().ends
+    }
+
+    /// How many bytes it has, and where.
+    pub(crate) fn sizes(&self) -> LogSizes {
+        self.state().sizes.clone()
     }
 
     /// The vote.
@@ -112,7 +121,12 @@ impl Tail {
                 ));
             }
             state.ends.last = Some(entry.log_id);
-            state.recent_len += entry_len(&entry);
+            let len = entry_len(&entry);
+            let index = entry.log_id.index;
+            state
+                .sizes
+                .append(index, u64::try_from(len).unwrap_or(u64::MAX));
+            state.recent_len += len;
             state.recent.push_back(entry);
         }
         Ok(state.epoch)
@@ -142,6 +156,7 @@ impl Tail {
             state.recent_len -= cut.as_ref().map_or(0, entry_len);
         }
         state.ends.last = last;
+        state.sizes.truncate(log_len);
         state.durable_len = state.durable_len.min(log_len);
         state.epoch += 1;
         true
@@ -159,6 +174,7 @@ impl Tail {
             state.recent_len -= gone.as_ref().map_or(0, entry_len);
         }
         state.ends.purged = state.ends.purged.max(Some(log_id));
+        state.sizes.purge(log_id.index + 1);
         state.ends.last = state.ends.last.max(Some(log_id));
         state.durable_len = state.durable_len.max(log_id.index + 1);
     }

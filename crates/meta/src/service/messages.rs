@@ -304,6 +304,7 @@ pub(crate) fn vote_request(group: u16, request: &VoteRequest<TypeConfig>) -> raf
         group: u32::from(group),
         vote: Some(request.vote.to_proto()),
         last_log_id: request.last_log_id.as_ref().map(Stored::to_proto),
+        leadership_transfer: request.leadership_transfer,
     }
 }
 
@@ -313,12 +314,11 @@ pub(crate) fn vote_request(group: u16, request: &VoteRequest<TypeConfig>) -> raf
 /// What is missing or out of range.
 pub(crate) fn read_vote_request(
     proto: raft::VoteRequest,
-    leadership_transfer: bool,
 ) -> Result<(u16, VoteRequest<TypeConfig>), MessageError> {
     let request = VoteRequest {
         vote: required(proto.vote, "vote")?,
         last_log_id: optional(proto.last_log_id)?,
-        leadership_transfer,
+        leadership_transfer: proto.leadership_transfer,
     };
     Ok((group_number(proto.group)?, request))
 }
@@ -471,6 +471,20 @@ mod tests {
         assert_eq!(read.prev_log_id, request.prev_log_id);
         assert_eq!(read.entries, request.entries);
         assert_eq!(read.leader_commit, request.leader_commit);
+    }
+
+    #[test]
+    fn a_request_for_a_vote_comes_back_from_the_wire_as_it_went() {
+        for leadership_transfer in [false, true] {
+            let request = VoteRequest {
+                vote: Vote::new(3, 7),
+                last_log_id: Some(log_id(2, 9)),
+                leadership_transfer,
+            };
+            let (group, read) = read_vote_request(vote_request(5, &request)).unwrap();
+            assert_eq!(group, 5);
+            assert_eq!(read, request);
+        }
     }
 
     #[test]

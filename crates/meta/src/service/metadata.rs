@@ -3,15 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_catalog::StoreError;
+use cairn_rpc::identity::META_CALLERS;
 use cairn_rpc::proto::meta;
 use cairn_rpc::proto::meta::meta_server::Meta;
-use cairn_rpc::status::{not_leader, refused, unknown};
-use cairn_types::id::{GroupId, NodeId};
+use cairn_rpc::status::{misdirected, not_leader, refused, unknown};
+use cairn_types::id::{ClusterId, GroupId, NodeId};
 use cairn_types::namespace::{DataQuery, MutationRequest, Query, Refusal, Reply, RootQuery, View};
 use cairn_types::outcome::Outcome;
 use tonic::{Request, Response, Status};
 
+use super::{admit, members};
+use crate::failure::one_line;
 use crate::group::{Group, GroupStatus, ProposeError, ReadError};
+use crate::label::Home;
+use crate::meta::GenesisError;
 use crate::node::Node;
 use crate::state::Tables;
 
@@ -35,6 +41,13 @@ impl MetadataService {
             .and_then(|group| self.node.group(group))
             .ok_or_else(|| Status::unavailable("no such group runs on this node"))
     }
+
+    /// A node that cannot read its tables must not lead, or no other one will answer.
+    fn unreadable(&self, group: GroupId, error: &StoreError) -> Status {
+        let reason = format!("group {group}: read the tables: {}", one_line(error));
+        self.node.failure().report(reason);
+        Status::data_loss("the tables of this node cannot be read")
+    }
 }
 
 #[tonic::async_trait]
@@ -43,7 +56,7 @@ impl Meta for MetadataService {
         &self,
         request: Request<meta::MutateRequest>,
     ) -> Result<Response<meta::MutateResponse>, Status> {
-        let message = request.into_inner();
+        let (_, message) = admit(&self.node, META_CALLERS, request)?;
         let group = self.group(message.group).map_err(refused)?;
         let request = message
             .request
@@ -64,7 +77,7 @@ impl Meta for MetadataService {
         &self,
         request: Request<meta::QueryRequest>,
     ) -> Result<Response<meta::QueryResponse>, Status> {
-        let message = request.into_inner();
+        let (_, message) = admit(&self.node, META_CALLERS, request)?;
         let group = self.group(message.group)?;
         let query = message
             .query
@@ -77,12 +90,13 @@ impl Meta for MetadataService {
             .map_err(|error| not_read(&error))?;
         let tables = Arc::clone(group.tables());
         let id = group.id();
-        let (index, result) = if is_long(&query) {
+        let read = if is_long(&query) {
             let pool = self.node.pool();
-            pool.run(move || read(&tables, id, &query)).await?
+            pool.run(move || read(&tables, id, &query)).await
         } else {
-            read(&tables, id, &query)?
+            read(&tables, id, &query)
         };
+        let (index, result) = read.map_err(|error| self.unreadable(id, &error))?;
         Ok(Response::new(meta::QueryResponse {
             index,
             result: Some(query_result(&result)),
@@ -91,8 +105,9 @@ impl Meta for MetadataService {
 
     async fn status(
         &self,
-        _request: Request<meta::StatusRequest>,
+        request: Request<meta::StatusRequest>,
     ) -> Result<Response<meta::StatusResponse>, Status> {
+        admit(&self.node, META_CALLERS, request)?;
         let groups = self.node.groups();
         let statuses = groups.iter().map(|group| group.status());
         let statuses: Vec<GroupStatus> = statuses
@@ -107,17 +122,82 @@ impl Meta for MetadataService {
             groups: statuses.iter().map(group_status).collect(),
         }))
     }
+
+    async fn identify(
+        &self,
+        _request: Request<meta::IdentifyRequest>,
+    ) -> Result<Response<meta::IdentifyResponse>, Status> {
+        let mut is_initialized = false;
+        for group in self.node.groups() {
+            let has_log = group.raft().is_initialized().await;
+            is_initialized |= has_log.map_err(|error| Status::internal(error.to_string()))?;
+        }
+        let home = self.node.home();
+        Ok(Response::new(meta::IdentifyResponse {
+            node: self.node.id().get(),
+            cluster: home
+                .map(|home| cairn_rpc::bytes::from_u128(home.cluster.get()))
+                .unwrap_or_default(),
+            is_initialized,
+            data_group_count: home.map_or(0, |home| u32::from(home.data_groups)),
+            name: self.node.name().to_owned(),
+        }))
+    }
+
+    async fn invite(
+        &self,
+        request: Request<meta::InviteRequest>,
+    ) -> Result<Response<meta::InviteResponse>, Status> {
+        let message = request.into_inner();
+        let cluster = cairn_rpc::bytes::to_u128("cluster", &message.cluster)?;
+        let data_groups = u16::try_from(message.data_group_count)
+            .map_err(|_| Status::invalid_argument("data_group_count is out of range"))?;
+        let own = self.node.id().get();
+        if message.node != own {
+            let reason = format!("the invitation is for node {}, this is {own}", message.node);
+            return Err(misdirected(Status::failed_precondition(reason)));
+        }
+        let home = Home {
+            cluster: ClusterId::new(cluster),
+            data_groups,
+        };
+        self.node.settle(home).await.map_err(|error| {
+            let text = one_line(&error);
+            match error {
+                GenesisError::Conflict { .. } => Status::failed_precondition(text),
+                _ => Status::internal(text),
+            }
+        })?;
+        Ok(Response::new(meta::InviteResponse {}))
+    }
+
+    async fn change_members(
+        &self,
+        request: Request<meta::ChangeMembersRequest>,
+    ) -> Result<Response<meta::ChangeMembersResponse>, Status> {
+        let (_, message) = admit(&self.node, META_CALLERS, request)?;
+        let group = self.group(message.group)?;
+        members::change(&group, &members::from_proto(message)).await?;
+        Ok(Response::new(meta::ChangeMembersResponse {}))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<meta::TransferLeaderRequest>,
+    ) -> Result<Response<meta::TransferLeaderResponse>, Status> {
+        let (_, message) = admit(&self.node, META_CALLERS, request)?;
+        let group = self.group(message.group)?;
+        members::transfer(&group, NodeId::new(message.to)).await?;
+        Ok(Response::new(meta::TransferLeaderResponse {}))
+    }
 }
 
 type Answered = (u64, Result<View, Refusal>);
 
 /// Reads the tables as they are now. The index is the last one that they certainly have.
-fn read(tables: &Tables, group: GroupId, query: &Query) -> Result<Answered, Status> {
+fn read(tables: &Tables, group: GroupId, query: &Query) -> Result<Answered, StoreError> {
     let index = tables.applied_index();
-    let result = cairn_catalog::query(&tables.freeze(), group, query).map_err(|error| {
-        tracing::error!(group = group.get(), error = ?error, "read the tables");
-        Status::data_loss("the tables of this node cannot be read")
-    })?;
+    let result = cairn_catalog::query(&tables.freeze(), group, query)?;
     Ok((index, result))
 }
 
@@ -147,6 +227,9 @@ fn is_long(query: &Query) -> bool {
 fn not_proposed(error: &ProposeError) -> Status {
     if let ProposeError::NotLeader(leader) = error {
         return not_leader(*leader);
+    }
+    if let ProposeError::TooLong(_) = error {
+        return refused(Status::invalid_argument(error.to_string()));
     }
     let status = Status::unavailable(error.to_string());
     match error.outcome() {

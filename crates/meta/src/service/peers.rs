@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use std::time::Duration;
 
 use cairn_rpc::identity::{Introduce, Role};
@@ -20,7 +22,6 @@ use openraft::{BasicNode, RaftNetworkFactory};
 use openraft_multi::{GroupNetworkAdapter, GroupRouter};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -31,9 +32,6 @@ use crate::consensus::{Snapshot, TypeConfig, Vote};
 use crate::skew::Skew;
 use crate::state::{Piece, Rows, SnapshotData};
 
-/// Says of a request for a vote that the leader asked for it, so that the leader's lease does not forbid it.
-pub(super) const TRANSFER: &str = "cairn-leadership-transfer";
-
 /// Entries may take longer than a heartbeat: they are written and synced before they are answered.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -42,6 +40,12 @@ const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Pieces of a snapshot on their way to the socket.
 const PIECES_IN_FLIGHT: usize = 2;
+
+/// A way that led nowhere is asked for anew, at most this often: the node may have moved.
+const DIAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long entries are kept after a snapshot was sent, for whoever took it to ask for what came after it.
+const FOLLOW_UP: Duration = Duration::from_mins(1);
 
 type Client = RaftClient<InterceptedService<Channel, Introduce>>;
 type RpcError = RPCError<TypeConfig>;
@@ -55,10 +59,35 @@ pub(crate) struct Peers {
 struct Links {
     dial: Dial,
     skew: Arc<Skew>,
-    cluster: OnceLock<Introduce>,
-    /// Address and channel by node. A node that moved is dialled anew.
-    by_node: RwLock<HashMap<u64, (String, Channel)>>,
+    introduce: OnceLock<Introduce>,
+    ways: RwLock<Ways>,
+    sending: Mutex<Sending>,
 }
+
+/// Where nodes are. Groups may differ in that for a while: each goes by its own membership.
+#[derive(Default)]
+struct Ways {
+    /// By group and node.
+    addresses: HashMap<(u16, u64), String>,
+    /// By node and address.
+    dialled: HashMap<(u64, String), Way>,
+}
+
+struct Way {
+    channel: Channel,
+    since: Duration,
+    leads_nowhere: bool,
+}
+
+/// Snapshots on their way to others.
+#[derive(Default)]
+struct Sending {
+    count: usize,
+    ended: Option<Duration>,
+}
+
+/// A snapshot on its way to another node.
+struct Underway(Arc<Links>);
 
 impl Peers {
     /// No channel yet; `dial` opens them.
@@ -67,8 +96,9 @@ impl Peers {
             links: Arc::new(Links {
                 dial,
                 skew,
-                cluster: OnceLock::new(),
-                by_node: RwLock::default(),
+                introduce: OnceLock::new(),
+                ways: RwLock::default(),
+                sending: Mutex::default(),
             }),
         }
     }
@@ -76,85 +106,161 @@ impl Peers {
     /// From now on calls say that they are from this node of this cluster; before, none can be made.
     pub(crate) fn introduce(&self, cluster: ClusterId, node: NodeId) {
         let introduce = || Introduce::new(cluster, node, Role::Meta);
-        self.links.cluster.get_or_init(introduce);
+        self.links.introduce.get_or_init(introduce);
     }
 
-    fn learn(&self, node: u64, address: &str) {
-        let by_node = &self.links.by_node;
-        let is_known = by_node
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&node)
-            .is_some_and(|(known, _)| known == address);
+    /// Takes note of where a group's membership has a node.
+    pub(crate) fn learn(&self, group: u16, node: u64, address: &str) {
+        let links = &self.links;
+        let is_known = links
+            .ways()
+            .addresses
+            .get(&(group, node))
+            .is_some_and(|known| known == address);
         if is_known {
             return;
         }
-        match (self.links.dial)(NodeId::new(node), address) {
-            Ok(channel) => {
-                let mut by_node = by_node.write().unwrap_or_else(PoisonError::into_inner);
-                by_node.insert(node, (address.to_owned(), channel));
-            }
-            Err(error) => tracing::warn!(node, error = %error, "no way to a peer"),
-        }
+        let mut ways = links.ways_mut();
+        ways.addresses.insert((group, node), address.to_owned());
+        let Ways { addresses, dialled } = &mut *ways;
+        dialled.retain(|(node, address), _| {
+            let mut used = addresses.iter();
+            used.any(|((_, known), place)| known == node && place == address)
+        });
     }
 
-    fn ask_for_vote(
-        &self,
-        group: u16,
-        request: &VoteRequest<TypeConfig>,
-    ) -> Request<raft::VoteRequest> {
-        let mut asked = self.links.request(messages::vote_request(group, request));
-        if request.leadership_transfer {
-            let yes = MetadataValue::from_static("1");
-            asked.metadata_mut().insert(TRANSFER, yes);
-        }
-        asked
+    /// Whether a snapshot is being sent, or was a moment ago: what came after it must stay in the log.
+    pub(crate) fn are_followed_up(&self) -> bool {
+        let now = self.links.skew.monotonic();
+        let sending = self.links.sending();
+        let is_recent = |ended: Duration| now.saturating_sub(ended) < FOLLOW_UP;
+        sending.count > 0 || sending.ended.is_some_and(is_recent)
     }
 
-    fn client(&self, node: u64) -> Result<Client, RpcError> {
-        let unreachable = |what: &str| RPCError::Unreachable(Unreachable::from_string(what));
-        let introduce = self.links.cluster.get();
-        let introduce = introduce.ok_or_else(|| unreachable("this node is of no cluster yet"))?;
-        let by_node = self.links.by_node.read();
-        let by_node = by_node.unwrap_or_else(PoisonError::into_inner);
-        let (_, channel) = by_node
-            .get(&node)
-            .ok_or_else(|| unreachable("the peer has no usable address"))?;
-        Ok(
-            RaftClient::with_interceptor(channel.clone(), introduce.to(NodeId::new(node)))
-                .max_decoding_message_size(MAX_MESSAGE_LEN)
-                .max_encoding_message_size(MAX_MESSAGE_LEN),
-        )
+    /// A channel to where a group's membership has a node, and what calls over it are to say.
+    ///
+    /// # Errors
+    /// Why there is no way.
+    pub(crate) fn way(&self, group: u16, node: u64) -> Result<(Channel, Introduce), &'static str> {
+        let introduce = self.links.introduce.get();
+        let introduce = introduce.ok_or("this node is of no cluster yet")?;
+        let channel = self.links.channel(group, node);
+        let channel = channel.ok_or("the peer has no usable address")?;
+        Ok((channel, introduce.to(NodeId::new(node))))
+    }
+
+    fn client(&self, group: u16, node: u64) -> Result<Client, RpcError> {
+        let way = self.way(group, node);
+        let (channel, introduce) =
+            way.map_err(|what| RPCError::Unreachable(Unreachable::from_string(what)))?;
+        Ok(RaftClient::with_interceptor(channel, introduce)
+            .max_decoding_message_size(MAX_MESSAGE_LEN)
+            .max_encoding_message_size(MAX_MESSAGE_LEN))
     }
 }
 
 impl Links {
+    fn ways(&self) -> RwLockReadGuard<'_, Ways> {
+        self.ways.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ways_mut(&self) -> RwLockWriteGuard<'_, Ways> {
+        self.ways.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way to a node, opened now if there is none yet or if the one that there is leads nowhere.
+    fn channel(&self, group: u16, node: u64) -> Option<Channel> {
+        let now = self.skew.monotonic();
+        let key = {
+            let ways = self.ways();
+            let key = (node, ways.addresses.get(&(group, node))?.clone());
+            if let Some(way) = ways.dialled.get(&key)
+                && !(way.leads_nowhere && now.saturating_sub(way.since) >= DIAL_PAUSE)
+            {
+                return Some(way.channel.clone());
+            }
+            key
+        };
+        match (self.dial)(NodeId::new(node), &key.1) {
+            Ok(channel) => {
+                let way = Way {
+                    channel: channel.clone(),
+                    since: now,
+                    leads_nowhere: false,
+                };
+                self.ways_mut().dialled.insert(key, way);
+                Some(channel)
+            }
+            Err(error) => {
+                tracing::warn!(node, error = %error, "no way to a peer");
+                None
+            }
+        }
+    }
+
+    /// Takes note that nobody answers there, or somebody else.
+    fn leads_nowhere(&self, group: u16, node: u64) {
+        let mut ways = self.ways_mut();
+        let Ways { addresses, dialled } = &mut *ways;
+        let address = addresses.get(&(group, node));
+        let way = address.and_then(|address| dialled.get_mut(&(node, address.clone())));
+        if let Some(way) = way {
+            way.leads_nowhere = true;
+        }
+    }
+
     /// A request that tells this node's clock.
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         self.skew.tell(request.metadata_mut());
         request
     }
+
+    /// Waits for an answer, `limit` at most, and takes note of the answering node's clock.
+    async fn answered<T>(
+        &self,
+        (group, node): (u16, u64),
+        limit: Duration,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, RpcError> {
+        let begun = self.skew.monotonic();
+        match tokio::time::timeout(limit, call).await {
+            Ok(Ok(response)) => {
+                let elapsed = self.skew.monotonic().saturating_sub(begun);
+                self.skew.observe(node, response.metadata(), elapsed);
+                Ok(response.into_inner())
+            }
+            Ok(Err(status)) => {
+                let error = failed(&status);
+                if matches!(error, RPCError::Unreachable(_)) {
+                    self.leads_nowhere(group, node);
+                }
+                Err(error)
+            }
+            Err(_) => Err(RPCError::Network(NetworkError::from_string(format!(
+                "no answer within {limit:?}"
+            )))),
+        }
+    }
 }
 
-/// Waits for an answer of `node`, `limit` at most, and takes note of its clock.
-async fn answered<T>(
-    links: &Links,
-    node: u64,
-    limit: Duration,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, RpcError> {
-    let begun = links.skew.monotonic();
-    match tokio::time::timeout(limit, call).await {
-        Ok(Ok(response)) => {
-            let elapsed = links.skew.monotonic().saturating_sub(begun);
-            links.skew.observe(node, response.metadata(), elapsed);
-            Ok(response.into_inner())
-        }
-        Ok(Err(status)) => Err(failed(&status)),
-        Err(_) => Err(RPCError::Network(NetworkError::from_string(format!(
-            "no answer within {limit:?}"
-        )))),
+impl Underway {
+    fn begin(links: &Arc<Links>) -> Self {
+        links.sending().count += 1;
+        Self(Arc::clone(links))
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let now = self.0.skew.monotonic();
+        let mut sending = self.0.sending();
+        sending.count -= 1;
+        sending.ended = Some(now);
     }
 }
 
@@ -187,12 +293,12 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         } else {
             APPEND_TIMEOUT
         };
-        let mut client = self.client(target)?;
+        let mut client = self.client(group, target)?;
         let request = self
             .links
             .request(messages::append_request(group, &request));
         let call = client.append_entries(request);
-        let response = answered(&self.links, target, limit, call).await?;
+        let response = self.links.answered((group, target), limit, call).await?;
         messages::read_append_response(response).map_err(|error| malformed(&error))
     }
 
@@ -203,9 +309,10 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(target)?;
-        let call = client.vote(self.ask_for_vote(group, &request));
-        let response = answered(&self.links, target, option.hard_ttl(), call).await?;
+        let mut client = self.client(group, target)?;
+        let request = self.links.request(messages::vote_request(group, &request));
+        let (limit, call) = (option.hard_ttl(), client.vote(request));
+        let response = self.links.answered((group, target), limit, call).await?;
         messages::read_vote_response(response).map_err(|error| malformed(&error))
     }
 
@@ -216,9 +323,10 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(target)?;
-        let call = client.pre_vote(self.ask_for_vote(group, &request));
-        let response = answered(&self.links, target, option.hard_ttl(), call).await?;
+        let mut client = self.client(group, target)?;
+        let request = self.links.request(messages::vote_request(group, &request));
+        let (limit, call) = (option.hard_ttl(), client.pre_vote(request));
+        let response = self.links.answered((group, target), limit, call).await?;
         messages::read_vote_response(response).map_err(|error| malformed(&error))
     }
 
@@ -241,7 +349,8 @@ impl GroupRouter<TypeConfig, u16> for Peers {
             meta: snapshot.meta,
             state_hash: rows.state_hash,
         };
-        let client = self.client(target)?;
+        let client = self.client(group, target)?;
+        let _underway = Underway::begin(&self.links);
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = send_snapshot(client, header, rows) => sent,
@@ -255,12 +364,12 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(target)?;
+        let mut client = self.client(group, target)?;
         let request = self
             .links
             .request(messages::transfer_request(group, &request));
-        let call = client.transfer_leader(request);
-        answered(&self.links, target, option.hard_ttl(), call).await?;
+        let (limit, call) = (option.hard_ttl(), client.transfer_leader(request));
+        self.links.answered((group, target), limit, call).await?;
         Ok(Ok(()))
     }
 }
@@ -352,7 +461,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetwork {
     type Network = GroupNetworkAdapter<TypeConfig, u16, Peers>;
 
     async fn new_client(&mut self, target: u64, node: &BasicNode) -> Self::Network {
-        self.peers.learn(target, &node.addr);
+        self.peers.learn(self.group, target, &node.addr);
         GroupNetworkAdapter::new(self.peers.clone(), target, self.group)
     }
 }

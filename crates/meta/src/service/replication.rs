@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_rpc::identity::{Check, RAFT_CALLERS};
+use cairn_rpc::identity::RAFT_CALLERS;
 use cairn_rpc::proto::raft;
 use cairn_rpc::proto::raft::raft_server::Raft;
-use openraft::raft::TransferLeaderError;
+use openraft::raft::{AppendEntriesResponse, TransferLeaderError};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::admit;
 use super::messages::{self, MessageError, SnapshotHeader, Stored};
-use super::peers::TRANSFER;
-use crate::consensus::{GroupRaft, Snapshot, TypeConfig, Vote};
+use crate::consensus::{Snapshot, TypeConfig, Vote};
 use crate::group::Group;
 use crate::node::Node;
 use crate::state::{SnapshotData, StageError, Staging};
@@ -27,36 +27,19 @@ pub struct RaftService {
     node: Arc<Node>,
 }
 
-/// What a caller says of itself.
-struct Caller(MetadataMap);
-
-impl Caller {
-    /// Whether the leader asked it to take over.
-    fn is_heir(&self) -> bool {
-        self.0.contains_key(TRANSFER)
-    }
-}
-
 impl RaftService {
     pub(crate) fn new(node: Arc<Node>) -> Self {
         Self { node }
     }
 
-    /// Takes a request apart, if it is from this node's cluster.
-    fn admit<T>(&self, request: Request<T>) -> Result<(Caller, T), Status> {
-        let cluster = self
-            .node
-            .cluster()
-            .ok_or_else(|| Status::unavailable("this node is of no cluster yet"))?;
-        let (metadata, _, message) = request.into_parts();
-        Check::new(cluster, self.node.id(), RAFT_CALLERS).check(&metadata)?;
-        Ok((Caller(metadata), message))
+    fn admit<T>(&self, request: Request<T>) -> Result<(MetadataMap, T), Status> {
+        admit(&self.node, RAFT_CALLERS, request)
     }
 
     /// An answer that tells this node's clock, after taking note of the caller's.
-    fn answer<T>(&self, caller: &Caller, node: u64, message: T) -> Response<T> {
+    fn answer<T>(&self, caller: &MetadataMap, node: u64, message: T) -> Response<T> {
         let skew = self.node.skew();
-        skew.observe(node, &caller.0, Duration::ZERO);
+        skew.observe(node, caller, Duration::ZERO);
         let mut response = Response::new(message);
         skew.tell(response.metadata_mut());
         response
@@ -68,8 +51,23 @@ impl RaftService {
             .ok_or_else(|| Status::not_found("no such group on this node"))
     }
 
-    fn raft(&self, group: u16) -> Result<GroupRaft, Status> {
-        Ok(self.group(group)?.raft().clone())
+    /// Answers a request for a vote, or for what the answer to one would be.
+    async fn ballot(
+        &self,
+        request: Request<raft::VoteRequest>,
+        is_pre_vote: bool,
+    ) -> Result<Response<raft::VoteResponse>, Status> {
+        let (caller, request) = self.admit(request)?;
+        let (group, request) = messages::read_vote_request(request).map_err(malformed)?;
+        let from = request.vote.leader_id.node_id;
+        let group = self.group(group)?;
+        let response = if is_pre_vote {
+            group.raft().pre_vote(request).await
+        } else {
+            group.raft().vote(request).await
+        };
+        let response = messages::vote_response(&response.map_err(stopped)?);
+        Ok(self.answer(&caller, from, response))
     }
 }
 
@@ -91,8 +89,16 @@ impl Raft for RaftService {
         let (caller, request) = self.admit(request)?;
         let (group, request) = messages::read_append_request(request).map_err(malformed)?;
         let from = request.vote.leader_id.node_id;
-        let response = self.raft(group)?.append_entries(request).await;
-        let response = messages::append_response(&response.map_err(stopped)?);
+        let group = self.group(group)?;
+        let response = group
+            .raft()
+            .append_entries(request)
+            .await
+            .map_err(stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            group.hear_leader();
+        }
+        let response = messages::append_response(&response);
         Ok(self.answer(&caller, from, response))
     }
 
@@ -100,26 +106,14 @@ impl Raft for RaftService {
         &self,
         request: Request<raft::VoteRequest>,
     ) -> Result<Response<raft::VoteResponse>, Status> {
-        let (caller, request) = self.admit(request)?;
-        let (group, request) =
-            messages::read_vote_request(request, caller.is_heir()).map_err(malformed)?;
-        let from = request.vote.leader_id.node_id;
-        let response = self.raft(group)?.vote(request).await;
-        let response = messages::vote_response(&response.map_err(stopped)?);
-        Ok(self.answer(&caller, from, response))
+        self.ballot(request, false).await
     }
 
     async fn pre_vote(
         &self,
         request: Request<raft::VoteRequest>,
     ) -> Result<Response<raft::VoteResponse>, Status> {
-        let (caller, request) = self.admit(request)?;
-        let (group, request) =
-            messages::read_vote_request(request, caller.is_heir()).map_err(malformed)?;
-        let from = request.vote.leader_id.node_id;
-        let response = self.raft(group)?.pre_vote(request).await;
-        let response = messages::vote_response(&response.map_err(stopped)?);
-        Ok(self.answer(&caller, from, response))
+        self.ballot(request, true).await
     }
 
     async fn install_snapshot(
@@ -159,12 +153,9 @@ impl Raft for RaftService {
     ) -> Result<Response<raft::TransferLeaderResponse>, Status> {
         let (_, request) = self.admit(request)?;
         let (group, request) = messages::read_transfer_request(request).map_err(malformed)?;
-        let raft = self.raft(group)?;
-        match raft
-            .handle_transfer_leader(request)
-            .await
-            .map_err(stopped)?
-        {
+        let group = self.group(group)?;
+        let answer = group.raft().handle_transfer_leader(request).await;
+        match answer.map_err(stopped)? {
             Ok(()) => Ok(Response::new(raft::TransferLeaderResponse {})),
             Err(refusal) => Err(transfer_refused(&refusal)),
         }

@@ -15,6 +15,7 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 
 use super::snapshot::{self, SnapshotData};
 use super::tables::{Applied, Tables};
+use crate::blocking::blocking;
 use crate::consensus::{
     Answer, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
@@ -25,6 +26,9 @@ const CHUNK_ENTRIES: usize = 128;
 
 /// And their bytes.
 const CHUNK_LEN: usize = 1024 * 1024;
+
+/// One write is closed when it has this many rows: a single command may remove thousands.
+const WRITE_ROWS: usize = 20_000;
 
 type Item = EntryResponder<TypeConfig>;
 
@@ -52,14 +56,28 @@ impl StateMachine {
         Ok(machine)
     }
 
-    /// Applies a chunk: each command sees the effects of those before it, and all go to the tables in one write.
+    /// Applies a chunk: each command sees the effects of those before it, and all go to the tables in one write, or in several
+    /// if there are very many. Blocks.
     fn apply_chunk(&self, chunk: &[Item]) -> io::Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(chunk.len());
+        while answers.len() < chunk.len() {
+            let rest = chunk.get(answers.len()..).unwrap_or_default();
+            answers.extend(self.apply_some(rest)?);
+        }
+        self.entries
+            .inc_by(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        self.learn_activated()?;
+        Ok(answers)
+    }
+
+    /// Applies entries until there are none left, or enough for one write, and writes.
+    fn apply_some(&self, entries: &[Item]) -> io::Result<Vec<Answer>> {
         let view = self.tables.latest();
         let mut overlay = Overlay::new(&view);
         let mut applied = self.tables.applied();
-        let mut answers = Vec::with_capacity(chunk.len());
+        let mut answers = Vec::with_capacity(entries.len());
         let group = GroupId::new(self.tables.group());
-        for (entry, _) in chunk {
+        for (entry, _) in entries {
             let answer = match &entry.payload {
                 EntryPayload::Blank => Answer::Nothing,
                 EntryPayload::Membership(membership) => {
@@ -76,11 +94,11 @@ impl StateMachine {
             };
             applied.log_id = Some(entry.log_id);
             answers.push(answer);
+            if overlay.write_count() >= WRITE_ROWS {
+                break;
+            }
         }
         self.tables.write(overlay.into_writes(), applied)?;
-        self.entries
-            .inc_by(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        self.learn_activated()?;
         Ok(answers)
     }
 
@@ -137,7 +155,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let answers = self.apply_chunk(&chunk)?;
+            let answers = blocking(|| self.apply_chunk(&chunk))?;
             // Answered only after the write: what was answered is there for every later read.
             for ((_, responder), answer) in chunk.into_iter().zip(answers) {
                 if let Some(responder) = responder {
@@ -166,13 +184,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             .stage(&self.tables)
             .await
             .map_err(io::Error::other)?;
-        staging
-            .install(Applied {
-                log_id: meta.last_log_id,
-                membership: meta.last_membership.clone(),
-            })
-            .map_err(io::Error::from)?;
-        self.learn_activated()
+        let applied = Applied {
+            log_id: meta.last_log_id,
+            membership: meta.last_membership.clone(),
+        };
+        blocking(|| {
+            staging.install(applied)?;
+            self.learn_activated()
+        })
     }
 
     /// Cut anew each time it is asked for: the tables are the snapshot.

@@ -37,16 +37,22 @@ pub(crate) enum Piece {
     },
 }
 
-/// The rows of a snapshot as they are read. Dropping it ends the reading.
+/// The rows of a snapshot. They are read from the first `next` on: most snapshots are made for their place in the log alone.
+/// Dropping it ends the reading.
 pub(crate) struct Rows {
     /// The hash chained over everything that made these rows.
     pub(crate) state_hash: u128,
+    start: Option<oneshot::Sender<()>>,
     pieces: mpsc::Receiver<io::Result<Piece>>,
 }
 
 impl Rows {
     /// The next piece; `None` when the reader ended before `Piece::End`. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<io::Result<Piece>> {
+        if let Some(start) = self.start.take() {
+            // A reader that is gone has said why, or is missed below.
+            let _ = start.send(());
+        }
         self.pieces.recv().await
     }
 }
@@ -170,11 +176,12 @@ impl Staging {
         Ok(())
     }
 
-    /// Puts the filled generation in the place of the one in use. Durable when it returns.
+    /// Puts the filled generation in the place of the one in use. Durable when it returns. Blocks for a sync.
     pub(super) fn install(mut self, applied: Applied) -> Result<(), AccessError> {
-        self.tables.flip(self.generation, applied)?;
+        // Before it is tried: one that fails may have made these tables the ones in use. If not, they are dropped when the
+        // node starts again.
         self.is_installed = true;
-        Ok(())
+        self.tables.flip(self.generation, applied)
     }
 }
 
@@ -203,26 +210,44 @@ fn take(piece: &mut Bytes, len: u32) -> Result<Bytes, StageError> {
 pub(super) async fn cut(tables: &Arc<Tables>) -> io::Result<Snapshot> {
     let (header_sender, header) = oneshot::channel();
     let (pieces_sender, pieces) = mpsc::channel(PIECES_AHEAD);
+    let (start_sender, start) = oneshot::channel();
     let tables = Arc::clone(tables);
+    let asked = Asked {
+        header: header_sender,
+        start,
+        pieces: pieces_sender,
+    };
     std::thread::Builder::new()
         .name("meta-snapshot".to_owned())
-        .spawn(move || read_tables(&tables, header_sender, &pieces_sender))?;
+        .spawn(move || read_tables(&tables, asked))?;
     let (meta, state_hash) = header
         .await
         .map_err(|_| io::Error::other("the reader of a snapshot has ended"))??;
     Ok(Snapshot {
         meta,
-        snapshot: SnapshotData::Cut(Rows { state_hash, pieces }),
+        snapshot: SnapshotData::Cut(Rows {
+            state_hash,
+            start: Some(start_sender),
+            pieces,
+        }),
     })
 }
 
 type Header = (SnapshotMeta, u128);
 
-fn read_tables(
-    tables: &Tables,
+/// What the reader of a snapshot talks to.
+struct Asked {
     header: oneshot::Sender<io::Result<Header>>,
-    pieces: &mpsc::Sender<io::Result<Piece>>,
-) {
+    start: oneshot::Receiver<()>,
+    pieces: mpsc::Sender<io::Result<Piece>>,
+}
+
+fn read_tables(tables: &Tables, asked: Asked) {
+    let Asked {
+        header,
+        start,
+        pieces,
+    } = asked;
     let frozen = match freeze(tables) {
         Ok((found, view)) => {
             // Whoever asked may have gone away.
@@ -236,7 +261,10 @@ fn read_tables(
             return;
         }
     };
-    if let Err(error) = send_rows(&frozen, pieces) {
+    if start.blocking_recv().is_err() {
+        return;
+    }
+    if let Err(error) = send_rows(&frozen, &pieces) {
         let _ = pieces.blocking_send(Err(error));
     }
 }

@@ -139,7 +139,8 @@ impl Tables {
         Ok(generation)
     }
 
-    /// Makes a generation that was filled the one in use: durable when it returns. The one before is dropped.
+    /// Makes a generation that was filled the one in use: durable when it returns. The one before is dropped. After an error
+    /// it may be in use or not: the group must not go on.
     pub(super) fn flip(&self, generation: u64, applied: Applied) -> Result<(), AccessError> {
         let mut batch = WriteBatch::default();
         batch.put_cf(
@@ -153,7 +154,11 @@ impl Tables {
         self.database.sync()?;
         let before = self.generation.swap(generation, Ordering::SeqCst);
         self.set_applied(applied);
-        self.database.drop_tables(self.group, before)
+        if let Err(error) = self.database.drop_tables(self.group, before) {
+            // They are dropped when the node starts again.
+            tracing::warn!(group = self.group, error = %error, "drop replaced tables");
+        }
+        Ok(())
     }
 
     fn add_applied(&self, applied: &Applied, with_membership: bool, batch: &mut WriteBatch) {
@@ -165,6 +170,12 @@ impl Tables {
             let membership = applied.membership.to_stored();
             batch.put_cf(&rows, row_key(self.group, Row::Membership), membership);
         }
+    }
+
+    /// Holds up whoever applies to these tables until it is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_up(&self) -> impl Sized + '_ {
+        self.applied.write().unwrap()
     }
 
     fn set_applied(&self, applied: Applied) {

@@ -62,6 +62,12 @@ impl Cluster {
         let dir = self.dirs.get(usize::try_from(id).unwrap() - 1).unwrap();
         MetaConfig {
             snapshot_entries: self.snapshot_entries,
+            // What is in a snapshot may go soon, where there is to be one.
+            log_bytes: if self.snapshot_entries < 100 {
+                64 * 1024
+            } else {
+                256 * 1024 * 1024
+            },
             ..config(dir.path(), id)
         }
     }
@@ -212,9 +218,13 @@ async fn a_node_without_a_majority_neither_answers_nor_promises() {
         Ok(Err(status)) => assert_eq!(status.code(), Code::Unavailable),
         Ok(Ok(done)) => panic!("{done:?} without a majority"),
     }
+    // It may still be said to lead: nobody expires that. But nobody answers.
+    let is_ready = || cluster.node(leader).meta.is_ready();
+    eventually("it knows that it is not ready", async || !is_ready()).await;
     for other in (1..=3).filter(|id| *id != leader) {
         cluster.restart(other).await;
     }
+    eventually("it is ready", async || cluster.node(leader).meta.is_ready()).await;
     cluster.seeker().put("key", "z").await;
     assert_eq!(cluster.seeker().get("key").await.as_deref(), Some("z"));
 }
@@ -252,7 +262,7 @@ async fn a_member_that_lost_everything_is_replaced_by_a_new_one() {
     let new = Running::start(cluster.config(4), &cluster.net)
         .await
         .unwrap();
-    new.meta.join(CLUSTER).await.unwrap();
+    new.meta.join(CLUSTER, 1).await.unwrap();
     cluster.nodes.push(new);
     let wanted: Vec<u64> = (1..=4).filter(|id| *id != lost).collect();
     let changed = || async {
@@ -275,6 +285,56 @@ async fn a_member_that_lost_everything_is_replaced_by_a_new_one() {
     cluster.take(*old).kill();
     seeker.put("after", "x").await;
     assert!(seeker.get("key-199").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_member_that_is_not_there_never_becomes_a_voter() {
+    let cluster = Cluster::start(10_000).await;
+    let leader = cluster.leader().await;
+    let changed = cluster
+        .node(leader)
+        .meta
+        .change_members(members(&[1, 2, 3, 4]));
+    let error = changed.await.unwrap_err();
+    assert!(
+        error.to_string().contains("node 4 is not up to date"),
+        "{error}"
+    );
+    let voters: Vec<NodeId> = (1..=3).map(NodeId::new).collect();
+    assert!(cluster.data().iter().all(|group| group.voters == voters));
+    cluster.seeker().put("key", "x").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_an_hour_ahead_does_not_lead_with_one_peer_down() {
+    let ahead: SharedClock = Arc::new(HourAhead(SystemClock::shared()));
+    let mut cluster = Cluster::start_by(&ahead, 10_000).await;
+    cluster.seeker().put("key", "x").await;
+    cluster.take(1).kill();
+    // Longer than anything that was heard of the first counts.
+    // One against one: nobody can tell which is right, so neither goes on.
+    let asked = Stopwatch::start();
+    let mut clients = [2, 3].map(|id| cluster.node(id).client());
+    while asked.elapsed() < Duration::from_secs(7) {
+        for client in &mut clients {
+            let request = put_request("key", "y");
+            let proposed = mutate(client, DATA, &request);
+            let proposed = tokio::time::timeout(Duration::from_secs(1), proposed).await;
+            let is_done = matches!(proposed, Ok(Ok(_)));
+            assert!(
+                !is_done || asked.elapsed() < Duration::from_secs(6),
+                "{proposed:?}"
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.restart(1).await;
+    let request = put_request("key", "z");
+    let (_, result) = cluster.seeker().mutate(&request).await;
+    let Ok(Reply::Data(DataReply::Committed(committed))) = result else {
+        panic!("{result:?}");
+    };
+    assert!(committed.last_modified.millis_since(now()) < 60_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -312,6 +372,7 @@ async fn raft_of_another_cluster_or_of_nobody_is_refused() {
             committed: false,
         }),
         last_log_id: None,
+        leadership_transfer: false,
     };
     let refused = client.vote(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);

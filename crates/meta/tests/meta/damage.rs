@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use cairn_meta::OpenError;
+use cairn_meta::{GenesisError, Meta, MetaConfig, OpenError, identify};
+use cairn_runtime::{Metrics, SystemClock, Tasks};
+use cairn_types::id::ClusterId;
 use tempfile::TempDir;
 
 use crate::harness::{CLUSTER, Net, Running, config, get, members, put, single};
@@ -117,4 +119,59 @@ async fn a_missing_database_beside_a_label_is_refused() {
         .await
         .expect("everything is gone");
     assert!(matches!(error, OpenError::ShortenedLog { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_short_watermark_beside_a_label_is_refused() {
+    let dir = used().await;
+    let watermark = dir.path().join("WATERMARK");
+    let file = OpenOptions::new().write(true).open(&watermark).unwrap();
+    file.set_len(100).unwrap();
+    let short = refused_or_whole(dir.path()).await.expect("it is cut short");
+    assert!(matches!(short, OpenError::Watermark { .. }), "{short}");
+    fs::remove_file(&watermark).unwrap();
+    let gone = refused_or_whole(dir.path()).await.expect("it is gone");
+    assert!(matches!(gone, OpenError::Watermark { .. }), "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_was_wiped_is_another_node_and_votes_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let fresh = || MetaConfig::new(dir.path());
+    let first = open(fresh()).await.unwrap();
+    let (node, groups) = (first.node(), first.status().unwrap());
+    assert!(groups.is_empty(), "no group before it is of a cluster");
+    first.close().await;
+    let again = open(fresh()).await.unwrap();
+    assert_eq!(again.node(), node, "from the first start on");
+    again.join(CLUSTER, 3).await.unwrap();
+    assert_eq!(
+        again.status().unwrap().len(),
+        4,
+        "whatever it is configured for"
+    );
+    again.join(CLUSTER, 3).await.unwrap();
+    for (cluster, count) in [(CLUSTER, 4), (ClusterId::new(2), 3)] {
+        let other = again.join(cluster, count).await;
+        assert!(
+            matches!(other, Err(GenesisError::Conflict { .. })),
+            "{other:?}"
+        );
+    }
+    again.close().await;
+    assert_eq!(identify(dir.path()).unwrap(), Some((CLUSTER, node)));
+    fs::remove_file(dir.path().join("NODE")).unwrap();
+    let nobodys = open(fresh()).await.unwrap_err();
+    assert!(matches!(nobodys, OpenError::Unlabelled { .. }), "{nobodys}");
+    fs::remove_dir_all(dir.path().join("db")).unwrap();
+    fs::remove_file(dir.path().join("WATERMARK")).unwrap();
+    let wiped = open(fresh()).await.unwrap();
+    assert_ne!(wiped.node(), node);
+    assert_eq!(wiped.cluster(), None);
+    wiped.close().await;
+}
+
+async fn open(config: MetaConfig) -> Result<Meta, OpenError> {
+    let (tasks, metrics) = (Tasks::new(), Metrics::new());
+    Meta::open(config, SystemClock::shared(), &tasks, &metrics).await
 }

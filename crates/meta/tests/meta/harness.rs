@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_meta::{DatabaseError, Meta, MetaConfig, OpenError};
+use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::proto::meta;
 use cairn_rpc::proto::meta::meta_client::MetaClient;
 use cairn_rpc::server;
@@ -27,12 +28,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 pub(crate) const CLUSTER: ClusterId = ClusterId::new(0xc1);
 pub(crate) const BUCKET: BucketId = BucketId::new(1);
 /// The data group of `BUCKET` in these tests.
 pub(crate) const DATA: u16 = 1;
+
+/// A client of the cluster.
+pub(crate) type Client = MetaClient<InterceptedService<Channel, Introduce>>;
 
 type Listener = mpsc::Sender<io::Result<DuplexStream>>;
 
@@ -80,11 +85,18 @@ pub(crate) struct Running {
     runtime: Option<Runtime>,
 }
 
+/// A client over a channel, as a gateway of the cluster.
+pub(crate) fn introduced(channel: Channel) -> Client {
+    let gateway = Introduce::new(CLUSTER, NodeId::new(1_000), Role::Gateway);
+    MetaClient::with_interceptor(channel, gateway)
+}
+
 /// Small and quick: two groups.
 pub(crate) fn config(dir: &Path, id: u64) -> MetaConfig {
     MetaConfig {
         data_groups: 1,
-        ..MetaConfig::new(dir, NodeId::new(id))
+        proposed_node: Some(NodeId::new(id)),
+        ..MetaConfig::new(dir)
     }
 }
 
@@ -99,7 +111,7 @@ impl Running {
         mut config: MetaConfig,
         net: &Net,
     ) -> Result<Self, OpenError> {
-        let id = config.node.get();
+        let id = config.proposed_node.unwrap().get();
         let peers = net.clone();
         config.dial = Arc::new(move |node, _| Ok(peers.channel(node.get())));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -151,8 +163,8 @@ impl Running {
             .expect("the directory is free")
     }
 
-    pub(crate) fn client(&self) -> MetaClient<Channel> {
-        MetaClient::new(self.net.channel(self.id))
+    pub(crate) fn client(&self) -> Client {
+        introduced(self.net.channel(self.id))
     }
 
     pub(crate) fn count(&self, counter: &str) -> u64 {
@@ -164,7 +176,8 @@ impl Running {
         self.meta.shutdown().await;
     }
 
-    /// As a crash of the process ends it: nothing is handed over, and nothing is written that was not.
+    /// Drops it where it stands: nothing is handed over, calls are cut off. The threads that write end in order, so this shows
+    /// what the others do when one is gone, and not what a crash leaves on its disk.
     pub(crate) fn kill(self) {
         drop(self);
     }
@@ -212,7 +225,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) async fn mutate(
-    client: &mut MetaClient<Channel>,
+    client: &mut Client,
     group: u16,
     request: &MutationRequest,
 ) -> Result<(u64, Result<Reply, Refusal>), Status> {
@@ -229,7 +242,7 @@ pub(crate) async fn mutate(
 }
 
 pub(crate) async fn query(
-    client: &mut MetaClient<Channel>,
+    client: &mut Client,
     group: u16,
     query: &Query,
 ) -> Result<Result<View, Refusal>, Status> {
@@ -244,7 +257,7 @@ pub(crate) async fn query(
     })
 }
 
-pub(crate) async fn open_bucket(client: &mut MetaClient<Channel>) {
+pub(crate) async fn open_bucket(client: &mut Client) {
     let open = data(DataMutation::OpenBucket {
         bucket: BUCKET,
         name: BucketName::parse("bucket").unwrap(),
@@ -272,21 +285,14 @@ pub(crate) fn put_request(name: &str, content: &str) -> MutationRequest {
     })
 }
 
-pub(crate) async fn put(
-    client: &mut MetaClient<Channel>,
-    name: &str,
-    content: &str,
-) -> Result<(), Status> {
+pub(crate) async fn put(client: &mut Client, name: &str, content: &str) -> Result<(), Status> {
     let (_, result) = mutate(client, DATA, &put_request(name, content)).await?;
     result.expect("the bucket is open");
     Ok(())
 }
 
 /// The inline content of a key, if it is there.
-pub(crate) async fn get(
-    client: &mut MetaClient<Channel>,
-    name: &str,
-) -> Result<Option<String>, Status> {
+pub(crate) async fn get(client: &mut Client, name: &str) -> Result<Option<String>, Status> {
     let wanted = Query::Data(DataQuery::Object {
         bucket: BUCKET,
         key: key(name),
@@ -305,12 +311,12 @@ pub(crate) async fn get(
 /// A client that finds the leader, and tries again what certainly did not happen.
 #[derive(Clone)]
 pub(crate) struct Seeker {
-    clients: Vec<(u64, MetaClient<Channel>)>,
+    clients: Vec<(u64, Client)>,
 }
 
 impl Seeker {
     pub(crate) fn new(net: &Net, nodes: &[u64]) -> Self {
-        let client = |node: &u64| (*node, MetaClient::new(net.channel(*node)));
+        let client = |node: &u64| (*node, introduced(net.channel(*node)));
         Self {
             clients: nodes.iter().map(client).collect(),
         }
@@ -344,10 +350,7 @@ impl Seeker {
     }
 
     /// Asks one node after the other, each with a second to answer, for 30 seconds at most.
-    async fn ask<T>(
-        &mut self,
-        call: impl AsyncFn(&mut MetaClient<Channel>) -> Result<T, Status>,
-    ) -> T {
+    async fn ask<T>(&mut self, call: impl AsyncFn(&mut Client) -> Result<T, Status>) -> T {
         let asking = async {
             loop {
                 for (_, client) in &mut self.clients {

@@ -9,3 +9,4 @@ mod cluster;
 mod damage;
 mod harness;
 mod single;
+mod sockets;

@@ -181,3 +181,16 @@ async fn many_mutations_at_once_share_syncs() {
     assert!(watermarks <= intervals + 2, "{watermarks} in {took:?}");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_command_that_is_too_long_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = single(dir.path()).await;
+    let mut client = node.client();
+    let long = put_request("long", &"x".repeat(2 * 1024 * 1024));
+    let refused = mutate(&mut client, DATA, &long).await.unwrap_err();
+    assert_eq!(outcome(&refused), Outcome::Refused);
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    put(&mut client, "short", "x").await.unwrap();
+    node.stop().await;
+}

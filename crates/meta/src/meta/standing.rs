@@ -1,0 +1,33 @@
+//! Where a node stands in its cluster.
+
+use cairn_types::id::{ClusterId, GroupId};
+
+use super::Meta;
+
+impl Meta {
+    /// The cluster that this node is of and how many data groups that has, once it made, joined or was invited to one.
+    pub fn home(&self) -> Option<(ClusterId, u16)> {
+        let home = self.node.home()?;
+        Some((home.cluster, home.data_groups))
+    }
+
+    /// Whether every group has a log here. A node that has just joined gets them from the groups' leaders.
+    pub async fn is_initialized(&self) -> bool {
+        let groups = self.node.groups();
+        for group in &groups {
+            // One that has stopped says so elsewhere.
+            if !group.raft().is_initialized().await.unwrap_or(false) {
+                return false;
+            }
+        }
+        !groups.is_empty()
+    }
+
+    /// Whether this node believes that it leads a group now. Does not block; good for choosing who does what can be done twice.
+    pub fn leads(&self, group: GroupId) -> bool {
+        self.node
+            .groups()
+            .iter()
+            .any(|known| known.id() == group && known.is_leader())
+    }
+}
