@@ -11,13 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use cairn_meta::{DatabaseError, Dial, GroupStatus, LabelError, Meta, MetaConfig, OpenError};
 use cairn_rpc::channel::{InProcess, in_process};
-use cairn_rpc::identity::{Check, META_CALLERS};
 use cairn_runtime::{Tasks, random};
 use cairn_types::id::{ClusterId, NodeId};
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::composition::Surroundings;
@@ -26,6 +24,12 @@ use crate::directories::Directories;
 
 /// Time between two attempts to bring a new replica in; it doubles up to the second.
 const JOIN_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Data groups of the cluster: one, on one machine.
+const DATA_GROUPS: u16 = 1;
+
+/// Bytes of log that each replica keeps: they start and end together, so none is far behind, and a laptop is not to be filled.
+const LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The replicas that are there.
 #[derive(Clone)]
@@ -65,7 +69,6 @@ enum Remedy {
 /// What opening and serving a replica takes.
 struct Opener<'a> {
     config: &'a Config,
-    cluster: ClusterId,
     ways: Ways,
     surroundings: &'a Surroundings,
     tasks: &'a Tasks,
@@ -87,7 +90,6 @@ impl Replicas {
             .unwrap_or_else(|| ClusterId::new(random::u128()));
         let opener = Opener {
             config,
-            cluster,
             ways: Ways::default(),
             surroundings,
             tasks,
@@ -221,7 +223,7 @@ impl Replicas {
     /// votes.
     async fn form(&self, region: String, has_disks: bool) -> Result<Replica> {
         for replica in &self.running {
-            replica.meta.join(self.cluster).await?;
+            replica.meta.join(self.cluster, DATA_GROUPS).await?;
         }
         let most = self.most_advanced()?;
         if most.is_none() && has_disks {
@@ -315,13 +317,17 @@ impl Opener<'_> {
 
     /// Opens a replica and serves it to the others.
     async fn open(&self, node: NodeId, dir: &Path) -> Result<Replica, OpenError> {
+        // One that was opened and never joined keeps the id that it got then.
+        let node = cairn_meta::node_of(dir)?.unwrap_or(node);
         let (way, end) = in_process();
         self.ways
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(node, way.clone());
-        let mut meta_config = MetaConfig::new(dir, node);
-        meta_config.data_groups = 1;
+        let mut meta_config = MetaConfig::new(dir);
+        meta_config.proposed_node = Some(node);
+        meta_config.data_groups = DATA_GROUPS;
+        meta_config.log_bytes = LOG_BYTES;
         meta_config.snapshot_entries = self.config.meta.snapshot_entries;
         meta_config.dial = dial(&self.ways);
         let clock = Arc::clone(&self.surroundings.clock);
@@ -329,10 +335,7 @@ impl Opener<'_> {
         let meta = Meta::open(meta_config, clock, self.tasks, metrics).await?;
         let (metadata, replication) = meta.services();
         let router = cairn_rpc::server::builder(metrics)
-            .add_service(InterceptedService::new(
-                metadata,
-                Check::new(self.cluster, node, META_CALLERS),
-            ))
+            .add_service(metadata)
             .add_service(replication);
         let serving = router.serve_with_incoming(end);
         crate::composition::serve("meta service", self.tasks, serving);
@@ -381,6 +384,7 @@ fn remedy(error: &OpenError) -> Option<Remedy> {
         | OpenError::Database(DatabaseError::Damaged { .. })
         | OpenError::ShortenedLog { .. }
         | OpenError::Watermark { .. }
+        | OpenError::Unlabelled { .. }
         | OpenError::Group { .. } => Some(Remedy::Replace),
         OpenError::Label(LabelError::Io { .. })
         | OpenError::Database(DatabaseError::Io { .. })
@@ -550,7 +554,6 @@ mod tests {
         let (config, surroundings) = (Config::default(), surroundings());
         let opener = Opener {
             config: &config,
-            cluster: ClusterId::new(7),
             ways: Ways::default(),
             surroundings: &surroundings,
             tasks: &surroundings.tasks,
@@ -558,7 +561,7 @@ mod tests {
         // It has joined and has heard of nobody yet: somebody else has the metadata.
         let replica = opener.open(new_node(), root.path()).await.unwrap();
         let replicas = Replicas {
-            cluster: opener.cluster,
+            cluster: ClusterId::new(7),
             running: vec![replica],
             count: 1,
         };
