@@ -147,9 +147,8 @@ fn answer<S: Store>(
     if let Some(result) = request::find(change, request.request)? {
         return Ok(result);
     }
-    if request::is_too_old(change.clock(), request.minted) {
-        let clock = change.clock();
-        return Ok(Err(Refusal::RequestTooOld { clock }));
+    if let Err(refusal) = request::check_time(change.clock(), request.minted) {
+        return Ok(Err(refusal));
     }
     let result = match mutate(change, command) {
         Ok(reply) => Ok(reply),

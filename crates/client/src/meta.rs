@@ -182,8 +182,8 @@ impl MetaClient {
     }
 
     /// Applies a change, at most once whatever the number of tries: all carry one request id, which the group remembers
-    /// longer than any caller waits. Only where the group certainly did not take the first, because its clock is far ahead
-    /// of this side's, there is a second one, made at that clock.
+    /// longer than any caller waits. Only where the group certainly did not take the first, because its clock is far from
+    /// this side's, there is a second one, made at that clock.
     ///
     /// # Errors
     /// `Refused` and `Unavailable` are certain to have had no effect; `Unknown` may yet happen.
@@ -214,7 +214,9 @@ impl MetaClient {
             }
             match answer {
                 Ok(response) => match applied(response, may_happen, group) {
-                    Err(MutateError::Refused(Refusal::RequestTooOld { clock })) if !made_again => {
+                    Err(MutateError::Refused(
+                        Refusal::RequestTooOld { clock } | Refusal::RequestTooNew { clock },
+                    )) if !made_again => {
                         made_again = true;
                         request.request = RequestId::new(random::u128());
                         request.minted = clock;
@@ -343,8 +345,10 @@ fn applied(
         Some(mutate_response::Result::Refusal(refusal)) => {
             let refusal = Refusal::try_from(refusal).map_err(|error| unknown(error.to_string()))?;
             match refusal {
-                // The group no longer remembers the request, so it does not know what became of the try before.
-                Refusal::RequestTooOld { .. } if earlier_unknown => {
+                // The group no longer remembers the request, or does not yet, so it does not know what became of the try before.
+                Refusal::RequestTooOld { .. } | Refusal::RequestTooNew { .. }
+                    if earlier_unknown =>
+                {
                     Err(unknown(refusal.to_string()))
                 }
                 refusal => Err(MutateError::Refused(refusal)),

@@ -283,6 +283,7 @@ impl From<Refusal> for Fault {
             // None of these is the client's doing; a retry begins anew.
             Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
+            | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
             | Refusal::TopologyConflict { .. } => {
                 return Self::unavailable(Reason::Overtaken, &refusal);

@@ -104,6 +104,7 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::ChecksumKindMismatch),
         blob_id().prop_map(|blob| Refusal::BlobCondemned { blob }),
         timestamp().prop_map(|clock| Refusal::RequestTooOld { clock }),
+        timestamp().prop_map(|clock| Refusal::RequestTooNew { clock }),
         text().prop_map(|reason| Refusal::Malformed { reason }),
     ]
 }

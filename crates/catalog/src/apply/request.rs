@@ -9,15 +9,23 @@ use crate::key;
 use crate::record::group::{GroupRow, RequestRow};
 use crate::store::{Cursor, Store, StoreError};
 
-/// A request older than this, by the group's clock, is refused; a younger one is remembered if it was here.
+/// A request older than this, by the group's clock, is refused, and one that is from so far ahead; another is remembered if it was
+/// here.
 const REMEMBERED_MS: u64 = 10 * 60 * 1000;
 
 /// How long expired requests may gather before they are looked for, so that a seek finds more than one.
 const GATHERING_MS: u64 = 1_000;
 
-/// Whether the request may have been here and been forgotten.
-pub(super) fn is_too_old(clock: Timestamp, minted: Timestamp) -> bool {
-    clock.millis_since(minted) > REMEMBERED_MS
+/// Refuses a request that may have been here and been forgotten, and one that would have to be remembered for long: what is
+/// remembered has a bound, and so has the time until it is looked through.
+pub(super) fn check_time(clock: Timestamp, minted: Timestamp) -> Result<(), Refusal> {
+    if clock.millis_since(minted) > REMEMBERED_MS {
+        return Err(Refusal::RequestTooOld { clock });
+    }
+    if minted.millis_since(clock) > REMEMBERED_MS {
+        return Err(Refusal::RequestTooNew { clock });
+    }
+    Ok(())
 }
 
 /// What the request came to when it was here before. Once it may be forgotten it is not found, whether or not it was: so no
@@ -39,7 +47,8 @@ pub(super) fn remember<S: Store>(
     result: &Result<Reply, Refusal>,
 ) {
     let applied = change.clock();
-    // A client's clock may be ahead of the group's: then the request is young for longer.
+    // A client's clock may be ahead of the group's, ten minutes at most: then the request is young for longer, and forgetting it
+    // sooner would let a late copy of it be applied once more.
     let remembered_until = applied.max(request.minted).plus_millis(REMEMBERED_MS);
     let row = RequestRow {
         applied,

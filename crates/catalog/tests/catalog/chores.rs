@@ -84,6 +84,26 @@ fn a_request_of_a_client_whose_clock_is_ahead_is_remembered_as_long_as_it_may_co
 }
 
 #[test]
+fn a_request_from_too_far_ahead_is_refused_and_holds_up_no_chore() {
+    let mut group = Group::with_bucket();
+    let mut command = put(&mut group, "a");
+    command.request.minted = group.now.plus_millis(10 * MINUTE_MS + 1);
+    let clock = group.now;
+    for _ in 0..2 {
+        let rows = request_rows(&group.store);
+        let refused = run(&mut group.store, &command);
+        assert_eq!(refused, Err(Refusal::RequestTooNew { clock }));
+        assert_eq!(request_rows(&group.store), rows);
+    }
+    command.request.minted = group.now.plus_millis(10 * MINUTE_MS);
+    assert!(run(&mut group.store, &command).is_ok());
+    group.now = group.now.plus_millis(21 * MINUTE_MS);
+    assert!(has_chores(&group.store, group.now).unwrap());
+    assert!(group.change(DataMutation::ExpireRequests).is_ok());
+    assert_eq!(request_rows(&group.store), 0);
+}
+
+#[test]
 fn requests_are_forgotten_faster_than_they_come() {
     let mut group = Group::with_bucket();
     for index in 0..300 {

@@ -345,6 +345,7 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
         "PartCommitted",
         "PartTooSmall",
         "PreconditionFailed",
+        "RequestTooNew",
         "RequestTooOld",
         "UploadCreated",
     ] {
@@ -430,6 +431,10 @@ proptest! {
             for (index, random) in &repeats {
                 let before = index.index(at + 1);
                 let (command, outcome) = &log[before];
+                // Whoever is told this asks again under another id.
+                if matches!(outcome, Err(Refusal::RequestTooNew { .. })) {
+                    continue;
+                }
                 let again = Command { random: *random, ..command.clone() };
                 let answer = run(&mut repeated, &again);
                 let is_chore = command.request.mutation == Mutation::Data(DataMutation::ExpireRequests);

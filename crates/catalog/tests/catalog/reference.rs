@@ -76,6 +76,9 @@ impl Model {
         if self.clock.millis_since(minted) > TEN_MINUTES_MS {
             return Err(Refusal::RequestTooOld { clock: self.clock });
         }
+        if minted.millis_since(self.clock) > TEN_MINUTES_MS {
+            return Err(Refusal::RequestTooNew { clock: self.clock });
+        }
         let mut next = self.clone();
         let outcome = next.mutate(group, mutation, command.random);
         if outcome.is_ok() {

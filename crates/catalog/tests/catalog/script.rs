@@ -132,7 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => Just(0_i64), 20 => 1..5_i64, 6 => Just(60_000), 1 => Just(700_000), 2 => Just(-5_000)
     ];
     let age = prop_oneof![
-        30 => Just(0_i64), 4 => Just(300_000), 1 => Just(600_001), 2 => Just(-400_000)
+        30 => Just(0_i64), 4 => Just(300_000), 1 => Just(600_001), 2 => Just(-400_000), 1 => Just(-600_001)
     ];
     (action(), elapsed, age, any::<u64>()).prop_map(|(action, elapsed_ms, age_ms, random)| Step {
         action,

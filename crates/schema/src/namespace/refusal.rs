@@ -6,7 +6,7 @@ use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128};
 use crate::proto;
-use crate::proto::refusal::{BlobCondemned, Kind, PartNumber, PartTooSmall, Reason, RequestTooOld};
+use crate::proto::refusal::{BlobCondemned, GroupClock, Kind, PartNumber, PartTooSmall, Reason};
 use crate::proto::{BucketTarget, Empty};
 
 impl From<&Refusal> for proto::Refusal {
@@ -40,7 +40,10 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::BlobCondemned { blob } => Kind::BlobCondemned(BlobCondemned {
                 blob: bits_128(blob.get()),
             }),
-            Refusal::RequestTooOld { clock } => Kind::RequestTooOld(RequestTooOld {
+            Refusal::RequestTooOld { clock } => Kind::RequestTooOld(GroupClock {
+                clock_ms: clock.as_millis(),
+            }),
+            Refusal::RequestTooNew { clock } => Kind::RequestTooNew(GroupClock {
                 clock_ms: clock.as_millis(),
             }),
             Refusal::Malformed { reason } => Kind::Malformed(Reason {
@@ -85,7 +88,10 @@ impl TryFrom<proto::Refusal> for Refusal {
                         Field::new("Refusal.BlobCondemned", "blob").bits_128(&blob)?,
                     ),
                 },
-                Kind::RequestTooOld(RequestTooOld { clock_ms }) => Self::RequestTooOld {
+                Kind::RequestTooOld(GroupClock { clock_ms }) => Self::RequestTooOld {
+                    clock: Timestamp::from_millis(clock_ms),
+                },
+                Kind::RequestTooNew(GroupClock { clock_ms }) => Self::RequestTooNew {
                     clock: Timestamp::from_millis(clock_ms),
                 },
                 Kind::Malformed(Reason { reason }) => Self::Malformed { reason },

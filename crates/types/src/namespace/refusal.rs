@@ -81,6 +81,13 @@ pub enum Refusal {
         /// The group's clock, which may be ahead of all others and never goes back.
         clock: Timestamp,
     },
+    /// The request id says that it was made ten minutes and more ahead of the group's clock: it would have to be remembered for
+    /// too long. As for one that is too old, it may be asked for again under a new id.
+    #[error("the request is from too far ahead to be applied exactly once")]
+    RequestTooNew {
+        /// The group's clock.
+        clock: Timestamp,
+    },
     /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
     #[error("malformed: {reason}")]
     Malformed {
