@@ -15,7 +15,6 @@ mod client_tools;
 mod crash;
 mod damage;
 mod fixture;
-mod ledger;
 mod overload;
 mod reclaim;
 mod shutdown;

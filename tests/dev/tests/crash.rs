@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cairn_dev_tests::client::{Outcome, S3, outcome};
+use cairn_dev_tests::dice::Dice;
+use cairn_dev_tests::ledger::{Kind, Ledger};
 use cairn_dev_tests::server::Server;
 use cairn_dev_tests::wait;
 
-use crate::fixture::{BUCKET, Dice, MIB, parts, runtime, six_disks};
-use crate::ledger::{Kind, Ledger};
+use crate::fixture::{BUCKET, runtime, six_disks};
 
 const ROUNDS: u64 = 30;
 const WRITERS: usize = 6;
@@ -25,7 +26,7 @@ fn thirty_kills_in_the_middle_of_writing_lose_nothing_acknowledged() {
     // Overwritten objects would fill the disk of a small machine within their usual grace.
     let options = options.env("CAIRN_STORAGE_READ_GRACE_MS", "500");
     let runtime = runtime();
-    let mut ledgers: Vec<Ledger> = (0..WRITERS).map(|_| Ledger::default()).collect();
+    let mut ledgers: Vec<Ledger> = (0..WRITERS).map(|_| Ledger::new(BUCKET)).collect();
 
     for round in 0..ROUNDS {
         let server = Server::start(&options);
@@ -81,7 +82,11 @@ async fn check(client: &S3, ledgers: &[Ledger]) {
     for ledger in ledgers {
         ledger.check(client).await;
     }
-    let expected: BTreeSet<&str> = ledgers.iter().flat_map(Ledger::present).collect();
+    let expected: BTreeSet<&str> = ledgers
+        .iter()
+        .flat_map(Ledger::present)
+        .map(|(key, _)| key)
+        .collect();
     let listed = client.list_keys(BUCKET).await.expect("list the bucket");
     let unique: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
     assert_eq!(unique.len(), listed.len(), "a key is listed twice");
@@ -124,7 +129,7 @@ impl Writer {
             let deletes = self.dice.below(8) == 0;
             let version = (!deletes).then(|| self.ledger.next_version());
             let outcome = match version {
-                Some(version) => self.put(&key, kind, version).await,
+                Some(version) => kind.put(&self.client, BUCKET, &key, version).await,
                 None => outcome(&self.client.delete(BUCKET, &key).await),
             };
             self.ledger.note(&key, kind, version, outcome);
@@ -134,17 +139,6 @@ impl Writer {
                 // The server is gone; or it has failed a request, which it may only do when it is.
                 return self.ledger;
             }
-        }
-    }
-
-    async fn put(&self, key: &str, kind: Kind, version: u64) -> Outcome {
-        let pattern = kind.pattern(key, version);
-        match kind {
-            Kind::Parts => {
-                let parts = parts(&pattern, 8 * MIB);
-                self.client.put_parts(BUCKET, key, &parts).await
-            }
-            _ => outcome(&self.client.put(BUCKET, key, pattern.bytes()).await),
         }
     }
 

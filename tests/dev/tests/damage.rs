@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cairn_dev_tests::client::S3;
+use cairn_dev_tests::dice::Dice;
 use cairn_dev_tests::server::Server;
 use cairn_dev_tests::wait::until;
 
 use crate::fixture::{
-    BUCKET, Dice, KIB, MIB, Specimen, check_all, in_batches, runtime, six_disks, specimens,
-    write_all,
+    BUCKET, KIB, MIB, Specimen, check_all, in_batches, runtime, six_disks, specimens, write_all,
 };
 
 /// What the log says when lost replicas of the metadata are replaced.

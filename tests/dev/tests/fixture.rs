@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use bytes::Bytes;
 use cairn_dev_tests::body::Pattern;
 use cairn_dev_tests::client::{Outcome, S3, outcome};
 use cairn_dev_tests::scratch::Scratch;
@@ -73,17 +72,6 @@ pub(crate) fn specimens() -> Vec<Specimen> {
     specimens
 }
 
-/// The parts of a pattern, each of `part_bytes` but the last.
-pub(crate) fn parts(pattern: &Pattern, part_bytes: u64) -> Vec<Bytes> {
-    let mut parts = Vec::new();
-    let mut offset = 0;
-    while offset < pattern.len_bytes() {
-        parts.push(pattern.range(offset..offset + part_bytes));
-        offset += part_bytes;
-    }
-    parts
-}
-
 /// Writes all specimens into a new bucket.
 pub(crate) async fn write_all(client: &S3, specimens: &[Specimen]) {
     let created = client.create_bucket(BUCKET).await.unwrap();
@@ -95,7 +83,7 @@ pub(crate) async fn write_all(client: &S3, specimens: &[Specimen]) {
             let done = match specimen.part_bytes {
                 Some(part_bytes) => {
                     client
-                        .put_parts(BUCKET, key, &parts(pattern, part_bytes))
+                        .put_parts(BUCKET, key, &pattern.parts(part_bytes))
                         .await
                 }
                 None => outcome(&client.put(BUCKET, key, pattern.bytes()).await),
@@ -138,44 +126,5 @@ where
         for one in running {
             one.await.unwrap();
         }
-    }
-}
-
-/// Random numbers that a printed seed brings back: `CAIRN_TEST_SEED`, or one that is new each time.
-#[derive(Debug)]
-pub(crate) struct Dice {
-    state: u64,
-}
-
-impl Dice {
-    /// Dice of this run, whose seed is printed: libtest shows it when the test fails.
-    pub(crate) fn of_this_run(test: &str) -> Self {
-        let given = std::env::var("CAIRN_TEST_SEED").ok();
-        let seed = given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-            let now = std::time::SystemTime::now();
-            let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-            u64::from(since.subsec_nanos()) << 16 | u64::from(std::process::id() & 0xffff)
-        });
-        println!("{test}: CAIRN_TEST_SEED={seed}");
-        Self { state: seed }
-    }
-
-    /// Other dice, whose throws follow from the seed as well.
-    pub(crate) fn fork(&mut self) -> Self {
-        Self { state: self.next() }
-    }
-
-    /// A number below `limit`, which is above zero.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn next(&mut self) -> u64 {
-        // SplitMix64 again: good enough to choose moments and offsets.
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
