@@ -40,7 +40,8 @@ pub(super) fn find<S: Store>(
     Ok(row.map(|row| row.result))
 }
 
-/// Remembers what the request came to. A refusal too: it was told to the client, and must not become a success.
+/// Remembers what the request came to. A refusal too: it was told to the client, and must not become a success. Not its words:
+/// they are another in another release, and replicas of two releases must write the same rows.
 pub(super) fn remember<S: Store>(
     change: &mut Change<'_, S>,
     request: &MutationRequest,
@@ -53,7 +54,7 @@ pub(super) fn remember<S: Store>(
     let row = RequestRow {
         applied,
         remembered_until,
-        result: result.clone(),
+        result: result.clone().map_err(Refusal::without_words),
     };
     change.put(key::request(request.request), &row);
     change.mark(key::request_expiry(remembered_until, request.request));

@@ -51,6 +51,29 @@ fn a_request_is_answered_the_same_for_ten_minutes_and_then_refused() {
 }
 
 #[test]
+fn the_words_of_a_refusal_are_told_once_and_not_kept() {
+    let mut group = Group::with_bucket();
+    let horizon = group.now.plus_millis(1);
+    let raise = Mutation::Data(DataMutation::RaiseHorizon { horizon });
+    let command = group.command(raise);
+    let mut reasons = [(); 2].map(|()| {
+        let applied = apply(&mut group.store, GROUP, &command).unwrap();
+        match applied.result {
+            Err(Refusal::Malformed { reason }) => reason,
+            other => panic!("{other:?}"),
+        }
+    });
+    assert_eq!(reasons[1], "");
+    let words = std::mem::take(&mut reasons[0]);
+    assert!(!words.is_empty());
+    let holds_words = |value: &[u8]| {
+        let mut windows = value.windows(words.len());
+        windows.any(|window| window == words.as_bytes())
+    };
+    assert!(!group.store.rows().any(|(_, value)| holds_words(value)));
+}
+
+#[test]
 fn a_refusal_stays_a_refusal() {
     let mut group = Group::with_bucket();
     assert!(group.put("a", inline(b"y")).is_ok());

@@ -12,7 +12,7 @@ pub enum Refusal {
     /// Something the mutation names is not in the topology, or contradicts it.
     #[error("the topology does not allow it: {reason}")]
     TopologyConflict {
-        /// What does not fit, in words.
+        /// What does not fit, in words. Empty in the answer to a request that was refused before: words are not remembered.
         reason: String,
     },
     /// The name is taken by a bucket that exists.
@@ -91,7 +91,20 @@ pub enum Refusal {
     /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
     #[error("malformed: {reason}")]
     Malformed {
-        /// Which rule, in words.
+        /// Which rule, in words. Empty in the answer to a request that was refused before: words are not remembered.
         reason: String,
     },
+}
+
+impl Refusal {
+    /// The same refusal without words, which are another in another release: what replicas keep must be the same.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        let reason = String::new();
+        match self {
+            Self::TopologyConflict { .. } => Self::TopologyConflict { reason },
+            Self::Malformed { .. } => Self::Malformed { reason },
+            other => other,
+        }
+    }
 }
