@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a bucket, as S3 allows it.
+/// The name of a bucket, of the form that S3 allows. Names that S3 keeps for itself have that form too: only who makes a bucket
+/// asks, so that a name that is reserved later stays readable where it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketName(Arc<str>);
 
@@ -32,9 +33,9 @@ pub enum BucketNameError {
 
 impl BucketName {
     const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const RESERVED_SUFFIXES: [&str; 4] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3"];
+    const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
-    /// Checks a name against the rules for general purpose buckets.
+    /// Checks a name against the rules for general purpose buckets, but for what is reserved.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -59,16 +60,24 @@ impl BucketName {
         if text.parse::<std::net::Ipv4Addr>().is_ok() {
             return Err(BucketNameError::IpAddress);
         }
-        let reserved = Self::RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
-            || Self::RESERVED_SUFFIXES
-                .iter()
-                .any(|suffix| text.ends_with(suffix));
-        if reserved {
+        Ok(Self(text.into()))
+    }
+
+    /// Checks that a bucket may be made under this name: that it has no prefix or suffix that S3 keeps for itself.
+    ///
+    /// # Errors
+    /// `Reserved`.
+    ///
+    /// Source: AWS, "General purpose bucket naming rules".
+    pub fn check_unreserved(&self) -> Result<(), BucketNameError> {
+        let mut prefixes = Self::RESERVED_PREFIXES.iter();
+        let mut suffixes = Self::RESERVED_SUFFIXES.iter();
+        if prefixes.any(|prefix| self.0.starts_with(prefix))
+            || suffixes.any(|suffix| self.0.ends_with(suffix))
+        {
             return Err(BucketNameError::Reserved);
         }
-        Ok(Self(text.into()))
+        Ok(())
     }
 
     /// The name as text.
@@ -161,10 +170,29 @@ mod tests {
             ("ab.", BucketNameError::Edge),
             ("a..b", BucketNameError::Dots),
             ("192.168.0.1", BucketNameError::IpAddress),
-            ("xn--abc", BucketNameError::Reserved),
-            ("abc-s3alias", BucketNameError::Reserved),
         ] {
             assert_eq!(BucketName::parse(name), Err(error), "{name}");
+        }
+    }
+
+    #[test]
+    fn reserved_names_are_names_but_not_for_new_buckets() {
+        for name in [
+            "xn--abc",
+            "sthree-abc",
+            "amzn-s3-demo-abc",
+            "abc-s3alias",
+            "abc--ol-s3",
+            "abc.mrap",
+            "abc--x-s3",
+            "abc--table-s3",
+        ] {
+            let name = BucketName::parse(name).unwrap();
+            assert_eq!(name.check_unreserved(), Err(BucketNameError::Reserved));
+        }
+        for name in ["abc", "s3alias", "my-xn--abc"] {
+            let name = BucketName::parse(name).unwrap();
+            assert_eq!(name.check_unreserved(), Ok(()));
         }
     }
 

@@ -3,6 +3,7 @@
 use cairn_types::name::BucketName;
 
 use super::request::Request;
+use crate::code::Code;
 use crate::error::S3Error;
 use crate::list_token;
 
@@ -68,11 +69,12 @@ impl CreateBucketInput {
     /// Reads the input. `location` is what `parse_create_bucket` found in the document.
     ///
     /// # Errors
-    /// `InvalidBucketName` when the request names no bucket.
+    /// `InvalidBucketName` when the request names no bucket, or one whose name S3 keeps for itself.
     pub fn parse(request: &Request<'_>, location: Option<String>) -> Result<Self, S3Error> {
-        Ok(Self {
-            bucket: request.bucket()?,
-            location,
-        })
+        let bucket = request.bucket()?;
+        bucket.check_unreserved().map_err(|_| {
+            S3Error::new(Code::InvalidBucketName).detail("BucketName", bucket.as_str())
+        })?;
+        Ok(Self { bucket, location })
     }
 }

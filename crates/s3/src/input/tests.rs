@@ -612,6 +612,11 @@ fn buckets_are_listed_in_pages_and_made_with_a_location() {
         |document: &[u8]| CreateBucketInput::parse(&made.request(), parse_create_bucket(document)?);
     assert_eq!(create(b"").unwrap().location, None);
     assert_eq!(create(b"junk").unwrap_err().code(), Code::MalformedXML);
+    // A name that is reserved can be asked for, but not made.
+    let reserved = Made::new("PUT", "/bucket--table-s3", &[], signed());
+    assert!(BucketInput::parse(&reserved.request()).is_ok());
+    let refused = CreateBucketInput::parse(&reserved.request(), None).unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidBucketName);
     assert_eq!(
         BucketInput::parse(&made.request()).unwrap().bucket.as_str(),
         "bucket"
