@@ -20,6 +20,7 @@ pub mod request;
 pub mod scratch;
 pub mod server;
 pub mod sign;
+pub mod tool;
 pub mod wait;
 pub mod wire;
 pub mod xml;

@@ -16,7 +16,7 @@ use crate::client::S3;
 use crate::metrics::Scrape;
 use crate::scratch::{Scratch, binaries};
 use crate::sign::Signer;
-use crate::{ports, wait, wire};
+use crate::{ports, tool, wait, wire};
 
 /// Access key of every server that tests start.
 pub const ACCESS_KEY: &str = "CAIRNTESTACCESSKEY01";
@@ -289,6 +289,24 @@ impl Server {
         })
     }
 
+    /// What `cairn admin status --json` says.
+    ///
+    /// # Panics
+    /// When it does not end soon, or says nothing.
+    pub fn admin_status(&self) -> String {
+        let console = self.options.console.to_string();
+        let arguments = |command: &mut Command| {
+            command
+                .args(["admin", "status", "--json", "--console-address", &console])
+                .env("CAIRN_ROOT_ACCESS_KEY", ACCESS_KEY)
+                .env("CAIRN_ROOT_SECRET_KEY", SECRET_KEY);
+        };
+        let program = binary().expect("it was started");
+        let ran = tool::run(&program, arguments, STEP_PATIENCE * 10);
+        assert!(!ran.said.is_empty(), "{}", ran.complained);
+        ran.said
+    }
+
     /// Lines of its log, over all its starts, which report a panic or an error.
     pub fn complaints(&self) -> Vec<String> {
         self.log()
@@ -375,7 +393,7 @@ type Order = (Command, SyncSender<io::Result<Child>>);
 
 /// Spawns from a thread that lives as long as this process: the kernel takes the end of the *thread* that started a child for
 /// the death of its parent, and test threads end with their test.
-fn keeper_spawn(command: Command) -> io::Result<Child> {
+pub(crate) fn keeper_spawn(command: Command) -> io::Result<Child> {
     static KEEPER: OnceLock<SyncSender<Order>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
         let (orders, inbox) = sync_channel::<Order>(16);

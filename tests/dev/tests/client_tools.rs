@@ -2,14 +2,18 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use cairn_dev_tests::body::Pattern;
 use cairn_dev_tests::scratch::Scratch;
 use cairn_dev_tests::server::{ACCESS_KEY, Options, REGION, SECRET_KEY, Server};
+use cairn_dev_tests::tool;
 
 use crate::fixture::{MIB, six_disks};
+
+/// The longest command takes some seconds.
+const TOOL_DEADLINE: Duration = Duration::from_mins(3);
 
 /// A server, and a tool that is told of it by its environment alone.
 struct Bench {
@@ -44,51 +48,50 @@ impl Bench {
         // By itself version 1 of the AWS CLI presigns with version 2 in us-east-1.
         let config = self.path("aws-config");
         fs::write(&config, "[default]\ns3 =\n    signature_version = s3v4\n").unwrap();
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("AWS_") || text.starts_with("RCLONE_") {
-                command.env_remove(&name);
+        let configure = |command: &mut Command| {
+            for (name, _) in std::env::vars_os() {
+                let text = name.to_string_lossy();
+                if text.starts_with("AWS_") || text.starts_with("RCLONE_") {
+                    command.env_remove(&name);
+                }
             }
-        }
-        let output = command
-            .args(arguments)
-            .current_dir(self.scratch.path())
-            .stdin(Stdio::null())
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-            .env("AWS_DEFAULT_REGION", REGION)
-            .env("AWS_CONFIG_FILE", &config)
-            .env("AWS_SHARED_CREDENTIALS_FILE", &missing)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .env("RCLONE_CONFIG", "/dev/null")
-            .env("RCLONE_CONFIG_CAIRN_TYPE", "s3")
-            .env("RCLONE_CONFIG_CAIRN_PROVIDER", "Other")
-            .env("RCLONE_CONFIG_CAIRN_ENDPOINT", self.endpoint())
-            .env("RCLONE_CONFIG_CAIRN_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("RCLONE_CONFIG_CAIRN_SECRET_ACCESS_KEY", SECRET_KEY)
-            .env("RCLONE_CONFIG_CAIRN_REGION", REGION)
-            .env("RCLONE_RETRIES", "1")
-            .env("RCLONE_LOW_LEVEL_RETRIES", "1")
-            .output()
-            .unwrap_or_else(|error| panic!("start {}: {error}", program.display()));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (said, complained) = (text(&output.stdout), text(&output.stderr));
+            command
+                .args(arguments)
+                .current_dir(self.scratch.path())
+                .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+                .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+                .env("AWS_DEFAULT_REGION", REGION)
+                .env("AWS_CONFIG_FILE", &config)
+                .env("AWS_SHARED_CREDENTIALS_FILE", &missing)
+                .env("AWS_EC2_METADATA_DISABLED", "true")
+                .env("AWS_MAX_ATTEMPTS", "1")
+                .env("RCLONE_CONFIG", "/dev/null")
+                .env("RCLONE_CONFIG_CAIRN_TYPE", "s3")
+                .env("RCLONE_CONFIG_CAIRN_PROVIDER", "Other")
+                .env("RCLONE_CONFIG_CAIRN_ENDPOINT", self.endpoint())
+                .env("RCLONE_CONFIG_CAIRN_ACCESS_KEY_ID", ACCESS_KEY)
+                .env("RCLONE_CONFIG_CAIRN_SECRET_ACCESS_KEY", SECRET_KEY)
+                .env("RCLONE_CONFIG_CAIRN_REGION", REGION)
+                .env("RCLONE_RETRIES", "1")
+                .env("RCLONE_LOW_LEVEL_RETRIES", "1");
+        };
+        let ran = tool::run(program, configure, TOOL_DEADLINE);
         assert!(
-            output.status.success(),
-            "{} {arguments:?}: {}\n{said}\n{complained}",
+            ran.status.success(),
+            "{} {arguments:?}: {}\n{}\n{}",
             program.display(),
-            output.status
+            ran.status,
+            ran.said,
+            ran.complained
         );
-        said
+        ran.said
     }
 
     #[track_caller]
     fn aws(&self, arguments: &[&str]) -> String {
         let endpoint = self.endpoint();
         let arguments = [["--endpoint-url", &endpoint].as_slice(), arguments].concat();
-        self.run(&tool("aws"), &arguments)
+        self.run(&installed("aws"), &arguments)
     }
 
     fn finish(self) {
@@ -98,7 +101,7 @@ impl Bench {
 
 /// A tool on the path.
 #[track_caller]
-fn tool(name: &str) -> PathBuf {
+fn installed(name: &str) -> PathBuf {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths)
         .map(|directory| directory.join(name))
@@ -260,7 +263,7 @@ fn the_aws_cli_and_curl_move_a_large_file() {
     let copy = "s3://round/copy of big";
     aws(&["s3", "cp", "--quiet", "s3://round/big", copy]);
     let url = aws(&["s3", "presign", copy, "--expires-in", "60"]);
-    bench.run(&tool("curl"), &["-sSf", "-o", "fetched", url.trim()]);
+    bench.run(&installed("curl"), &["-sSf", "-o", "fetched", url.trim()]);
     let fetched = fs::read(bench.path("fetched")).unwrap();
     assert!(fetched == big, "the presigned fetch differs");
     let range = ["--range", "bytes=8388607-8388608", "range"];
@@ -283,7 +286,7 @@ fn the_aws_cli_and_curl_move_a_large_file() {
 #[test]
 fn rclone_does_an_ordinary_round() {
     let bench = Bench::new("rclone");
-    let program = tool("rclone");
+    let program = installed("rclone");
     let rclone = |arguments: &[&str]| bench.run(&program, arguments);
     make_tree(&bench.path("tree"));
 
