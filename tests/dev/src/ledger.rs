@@ -1,6 +1,6 @@
 //! What a writer knows about its keys: what was acknowledged, and what may have happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::body::Pattern;
 use crate::client::{Outcome, S3, Sent, outcome};
@@ -32,6 +32,8 @@ pub enum Kind {
 pub struct Ledger {
     bucket: String,
     keys: BTreeMap<String, Entry>,
+    /// The keys whose operations were acknowledged since the last look.
+    recent: BTreeSet<String>,
     versions: u64,
     /// Operations that were acknowledged.
     pub done: u64,
@@ -89,6 +91,7 @@ impl Ledger {
         Self {
             bucket: bucket.to_owned(),
             keys: BTreeMap::new(),
+            recent: BTreeSet::new(),
             versions: 0,
             done: 0,
             refused: 0,
@@ -130,6 +133,7 @@ impl Ledger {
             Outcome::Done => {
                 entry.acknowledged = state;
                 entry.possible.clear();
+                self.recent.insert(key.to_owned());
                 self.done += 1;
             }
             Outcome::Refused => self.refused += 1,
@@ -166,6 +170,17 @@ impl Ledger {
                 entry.acknowledged = read(client, &self.bucket, key, entry).await;
                 entry.possible.clear();
             }
+        }
+    }
+
+    /// Reads every key that was acknowledged since the last look and compares it bit for bit, before anything overwrites it.
+    ///
+    /// # Panics
+    /// As [`Ledger::check`].
+    pub async fn check_recent(&mut self, client: &S3) {
+        for key in std::mem::take(&mut self.recent) {
+            let entry = self.keys.get(&key).expect("noted before");
+            read(client, &self.bucket, &key, entry).await;
         }
     }
 

@@ -36,6 +36,10 @@ fn thirty_kills_in_the_middle_of_writing_lose_nothing_acknowledged() {
             let created = runtime.block_on(client.create_bucket(BUCKET)).unwrap();
             assert_eq!(created.status, 200, "{}", created.text());
         }
+        for ledger in &mut ledgers {
+            runtime.block_on(ledger.check_recent(&client));
+        }
+        runtime.block_on(check_listing(&client, &ledgers));
         let done = Arc::new(AtomicU64::new(0));
         let writers: Vec<_> = ledgers
             .drain(..)
@@ -82,6 +86,10 @@ async fn check(client: &S3, ledgers: &[Ledger]) {
     for ledger in ledgers {
         ledger.check(client).await;
     }
+    check_listing(client, ledgers).await;
+}
+
+async fn check_listing(client: &S3, ledgers: &[Ledger]) {
     let expected: BTreeSet<&str> = ledgers
         .iter()
         .flat_map(Ledger::present)
