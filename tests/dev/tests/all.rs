@@ -12,9 +12,11 @@
 
 mod bad_start;
 mod client_tools;
+mod collect;
 mod crash;
 mod damage;
 mod fixture;
+mod open_files;
 mod overload;
 mod reclaim;
 mod shutdown;

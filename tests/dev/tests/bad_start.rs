@@ -99,6 +99,13 @@ fn directories_that_another_server_uses_are_refused() {
 }
 
 #[test]
+fn a_limit_of_open_files_that_is_too_low_is_named() {
+    let (_scratch, mut options) = six_disks("few-files");
+    options.prefix = vec!["prlimit".to_owned(), "--nofile=256".to_owned()];
+    assert_refuses(&options, "256");
+}
+
+#[test]
 fn one_directory_given_twice_is_refused() {
     let (_scratch, mut options) = six_disks("twice");
     options.disks[3] = options.disks[1].clone();

@@ -12,7 +12,7 @@ use cairn_dev_tests::wire::Wire;
 use crate::fixture::{BUCKET, MIB, runtime, six_disks};
 
 /// Room for two stripes of four cells of 1 MiB with their parity.
-const BUDGET_BYTES: u64 = 16 * MIB;
+const BUDGET_BYTES: u64 = 32 * MIB;
 /// Senders that begin a body and stop: more than fit.
 const STALLED: usize = 6;
 

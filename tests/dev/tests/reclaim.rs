@@ -93,7 +93,7 @@ impl Setup {
     }
 }
 
-fn used(path: &Path) -> u64 {
+pub(crate) fn used(path: &Path) -> u64 {
     // A file may be gone between listing and asking: RocksDB compacts.
     let Ok(metadata) = path.symlink_metadata() else {
         return 0;

@@ -107,6 +107,23 @@ fn a_server_that_is_ending_is_no_longer_ready() {
     assert_eq!(server.wait(SOON).code(), Some(0));
 }
 
+#[test]
+fn a_server_that_is_still_starting_says_so_and_ends_when_told() {
+    let (_scratch, options) = six_disks("starting");
+    assert!(Server::start(&options).terminate(SOON).success());
+    // Without a majority of the metadata a start waits for others, and here nobody comes.
+    for lost in &options.disks[..3] {
+        std::fs::remove_dir_all(lost).unwrap();
+    }
+    let server = Server::spawn(&options).unwrap();
+    let starting = wait::until(SOON, || {
+        let answer = wire::fetch(options.console, "/-/ready", SOON);
+        answer.is_ok_and(|answer| answer.status == 503 && answer.text().contains("starting"))
+    });
+    assert!(starting, "{}", server.log());
+    assert_eq!(server.terminate(SOON).code(), Some(0));
+}
+
 /// Begins a small `PUT` without its body, which the server waits for.
 fn begin_put(server: &Server) -> (Wire, Bytes) {
     let runtime = runtime();
