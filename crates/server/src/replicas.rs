@@ -523,10 +523,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_disk_that_comes_back_after_it_was_replaced_does_not_say_who_votes() {
         let root = tempfile::tempdir().unwrap();
-        let paths = directories(root.path(), 3);
+        let mut paths = directories(root.path(), 3);
         stop(start(&paths).await.unwrap()).await;
-        let back = root.path().join("back");
-        std::fs::rename(&paths[0], &back).unwrap();
+        let back = std::mem::replace(&mut paths[0], root.path().join("new"));
         for lost in [0, 1] {
             if lost == 1 {
                 std::fs::remove_dir_all(&paths[1]).unwrap();

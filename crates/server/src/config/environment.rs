@@ -60,10 +60,6 @@ impl Environment {
     ///
     /// # Errors
     /// When a name or value is not UTF-8.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the environment is read"
-    )]
     pub(crate) fn of_process() -> Result<Self, ConfigError> {
         std::env::vars_os()
             .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"CAIRN_"))
