@@ -42,6 +42,8 @@ pub enum Reason {
     Overtaken,
     /// Too much is in flight.
     Busy,
+    /// The process has not found its cluster yet.
+    Starting,
     /// The process is stopping.
     Stopping,
 }
@@ -55,6 +57,7 @@ impl Reason {
             Self::TooFewShards => "too-few-shards",
             Self::Overtaken => "overtaken",
             Self::Busy => "busy",
+            Self::Starting => "starting",
             Self::Stopping => "stopping",
         }
     }

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use cairn_runtime::Tasks;
 use cairn_runtime::metrics::Gauge;
-use http::{Request, Response};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::Gateway;
 use crate::request_body::Unread;
+use crate::{Gateway, pipeline};
 
 /// A request head larger than this is refused with 431.
 const MAX_HEAD_LEN: usize = 64 * 1024;
@@ -70,6 +73,41 @@ pub async fn serve(
         },
     )
     .await;
+}
+
+/// Accepts connections and answers their requests with 503, for a process that has nothing to serve yet. Never ends; when it is
+/// dropped, so are its connections. Cancel safe.
+pub async fn refuse(listener: &TcpListener, max_connections: usize) -> Infallible {
+    let places = Arc::new(Semaphore::new(max_connections));
+    let (_accepting, ending) = watch::channel(());
+    let mut connections = FuturesUnordered::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(listener, &places) => accepted,
+            Some(()) = connections.next() => continue,
+        };
+        match accepted {
+            Ok(accepted) => connections.push(refuse_connection(accepted, ending.clone())),
+            Err(error) => {
+                tracing::warn!(%error, "accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn refuse_connection(accepted: Accepted, ending: Ending) {
+    let unread = Unread::default();
+    let service = service_fn(|request: Request<Incoming>| {
+        let (parts, _) = request.into_parts();
+        let mut answer = pipeline::refuse_early(&parts);
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+        std::future::ready(Ok::<_, Infallible>(answer))
+    });
+    if let Err(error) = drive(accepted.stream, service, &unread, ending).await {
+        tracing::debug!(%error, peer = %accepted.peer, "serve a connection");
+    }
 }
 
 /// A connection, and its place among all that there may be.

@@ -142,6 +142,19 @@ fn not_built(operation: &str) -> Fault {
 /// The answer to a request that was not done.
 fn refuse(fault: &Fault, parts: &Parts, tag: RequestTag) -> Response<AnswerBody> {
     log(fault);
+    error_answer(fault, parts, tag)
+}
+
+/// The answer of a gateway that has not found its cluster yet.
+pub(crate) fn refuse_early(parts: &Parts) -> Response<AnswerBody> {
+    let tag = RequestTag::new();
+    let fault = Fault::unavailable(Reason::Starting, &"the cluster is not found yet");
+    let mut answer = error_answer(&fault, parts, tag);
+    name(&mut answer, tag);
+    answer
+}
+
+fn error_answer(fault: &Fault, parts: &Parts, tag: RequestTag) -> Response<AnswerBody> {
     let tag = tag.to_string();
     let context = context(parts.uri.path(), &tag);
     let mut answer = fault

@@ -18,6 +18,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve S3 from this machine's directories: all roles in one process.
     Dev(DevArguments),
+    /// Serve S3 in front of a cluster. Keeps nothing; start as many as are needed.
+    Gateway(RoleArguments),
+    /// Keep a replica of the metadata.
+    Meta(RoleArguments),
+    /// Keep shards of objects on the disks of a node.
+    Storage(RoleArguments),
     /// Exit with 0 when the local server is ready.
     Healthcheck(ConsoleArguments),
     /// Ask and steer a running cluster.
@@ -44,6 +50,15 @@ pub(crate) struct DevArguments {
     /// The erasure profile, such as 4+2, instead of the one that follows from the number of directories.
     #[arg(long, value_name = "K+M")]
     pub(crate) profile: Option<String>,
+}
+
+/// `cairn gateway`, `cairn meta`, `cairn storage`
+#[derive(Debug, Args)]
+pub(crate) struct RoleArguments {
+    /// A TOML file; the environment (`CAIRN_SECTION_KEY`) overrides it. The root keys come from `CAIRN_ROOT_ACCESS_KEY` and
+    /// `CAIRN_ROOT_SECRET_KEY`, the same for all processes of a cluster.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 /// Where a server's console is.

@@ -3,6 +3,7 @@
 //! `CAIRN_<SECTION>_<KEY>` overrides `key` of `[section]`: `CAIRN_STORAGE_READ_GRACE_MS=500`. A key that is not known is
 //! refused, in the file as in the environment, because a setting that is silently ignored is worse than a start that fails.
 
+mod cluster;
 mod environment;
 
 use std::net::SocketAddr;
@@ -13,6 +14,8 @@ use cairn_runtime::trace::LogFormat;
 use cairn_types::cluster::Profile;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cluster::Member;
+use cluster::{ClusterSection, NodeSection, PoolSection, parse_profile};
 pub(crate) use environment::Environment;
 
 /// Room for the bodies of a few requests at the widest profile.
@@ -38,6 +41,12 @@ pub(crate) struct Config {
     pub(crate) workers: WorkersSection,
     /// `cairn dev`.
     pub(crate) dev: DevSection,
+    /// This process among others.
+    pub(crate) node: NodeSection,
+    /// Where the cluster is.
+    pub(crate) cluster: ClusterSection,
+    /// Where objects go.
+    pub(crate) pool: PoolSection,
 }
 
 /// `[log]`
@@ -83,6 +92,9 @@ pub(crate) struct S3Section {
     pub(crate) max_connections: usize,
     /// A request body of which nothing arrives for so long is given up.
     pub(crate) idle_timeout_ms: u64,
+    /// After SIGTERM connections are accepted for so long, while `/-/ready` says no: the time that a load balancer takes to
+    /// see it.
+    pub(crate) drain_delay_ms: u64,
 }
 
 /// `[console]`
@@ -97,14 +109,25 @@ pub(crate) struct ConsoleSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MetaSection {
+    /// Where `cairn meta` keeps its replica.
+    pub(crate) directory: PathBuf,
+    /// How many groups buckets are spread over; fixed when the cluster is made.
+    pub(crate) data_groups: u16,
     /// A snapshot is taken after so many log entries.
     pub(crate) snapshot_entries: u64,
+    /// Bytes of log that are kept for replicas that were away.
+    pub(crate) log_bytes: u64,
 }
 
 /// `[storage]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StorageSection {
+    /// The directories of `cairn storage`, one disk each.
+    pub(crate) directories: Vec<PathBuf>,
+    /// Whether a directory without a disk is made one although a disk of this node is missing: it is lost, and this is its
+    /// replacement.
+    pub(crate) replace_lost: bool,
     /// How long removed data stays readable for reads that have begun.
     pub(crate) read_grace_ms: u64,
 }
@@ -161,6 +184,7 @@ impl Default for S3Section {
             domains: vec!["localhost".to_owned(), "s3.localhost".to_owned()],
             max_connections: 10_000,
             idle_timeout_ms: 30_000,
+            drain_delay_ms: 0,
         }
     }
 }
@@ -176,7 +200,10 @@ impl Default for ConsoleSection {
 impl Default for MetaSection {
     fn default() -> Self {
         Self {
+            directory: PathBuf::new(),
+            data_groups: 8,
             snapshot_entries: 10_000,
+            log_bytes: 256 * 1024 * 1024,
         }
     }
 }
@@ -184,6 +211,8 @@ impl Default for MetaSection {
 impl Default for StorageSection {
     fn default() -> Self {
         Self {
+            directories: Vec::new(),
+            replace_lost: false,
             read_grace_ms: 30_000,
         }
     }
@@ -290,15 +319,7 @@ impl Config {
 
     /// The erasure profile that was asked for.
     pub(crate) fn profile(&self) -> Result<Option<Profile>, ConfigError> {
-        if self.dev.profile.is_empty() {
-            return Ok(None);
-        }
-        Profile::parse(&self.dev.profile)
-            .map(Some)
-            .map_err(|error| ConfigError::Value {
-                setting: "dev.profile",
-                reason: error.to_string(),
-            })
+        parse_profile("dev.profile", &self.dev.profile)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -318,6 +339,11 @@ impl Config {
                 self.meta.snapshot_entries >= 10,
                 "meta.snapshot_entries",
                 "10 or more",
+            ),
+            (
+                (1..=1_000).contains(&self.meta.data_groups),
+                "meta.data_groups",
+                "1 to 1000",
             ),
             (
                 self.s3.max_connections >= 1,

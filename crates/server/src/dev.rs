@@ -1,24 +1,18 @@
 //! `cairn dev`: all roles in one process.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use cairn_admin::collect::Collector;
-use cairn_admin::{Admin, Console, Readiness};
-use cairn_gateway::{Gateway, GatewayConfig, listen};
-use cairn_iam::{CanonicalId, Credential, Identity, SecretKey};
+use cairn_admin::{Console, Readiness};
+use cairn_gateway::listen;
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
-use cairn_s3::auth::{Authenticator, Caller};
-use cairn_s3::query::Query;
-use cairn_types::id::ClusterId;
-use tokio::net::TcpListener;
 
 use crate::arguments::DevArguments;
-use crate::composition::{Roles, Surroundings};
+use crate::clients::{self, Surroundings};
+use crate::composition::Roles;
 use crate::config::{Config, Environment, RootCredentials};
 use crate::directories::Directories;
 use crate::open_files::{self, Needs};
@@ -78,8 +72,8 @@ fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Conf
 async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let mut signals = Signals::handle().context("handle signals")?;
     // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
-    let s3_listener = bind(config.s3.address, "s3.address").await?;
-    let console_listener = bind(config.console.address, "console.address").await?;
+    let s3_listener = clients::bind(config.s3.address, "s3.address").await?;
+    let console_listener = clients::bind(config.console.address, "console.address").await?;
     let s3_address = s3_listener.local_addr()?;
     let console_address = console_listener.local_addr()?;
     let directories = Directories::prepare(&config.dev.directories)?;
@@ -112,10 +106,15 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
             return Ok(());
         }
     };
-    let gateway = gateway(config, credentials, &roles, &surroundings);
+    let engine = roles.engine.clone();
+    let gateway = clients::gateway(config, credentials, roles.cluster, engine, &surroundings);
     let serving = listen::serve(s3_listener, gateway, max_connections, frontend.clone());
     frontend.spawn_until_done("s3 listener", serving);
-    console.open(admin(config, credentials, &roles, &surroundings));
+    let clock = Arc::clone(&surroundings.clock);
+    let admin = roles
+        .clients
+        .admin(config, credentials, roles.cluster, clock);
+    console.open(admin);
     // There is one start, and so nothing in it yet.
     let _ = ready.set(roles.replicas.clone());
     announce(s3_address, console_address, credentials);
@@ -138,53 +137,6 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     }
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "cannot listen on {address}: choose another address ({setting}), or end who uses it"
-        )
-    })
-}
-
-fn root_identity(cluster: ClusterId) -> Arc<Identity> {
-    let id = format!("{cluster}{cluster}");
-    Arc::new(Identity {
-        id: CanonicalId::parse(&id).expect("a cluster id has 32 hexadecimal digits"),
-        display_name: "root".to_owned(),
-        is_root: true,
-    })
-}
-
-fn root_credential(credentials: &RootCredentials, cluster: ClusterId) -> Credential {
-    Credential {
-        secret: SecretKey::new(credentials.secret_key.expose()),
-        identity: root_identity(cluster),
-    }
-}
-
-fn gateway(
-    config: &Config,
-    credentials: &RootCredentials,
-    roles: &Roles,
-    surroundings: &Surroundings,
-) -> Arc<Gateway> {
-    let credential = root_credential(credentials, roles.cluster);
-    let gateway_config = GatewayConfig {
-        region: config.s3.region.clone(),
-        domains: config.s3.domains.clone(),
-        idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
-        drain_delay: Duration::ZERO,
-        owner: Arc::clone(&credential.identity),
-        credentials: HashMap::from([(credentials.access_key.clone(), credential)]),
-    };
-    Arc::new(Gateway::new(
-        roles.engine.clone(),
-        gateway_config,
-        Arc::clone(&surroundings.clock),
-        surroundings.metrics.clone(),
-    ))
-}
-
 /// Says whether requests are served: not before `ready` is set, and not when the frontend is ending.
 fn probe(ready: Arc<OnceLock<Replicas>>, frontend: Tasks) -> cairn_admin::console::Probe {
     Arc::new(move || {
@@ -197,40 +149,6 @@ fn probe(ready: Arc<OnceLock<Replicas>>, frontend: Tasks) -> cairn_admin::consol
             Some(_) => Readiness::NotReady("no-metadata-leader"),
         }
     })
-}
-
-fn admin(
-    config: &Config,
-    credentials: &RootCredentials,
-    roles: &Roles,
-    surroundings: &Surroundings,
-) -> Admin {
-    let authenticator =
-        Authenticator::new(config.s3.region.clone(), true).of_service(cairn_admin::SERVICE);
-    let credential = root_credential(credentials, roles.cluster);
-    let access_key = credentials.access_key.clone();
-    let clock = Arc::clone(&surroundings.clock);
-    Admin {
-        authenticate: Arc::new(move |parts| {
-            let query = Query::parse(parts.uri.query()).map_err(|error| error.to_string())?;
-            let look_up = |key: &str| (key == access_key).then(|| credential.clone());
-            let verified = authenticator
-                .verify(parts, &query, clock.now(), look_up)
-                .map_err(|error| error.to_string())?;
-            // A link would let whoever finds it do what only the holder of the key may.
-            match verified.caller() {
-                Caller::Signed(_, identity) if identity.is_root => Ok(()),
-                Caller::Signed(..) | Caller::Presigned(..) | Caller::Anonymous => Err(
-                    "AccessDenied: sign with the root key, in the Authorization header".to_owned(),
-                ),
-            }
-        }),
-        collector: Collector::new(
-            roles.topology.clone(),
-            roles.blobs.clone(),
-            roles.shards.clone(),
-        ),
-    }
 }
 
 /// Says on stdout that requests are served, and where.

@@ -1,6 +1,7 @@
 //! `cairn`: an S3-compatible object store.
 
 mod arguments;
+mod clients;
 mod composition;
 mod config;
 mod dev;
@@ -8,18 +9,23 @@ mod directories;
 mod open_files;
 mod operator;
 mod replicas;
+mod roles;
 mod signals;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{AdminCommand, Arguments, Command};
+use arguments::{AdminCommand, Arguments, Command, RoleArguments};
+use roles::Role;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Dev(dev) => dev::run(dev).map(|()| ExitCode::SUCCESS),
+        Command::Gateway(role) => served(Role::Gateway, role),
+        Command::Meta(role) => served(Role::Meta, role),
+        Command::Storage(role) => served(Role::Storage, role),
         Command::Healthcheck(console) => operator::healthcheck(console),
         Command::Admin(AdminCommand::Status { json, console }) => operator::status(console, *json),
     };
@@ -28,4 +34,8 @@ fn main() -> ExitCode {
         eprintln!("cairn: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn served(role: Role, arguments: &RoleArguments) -> anyhow::Result<ExitCode> {
+    roles::run(role, &arguments.config).map(|()| ExitCode::SUCCESS)
 }

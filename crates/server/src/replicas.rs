@@ -18,7 +18,7 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use tonic::transport::Channel;
 
-use crate::composition::Surroundings;
+use crate::clients::Surroundings;
 use crate::config::Config;
 use crate::directories::Directories;
 
@@ -338,7 +338,7 @@ impl Opener<'_> {
             .add_service(metadata)
             .add_service(replication);
         let serving = router.serve_with_incoming(end);
-        crate::composition::serve("meta service", self.tasks, serving);
+        crate::clients::serve("meta service", self.tasks, serving);
         Ok(Replica {
             node,
             meta: Arc::new(meta),

@@ -1,6 +1,6 @@
 //! What happens later.
 //!
-//! - `planning` makes pools and placement groups that fit the disks there are.
+//! - `planning` makes pools and placement groups that fit the disks there are; `planner` does so whenever disks are added.
 //! - `reclaim` removes the shards of blobs that were freed: replaced, deleted, aborted.
 //! - `collect` finds blobs that nothing ever referred to (a gateway died in the middle of a PUT) and removes them, after a
 //!   commit that forbids them for good.
@@ -9,6 +9,7 @@
 //! idempotent. So that they do not, each does it for the groups that it is told it is responsible for.
 
 pub mod collect;
+mod planner;
 pub mod planning;
 pub mod reclaim;
 mod removal;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use cairn_client::{Blobs, ShardClient, TopologyCache};
 use cairn_runtime::{Metrics, SharedClock, Tasks};
 use cairn_types::id::GroupId;
+
+pub use planner::Planner;
 
 /// How often, and how late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ const MAX_GROUPS: usize = 512;
 const CELL_LEN: u32 = 1024 * 1024;
 
 /// Attempts when somebody else changes the topology meanwhile.
-const TRIES: usize = 5;
+const TRIES: usize = 6;
 
 /// No pool with usable groups could be had.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +39,11 @@ pub enum PlanningError {
     Restless,
 }
 
-/// Finds or makes the pool with this profile, and sees to it that some of its placement groups have only disks out of
-/// `present`. Gives the pool.
+/// Finds or makes the pool with this profile, sees to it that some of its placement groups have only disks out of
+/// `present`, and makes it the one that new objects go to. Gives the pool.
 ///
 /// With fewer disks present than the profile needs, a pool that has groups is taken as it is: what it holds can be read,
-/// and written to as far as the write quorum allows. Cost: one read of the topology, and at the most two commits.
+/// and written to as far as the write quorum allows. Cost: one read of the topology, and at the most three commits.
 ///
 /// # Errors
 /// See `PlanningError`.
@@ -64,20 +64,41 @@ pub async fn ensure_pool(
             all.filter(|group| group.pool == pool.id)
         };
         let is_present = |disk: &DiskId| present.contains(disk);
-        if groups().any(|group| group.members.iter().all(is_present)) {
+        let is_usable = groups().any(|group| group.members.iter().all(is_present));
+        if !is_usable && (present.len() >= profile.width() || groups().next().is_none()) {
+            create_groups(meta, &layout, pool, present).await?;
+            continue;
+        }
+        if layout.topology().write_pool == pool.id {
             return Ok(pool.id);
         }
-        if present.len() < profile.width() && groups().next().is_some() {
-            return Ok(pool.id);
-        }
-        create_groups(meta, &layout, pool, present).await?;
+        change(meta, RootMutation::SetWritePool { pool: pool.id }).await?;
     }
     Err(PlanningError::Restless)
 }
 
+/// Makes further placement groups in a pool that has some, over all of `present`: those that have the fewest groups get the
+/// most. Nothing is moved.
+///
+/// # Errors
+/// See `PlanningError`. When the topology changed meanwhile, nothing is made, and that is no error.
+pub async fn extend_pool(
+    meta: &MetaClient,
+    layout: &Layout,
+    pool: PoolId,
+    present: &[DiskId],
+) -> Result<(), PlanningError> {
+    match layout.pool(pool) {
+        Some(pool) => create_groups(meta, layout, pool, present).await,
+        None => Ok(()),
+    }
+}
+
 fn find_pool(layout: &Layout, profile: Profile) -> Option<&Pool> {
     let pools = &layout.topology().pools;
-    pools.iter().find(|pool| pool.profile == profile)
+    pools
+        .iter()
+        .find(|pool| pool.profile == profile && !pool.is_fallback)
 }
 
 async fn create_pool(

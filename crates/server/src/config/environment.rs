@@ -15,11 +15,12 @@ pub(crate) struct Environment(Vec<(String, String)>);
 enum Kind {
     Text,
     Number,
+    Truth,
     List,
 }
 
 /// Every setting that a variable can give, by section and key. A test holds it against `Config`.
-const SETTINGS: [(&str, &str, Kind); 17] = [
+const SETTINGS: [(&str, &str, Kind); 30] = [
     ("log", "format", Kind::Text),
     ("log", "filter", Kind::Text),
     ("s3", "address", Kind::Text),
@@ -27,8 +28,14 @@ const SETTINGS: [(&str, &str, Kind); 17] = [
     ("s3", "domains", Kind::List),
     ("s3", "max_connections", Kind::Number),
     ("s3", "idle_timeout_ms", Kind::Number),
+    ("s3", "drain_delay_ms", Kind::Number),
     ("console", "address", Kind::Text),
+    ("meta", "directory", Kind::Text),
+    ("meta", "data_groups", Kind::Number),
     ("meta", "snapshot_entries", Kind::Number),
+    ("meta", "log_bytes", Kind::Number),
+    ("storage", "directories", Kind::List),
+    ("storage", "replace_lost", Kind::Truth),
     ("storage", "read_grace_ms", Kind::Number),
     ("engine", "inline_limit_bytes", Kind::Number),
     ("engine", "budget_bytes", Kind::Number),
@@ -37,7 +44,17 @@ const SETTINGS: [(&str, &str, Kind); 17] = [
     ("workers", "collect_age_ms", Kind::Number),
     ("dev", "directories", Kind::List),
     ("dev", "profile", Kind::Text),
+    ("node", "name", Kind::Text),
+    ("node", "address", Kind::Text),
+    ("node", "advertise", Kind::Text),
+    ("node", "zone", Kind::Text),
+    ("node", "host", Kind::Text),
+    ("cluster", "members", Kind::List),
+    ("pool", "profile", Kind::Text),
 ];
+
+/// Both keys of `dev` where none are set.
+const DEV_KEY: &str = "cairnadmin";
 
 /// The variables with the root keys.
 const ROOT_KEYS: [&str; 2] = ["ROOT_ACCESS_KEY", "ROOT_SECRET_KEY"];
@@ -112,7 +129,7 @@ impl Environment {
                     key,
                     value: kind
                         .read(text)
-                        .ok_or_else(|| problem(name, "a number is needed"))?,
+                        .ok_or_else(|| problem(name, kind.needed()))?,
                 }),
                 None if is_known(short) || is_service_link(name, text) => {}
                 None => return Err(problem(name, "there is no such setting")),
@@ -121,13 +138,31 @@ impl Environment {
         Ok(found)
     }
 
+    /// The root keys of a role that is a process of its own: there are none that everybody knows.
+    ///
+    /// # Errors
+    /// When none are set, or those of `dev`.
+    pub(crate) fn cluster_credentials(&self) -> Result<RootCredentials, ConfigError> {
+        let credentials = self.root_credentials()?;
+        let is_known = credentials.are_default
+            || credentials.access_key == DEV_KEY
+            || credentials.secret_key.expose() == DEV_KEY;
+        if is_known {
+            return Err(problem(
+                "CAIRN_ROOT_ACCESS_KEY",
+                "set it and CAIRN_ROOT_SECRET_KEY to keys that nobody else knows, the same for all processes of the cluster",
+            ));
+        }
+        Ok(credentials)
+    }
+
     /// The root keys, from `CAIRN_ROOT_ACCESS_KEY` and `CAIRN_ROOT_SECRET_KEY`; with neither set, those of `dev`.
     pub(crate) fn root_credentials(&self) -> Result<RootCredentials, ConfigError> {
         let [access_key, secret_key] = ROOT_KEYS.map(|name| self.get(name));
         match (access_key, secret_key) {
             (None, None) => Ok(RootCredentials {
-                access_key: "cairnadmin".to_owned(),
-                secret_key: Secret::new("cairnadmin".to_owned()),
+                access_key: DEV_KEY.to_owned(),
+                secret_key: Secret::new(DEV_KEY.to_owned()),
                 are_default: true,
             }),
             (Some(_), None) => Err(problem(
@@ -163,6 +198,7 @@ impl Kind {
         match self {
             Self::Text => Some(Value::String(text.to_owned())),
             Self::Number => text.trim().parse().ok().map(Value::Integer),
+            Self::Truth => text.trim().parse().ok().map(Value::Boolean),
             Self::List => Some(Value::Array(
                 text.split(',')
                     .map(str::trim)
@@ -170,6 +206,17 @@ impl Kind {
                     .map(|item| Value::String(item.to_owned()))
                     .collect(),
             )),
+        }
+    }
+}
+
+impl Kind {
+    /// What a text that cannot be read ought to be.
+    const fn needed(self) -> &'static str {
+        match self {
+            Self::Number => "a number is needed",
+            Self::Truth => "true or false is needed",
+            Self::Text | Self::List => "another text is needed",
         }
     }
 }
@@ -234,6 +281,7 @@ mod tests {
                 let kind = match value {
                     Value::String(_) => Kind::Text,
                     Value::Integer(_) => Kind::Number,
+                    Value::Boolean(_) => Kind::Truth,
                     Value::Array(_) => Kind::List,
                     other => panic!("{section}.{key}: {other:?}"),
                 };

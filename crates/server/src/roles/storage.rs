@@ -1,0 +1,205 @@
+//! `cairn storage`: the disks of a node.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use cairn_admin::Readiness;
+use cairn_client::{MetaClient, TopologyCache};
+use cairn_rpc::identity::{Check, Introduce, Role, STORAGE_CALLERS};
+use cairn_rpc::socket::{Dialer, Incoming, listen};
+use cairn_runtime::{Tasks, random};
+use cairn_storage::{Storage, StorageConfig, identify, identify_all};
+use cairn_types::cluster::{Disk, Location, StorageNode};
+use cairn_types::id::{ClusterId, DiskId, NodeId};
+use tonic::service::interceptor::InterceptedService;
+
+use super::{Process, discovery, registration, unless_stopped};
+use crate::clients;
+use crate::signals::Signals;
+
+/// How long the disks have to say whose they are; later ones have no say.
+const LABEL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A storage node that runs.
+struct Running {
+    storage: Arc<Storage>,
+    client: MetaClient,
+    row: StorageNode,
+}
+
+/// Serves until a signal.
+pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()> {
+    let surroundings = &process.surroundings;
+    let (services, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
+    let (address, incoming) = listen(&process.config.node.address, &surroundings.metrics)
+        .await
+        .with_context(|| super::in_use(&process.config.node.address, "node.address"))?;
+    tracing::info!(%address, "the storage node is listening");
+    let starting = start(&process, incoming, &services);
+    let Some(running) = unless_stopped(signals, starting).await? else {
+        return Ok(());
+    };
+    let storage = Arc::clone(&running.storage);
+    process.state.set({
+        let storage = Arc::clone(&storage);
+        move || {
+            if storage.disks().is_empty() {
+                Readiness::NotReady("no-disk-in-service")
+            } else {
+                Readiness::Ready
+            }
+        }
+    });
+    clients.spawn("keep registered", keep_registered(running));
+    let signal = signals.stop_requested().await;
+    tracing::info!(signal, "stopping");
+    process.state.set(|| Readiness::NotReady("stopping"));
+    clients::end(&clients).await;
+    clients::end(&services).await;
+    storage.close().await;
+    Ok(())
+}
+
+/// Finds the cluster, opens the disks, serves them, and registers them.
+async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Result<Running> {
+    let surroundings = &process.surroundings;
+    let dialer = Dialer::new(&surroundings.metrics);
+    let paths = process.config.storage.directories.clone();
+    let labelled = blocking(move || identify_all(&paths, LABEL_LIMIT)).await??;
+    process.state.set(|| Readiness::NotReady("no-cluster"));
+    let found = discovery::find_cluster(&process.config.members()?, &dialer).await?;
+    if let Some((cluster, _)) = labelled
+        && cluster != found.cluster
+    {
+        bail!(
+            "the disks are of cluster {cluster}, and cluster.members is {}: correct one of them",
+            found.cluster
+        );
+    }
+    let node = labelled.map_or_else(|| NodeId::new(random::u64()), |(_, node)| node);
+    let introduce = Introduce::new(found.cluster, node, Role::Storage);
+    let client = process.meta_client(introduce.clone(), &dialer, &found)?;
+    let row = own_row(process, node);
+    let topology = registration::topology(&client).await;
+    let clock = &surroundings.clock;
+    registration::check_storage(&topology, &introduce, &dialer, clock, &row).await?;
+    let storage = open(process, &topology, found.cluster, node, services).await?;
+    mount(&storage, found.cluster, node, incoming, process, services);
+    let running = Running {
+        storage: Arc::new(storage),
+        client,
+        row,
+    };
+    running.register().await?;
+    Ok(running)
+}
+
+/// Opens the disks; those whose index is made anew come into service later.
+async fn open(
+    process: &Process,
+    topology: &TopologyCache,
+    cluster: ClusterId,
+    node: NodeId,
+    tasks: &Tasks,
+) -> Result<Storage> {
+    let section = &process.config.storage;
+    let mut config = StorageConfig::new(section.directories.clone());
+    config.read_grace = Duration::from_millis(section.read_grace_ms);
+    config.opens_in_background = true;
+    config.label_limit = LABEL_LIMIT;
+    let layout = topology.current();
+    let disks = &layout.topology().disks;
+    let registered: Vec<DiskId> = disks
+        .iter()
+        .filter(|disk| disk.node == node)
+        .map(|disk| disk.id)
+        .collect();
+    let paths = section.directories.clone();
+    if !section.replace_lost && blocking(move || is_any_missing(&paths, &registered)).await? {
+        // A directory without a label may be the mount point of the disk that is missing.
+        config.label_new.clear();
+    }
+    let clock = Arc::clone(&process.surroundings.clock);
+    let (tasks, metrics) = (tasks.clone(), process.surroundings.metrics.clone());
+    let opening =
+        blocking(move || Storage::open(&config, node, cluster, clock, &tasks, &metrics)).await;
+    Ok(opening??)
+}
+
+/// Whether one of the registered disks is in none of the directories.
+fn is_any_missing(paths: &[PathBuf], registered: &[DiskId]) -> bool {
+    let labels = paths
+        .iter()
+        .filter_map(|path| identify(path).ok().flatten());
+    let present: Vec<DiskId> = labels.map(|(_, _, disk)| disk).collect();
+    registered.iter().any(|disk| !present.contains(disk))
+}
+
+impl Running {
+    async fn register(&self) -> Result<()> {
+        let disks = self.storage.disks().into_iter().map(|disk| Disk {
+            id: disk.id,
+            node: self.row.id,
+            capacity_bytes: disk.capacity_bytes,
+        });
+        registration::register_storage(&self.client, self.row.clone(), disks.collect()).await
+    }
+}
+
+/// Tells of disks that come into service after the start.
+async fn keep_registered(running: Running) {
+    let mut told = running.storage.disks();
+    loop {
+        tokio::time::sleep(registration::FOLLOW).await;
+        let now = running.storage.disks();
+        if now == told {
+            continue;
+        }
+        match running.register().await {
+            Ok(()) => told = now,
+            Err(error) => tracing::error!(error = format!("{error:#}"), "disks not registered"),
+        }
+    }
+}
+
+fn own_row(process: &Process, node: NodeId) -> StorageNode {
+    let config = &process.config;
+    StorageNode {
+        id: node,
+        name: config.node.name.clone(),
+        address: config.node.advertised(),
+        admin_address: config.console.address.to_string(),
+        incarnation: process.incarnation,
+        location: Location {
+            zone: config.node.zone.clone(),
+            host: config.node.host.clone(),
+        },
+    }
+}
+
+fn mount(
+    storage: &Storage,
+    cluster: ClusterId,
+    node: NodeId,
+    incoming: Incoming,
+    process: &Process,
+    tasks: &Tasks,
+) {
+    let check = Check::new(cluster, node, STORAGE_CALLERS);
+    let router = cairn_rpc::server::builder(&process.surroundings.metrics)
+        .add_service(InterceptedService::new(storage.service(), check));
+    clients::serve(
+        "storage service",
+        tasks,
+        router.serve_with_incoming(incoming),
+    );
+}
+
+/// Runs what waits for disks on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .context("wait for the disks")
+}
