@@ -380,7 +380,7 @@ fn is_certainly_refused(status: &Status) -> bool {
 }
 
 /// Whether no connection was made, so that nothing was sent.
-fn is_connect_error(status: &Status) -> bool {
+pub(crate) fn is_connect_error(status: &Status) -> bool {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
         if error.is::<tonic::ConnectError>() {

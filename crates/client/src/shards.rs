@@ -20,13 +20,14 @@ use cairn_rpc::proto::storage::{
 use cairn_rpc::server::MAX_MESSAGE_LEN;
 use cairn_runtime::{SharedClock, Tasks};
 use cairn_types::cluster::StorageNode;
-use cairn_types::id::{BlobId, DiskId, Epoch, PlacementGroupId};
+use cairn_types::id::{BlobId, DiskId, Epoch, NodeId, PlacementGroupId};
 use tonic::Request;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
+use crate::meta::is_connect_error;
 use crate::peers::Peers;
-use crate::topology::TopologyCache;
+use crate::topology::{Layout, TopologyCache};
 
 pub use error::{ShardError, ShardErrorKind};
 use health::Health;
@@ -37,6 +38,9 @@ type Node = StorageClient<InterceptedService<Channel, Introduce>>;
 
 /// The time for a small request to one disk: long enough for a sync on a busy one.
 const SMALL_REQUEST: Duration = Duration::from_secs(10);
+
+/// The time for a node to say how its disks are. It does not wait for disks that hang.
+const DESCRIPTION: Duration = Duration::from_secs(5);
 
 /// Blobs in one removal or pin.
 const BLOBS_PER_REQUEST: usize = 1000;
@@ -52,7 +56,7 @@ pub struct DiskSummary {
     pub out_of_service: Option<String>,
     /// Its size in bytes.
     pub capacity_bytes: u64,
-    /// Bytes that it has left.
+    /// Bytes that shards may still take.
     pub available_bytes: u64,
     /// Bytes of shards that are not removed.
     pub live_bytes: u64,
@@ -113,7 +117,7 @@ impl ShardClient {
         self.health.is_writable(disk)
     }
 
-    /// Bytes that a disk had left when it was last heard of; `None` before that.
+    /// Bytes that shards could still take on a disk when it was last heard of; `None` before that.
     pub fn available_bytes(&self, disk: DiskId) -> Option<u64> {
         self.health.available_bytes(disk)
     }
@@ -231,7 +235,9 @@ impl ShardClient {
         let mut stub = self
             .stub(node, 0)
             .ok_or_else(|| ShardError::unavailable(nowhere, "its node has no address"))?;
-        let answer = stub.describe(small(DescribeRequest {})).await;
+        let mut request = Request::new(DescribeRequest {});
+        request.set_timeout(DESCRIPTION);
+        let answer = stub.describe(request).await;
         let answer = answer.map_err(|status| ShardError::from_status(nowhere, &status))?;
         answer
             .into_inner()
@@ -274,10 +280,32 @@ impl ShardClient {
 
     fn failed(&self, disk: DiskId, status: &tonic::Status) -> ShardError {
         let error = ShardError::from_status(disk, status);
-        if error.kind.is_of_the_disk() {
-            self.health.failed(disk);
+        match error.kind {
+            ShardErrorKind::Full => self.health.had_no_room(disk),
+            _ if is_connect_error(status) => self.not_reached(disk),
+            ShardErrorKind::Unavailable | ShardErrorKind::Unknown => self.health.failed(disk),
+            ShardErrorKind::Missing
+            | ShardErrorKind::Damaged
+            | ShardErrorKind::Stale
+            | ShardErrorKind::Malformed => {}
         }
         error
+    }
+
+    /// The node of a disk is not reached, so none of its disks is.
+    fn not_reached(&self, disk: DiskId) {
+        let layout = self.topology.current();
+        self.health.failed(disk);
+        if let Some(disk) = layout.disk(disk) {
+            self.failed_with_node(&layout, disk.node);
+        }
+    }
+
+    fn failed_with_node(&self, layout: &Layout, node: NodeId) {
+        let disks = layout.topology().disks.iter();
+        for disk in disks.filter(|disk| disk.node == node) {
+            self.health.failed(disk.id);
+        }
     }
 
     async fn look_after_disks(&self) {
@@ -287,10 +315,7 @@ impl ShardClient {
                 Ok(disks) => self.health.described(&disks),
                 Err(error) => {
                     tracing::debug!(node = %node.id, %error, "storage node does not answer");
-                    let disks = &layout.topology().disks;
-                    for disk in disks.iter().filter(|disk| disk.node == node.id) {
-                        self.health.failed(disk.id);
-                    }
+                    self.failed_with_node(&layout, node.id);
                 }
             }
         });

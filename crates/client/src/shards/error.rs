@@ -22,16 +22,6 @@ pub enum ShardErrorKind {
     Malformed,
 }
 
-impl ShardErrorKind {
-    /// Whether another request to the same disk would probably fare the same.
-    pub(crate) fn is_of_the_disk(self) -> bool {
-        match self {
-            Self::Full | Self::Unavailable | Self::Unknown => true,
-            Self::Missing | Self::Damaged | Self::Stale | Self::Malformed => false,
-        }
-    }
-}
-
 /// A request to a disk that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{disk:?}: {kind:?}: {reason}")]

@@ -22,8 +22,8 @@ const SUSPICION: Duration = Duration::from_secs(70);
 /// Cells in a row that came too late, after which reads keep clear of a disk for a while.
 const LATE_READS: u32 = 3;
 
-/// A disk with less than this left is full for the placement of new blobs.
-const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// A disk that shards can take less than this of is full for the placement of new blobs: others write to it at the same time.
+const ROOM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The disks by what was last heard of them. A disk that nothing was heard of is taken to be well.
 pub(super) struct Health {
@@ -40,6 +40,8 @@ struct State {
     late_to_read_until: Duration,
     late_reads: u32,
     out_of_service: bool,
+    /// By what it said to a write, or of itself, whichever was last.
+    is_full: bool,
     available_bytes: Option<u64>,
 }
 
@@ -54,6 +56,11 @@ impl Health {
     pub(super) fn failed(&self, disk: DiskId) {
         let until = self.clock.monotonic() + QUARANTINE;
         self.with(disk, |state| state.failed_until = until);
+    }
+
+    /// A write found no room. Until the disk describes itself again writes keep clear of it; what it has can be read.
+    pub(super) fn had_no_room(&self, disk: DiskId) {
+        self.with(disk, |state| state.is_full = true);
     }
 
     pub(super) fn late_to_write(&self, disk: DiskId) {
@@ -79,6 +86,7 @@ impl Health {
         for disk in disks {
             self.with(disk.disk, |state| {
                 state.out_of_service = disk.out_of_service.is_some();
+                state.is_full = disk.available_bytes < ROOM_BYTES;
                 state.available_bytes = Some(disk.available_bytes);
             });
         }
@@ -88,11 +96,8 @@ impl Health {
         let now = self.clock.monotonic();
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
         disks.get(&disk).is_none_or(|state| {
-            let has_room = state
-                .available_bytes
-                .is_none_or(|bytes| bytes >= RESERVE_BYTES);
             let is_well = state.failed_until <= now && state.late_to_write_until <= now;
-            !state.out_of_service && has_room && is_well
+            !state.out_of_service && !state.is_full && is_well
         })
     }
 
@@ -148,9 +153,24 @@ mod tests {
 
         health.described(&[summary(Some("broken"), u64::MAX)]);
         assert!(!health.is_writable(disk));
-        health.described(&[summary(None, RESERVE_BYTES - 1)]);
+        health.described(&[summary(None, ROOM_BYTES - 1)]);
         assert!(!health.is_writable(disk));
-        health.described(&[summary(None, RESERVE_BYTES)]);
+        health.described(&[summary(None, ROOM_BYTES)]);
+        assert!(health.is_writable(disk));
+    }
+
+    #[test]
+    fn a_disk_that_had_no_room_is_read_and_not_written_to_until_it_has_some() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        let health = Health::new(clock.clone());
+        let disk = DiskId::new(1);
+        health.described(&[summary(None, u64::MAX)]);
+        health.had_no_room(disk);
+        clock.advance(QUARANTINE);
+        assert!(!health.is_writable(disk) && health.is_readable(disk));
+        health.described(&[summary(None, ROOM_BYTES - 1)]);
+        assert!(!health.is_writable(disk) && health.is_readable(disk));
+        health.described(&[summary(None, ROOM_BYTES)]);
         assert!(health.is_writable(disk));
     }
 

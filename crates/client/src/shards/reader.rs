@@ -10,7 +10,7 @@ use cairn_rpc::proto::storage::{
 use cairn_types::id::{BlobId, DiskId};
 use tonic::{Request, Streaming};
 
-use super::{ShardClient, ShardError, ShardSummary, blob_bytes, id_bytes};
+use super::{SMALL_REQUEST, ShardClient, ShardError, ShardSummary, blob_bytes, id_bytes};
 
 /// Frames of one cell that are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,12 +115,11 @@ impl ShardList {
     /// The next shards, in the order of blobs; `None` at the end. Cancel safe.
     ///
     /// # Errors
-    /// When the disk went away, or said something that is no shard. Nothing follows an error.
+    /// When the disk went away or does not answer in time, or said something that is no shard. Nothing follows an error.
     pub async fn next(&mut self) -> Result<Option<Vec<ShardSummary>>, ShardError> {
-        let message = self
-            .messages
-            .message()
+        let message = tokio::time::timeout(SMALL_REQUEST, self.messages.message())
             .await
+            .map_err(|_| ShardError::late(self.disk))?
             .map_err(|status| self.client.failed(self.disk, &status))?;
         let summaries = |page: ListBlobsResponse| {
             let rows = page.shards.iter();

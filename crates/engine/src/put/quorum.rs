@@ -60,10 +60,12 @@ pub(super) struct Gathered<T, E> {
     pub(super) done: Vec<(u8, T)>,
     /// Those that failed.
     pub(super) failed: Vec<(u8, E)>,
+    /// Whether the rest was late; else there is no rest, or it was not waited for because there could be no quorum.
+    pub(super) is_rest_late: bool,
 }
 
 /// Waits for `pending`, one for each shard, until all are there or the rest is late; `quorum` of them must be there before
-/// anybody is late. What is neither done nor failed in the answer was left out as late. `suspects`: shards whose disks were
+/// anybody is late, or the limit is over. What is neither done nor failed in the answer was left out. `suspects`: shards whose disks were
 /// late before.
 ///
 /// Returns at once when the quorum cannot be reached any more. Cancel safe: `pending` is dropped with it.
@@ -90,6 +92,7 @@ where
     let mut gathered = Gathered {
         done: Vec::with_capacity(pending.len()),
         failed: Vec::new(),
+        is_rest_late: false,
     };
     while let Some(until) = arrivals.wait_until() {
         let left = until.saturating_sub(elapsed());
@@ -102,7 +105,11 @@ where
                 arrivals.failed(shard);
                 gathered.failed.push((shard, error));
             }
-            Ok(None) | Err(_) => break,
+            Ok(None) => break,
+            Err(_) => {
+                gathered.is_rest_late = true;
+                break;
+            }
         }
     }
     gathered
@@ -260,6 +267,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_keeps_a_quorum_from_being_there_is_late_and_who_cannot_help_is_not() {
+        let clock = cairn_runtime::SystemClock::shared();
+        let patience = Patience {
+            limit: Duration::from_millis(1),
+            ..PATIENCE
+        };
+        let gathered = |quorum| {
+            let pending: FuturesUnordered<_> = (0..3)
+                .map(|shard| async move {
+                    match shard {
+                        0 => (shard, Err::<(), _>("no")),
+                        _ => std::future::pending().await,
+                    }
+                })
+                .collect();
+            gather(pending, quorum, &[], &patience, &clock)
+        };
+        assert!(gathered(2).await.is_rest_late);
+        assert!(!gathered(3).await.is_rest_late);
+    }
+
+    #[tokio::test]
     async fn whoever_is_late_is_neither_done_nor_failed() {
         let pending: FuturesUnordered<_> = (0..4)
             .map(|shard| async move {
@@ -280,5 +309,6 @@ mod tests {
         gathered.done.sort_unstable();
         assert_eq!(gathered.done, [(0, ()), (3, ())]);
         assert_eq!(gathered.failed, [(1, "no")]);
+        assert!(gathered.is_rest_late);
     }
 }
