@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use cairn_client::{Blobs, ShardClient};
+use cairn_client::{Blobs, ShardClient, ShardErrorKind};
 use cairn_runtime::Tasks;
 use cairn_runtime::metrics::Counter;
 use cairn_types::id::{BlobId, DiskId, GroupId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Writes whose blobs may wait. A process that abandons more leaves the rest to the collector of orphans.
 const QUEUE_LEN: usize = 1024;
@@ -68,6 +69,12 @@ impl Begun {
         self.blobs.push((blob, disks));
     }
 
+    /// The blob that was begun last is not needed: it is abandoned, whatever becomes of the write.
+    pub(crate) fn give_up_last(&mut self) {
+        let mut last = self.queue.guard(self.group);
+        last.blobs.extend(self.blobs.pop());
+    }
+
     /// The blobs are referred to.
     pub(crate) fn committed(mut self) {
         self.blobs.clear();
@@ -86,11 +93,16 @@ impl Drop for Begun {
             group: self.group,
             blobs,
         };
-        if self.queue.sender.try_send(abandoned).is_err() {
-            tracing::warn!(
+        match self.queue.sender.try_send(abandoned) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => tracing::warn!(
                 blobs = count,
                 "too many writes were abandoned, their blobs are left to the collector of orphans"
-            );
+            ),
+            // The process is stopping: what it abandons then is for the collector, too.
+            Err(TrySendError::Closed(_)) => {
+                tracing::debug!(blobs = count, "blobs are left to the collector of orphans");
+            }
         }
     }
 }
@@ -162,6 +174,15 @@ async fn try_clear(
     let removals: FuturesUnordered<_> = removals.collect();
     let failed: Vec<_> = removals
         .filter_map(|removed| async { removed.err() })
+        // A disk that is away may be so for long. Nothing refers to what it has, so the collector of orphans finds it when it
+        // is back; waiting for it here would keep others waiting.
+        .filter(|error| {
+            let is_away = matches!(
+                error.kind,
+                ShardErrorKind::Unavailable | ShardErrorKind::Unknown
+            );
+            std::future::ready(!is_away)
+        })
         .collect()
         .await;
     if let Some(error) = failed.first() {

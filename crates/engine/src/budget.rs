@@ -105,12 +105,97 @@ impl Drop for Held {
     }
 }
 
-struct Around<B> {
-    bytes: B,
-    _held: Held,
+/// Memory for the stripes of bodies, taken piece by piece as their bytes come, so that a client that sends slowly holds what
+/// it has sent and no more.
+///
+/// Many stripes that are filled by halves could hold all there is, each waiting for more. Therefore a part is set aside, in
+/// shares of a whole stripe: a stripe that cannot go on takes a share, with which it needs nothing more to become full. Who
+/// has a share never waits for memory; a stripe that is full goes to the disks, whose pace is bounded, and gives everything
+/// back. So as long as anybody waits, somebody who does not wait will give back: a client that sends, or one that is cut off
+/// because it does not.
+#[derive(Debug, Clone)]
+pub struct StripeBudget {
+    common: Budget,
+    shares: Budget,
+    share_len: usize,
 }
 
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Around<B> {
+/// A share of what is set aside; kept by the pieces of one stripe.
+pub type Share = Option<Arc<Held>>;
+
+/// What a piece of a stripe was taken from.
+#[derive(Debug)]
+pub enum Piece {
+    /// What all take from.
+    Common(Held),
+    /// The share of its stripe.
+    Share(Arc<Held>),
+}
+
+/// The data of the widest stripe: 8 cells of 1 MiB.
+const STRIPE_LEN_MAX: u64 = 8 * 1024 * 1024;
+
+impl StripeBudget {
+    /// A budget of `bytes`, shown in `used`. About a quarter of it is set aside.
+    pub fn new(bytes: u64, used: Gauge) -> Self {
+        let share = STRIPE_LEN_MAX.min(bytes / 2).max(1);
+        let aside = (bytes / 4 / share).max(1) * share;
+        Self {
+            common: Budget::new(bytes - aside.min(bytes), used.clone()),
+            shares: Budget::new(aside, used),
+            share_len: usize::try_from(share).expect("at most 8 MiB"),
+        }
+    }
+
+    /// What is not set aside: for reads, and for the first piece of a body.
+    pub fn common(&self) -> &Budget {
+        &self.common
+    }
+
+    /// Takes the next piece of a stripe, out of `share` where the stripe has one. Waits for `patience` at most.
+    ///
+    /// # Errors
+    /// When nothing was given back in time.
+    pub async fn take(
+        &self,
+        bytes: usize,
+        patience: Duration,
+        share: &mut Share,
+    ) -> Result<Piece, Busy> {
+        if let Some(share) = share {
+            return Ok(Piece::Share(Arc::clone(share)));
+        }
+        tokio::select! {
+            biased;
+            held = self.common.take(bytes, patience) => Ok(Piece::Common(held?)),
+            held = self.shares.take(self.share_len, patience) => {
+                let held = Arc::new(held?);
+                *share = Some(Arc::clone(&held));
+                Ok(Piece::Share(held))
+            }
+        }
+    }
+}
+
+impl Piece {
+    /// `bytes` that give this back when the last of their clones and slices goes.
+    pub fn around(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        match self {
+            Self::Common(held) => held.around(bytes),
+            Self::Share(share) => Bytes::from_owner(Around {
+                bytes,
+                _held: share,
+            }),
+        }
+    }
+}
+
+struct Around<B, H> {
+    bytes: B,
+    _held: H,
+}
+
+impl<B: AsRef<[u8]>, H> AsRef<[u8]> for Around<B, H> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.as_ref()
     }
@@ -164,6 +249,35 @@ mod tests {
         drop(all);
         assert_eq!(used.get(), 2 * 1024);
         drop(part);
+        assert_eq!(used.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn of_stripes_that_are_filled_by_halves_one_can_always_go_on() {
+        const CELL: usize = 64 * 1024;
+        const CELLS: usize = 4;
+        let used = Gauge::default();
+        let budget = StripeBudget::new(16 * CELL as u64, used.clone());
+        // All that is not set aside goes to stripes that have one cell each.
+        let mut begun = Vec::new();
+        while let Ok(held) = budget.common().take(CELL, SOON).await {
+            begun.push(held.around(vec![0_u8; CELL]));
+        }
+        assert!(begun.len() > CELLS);
+        let most = i64::try_from(16 * CELL).unwrap();
+        let filled = begun.into_iter().map(|first| {
+            let (budget, used) = (budget.clone(), used.clone());
+            async move {
+                let (mut cells, mut share) = (vec![first], None);
+                while cells.len() < CELLS {
+                    let piece = budget.take(CELL, 100 * SOON, &mut share).await.unwrap();
+                    cells.push(piece.around(vec![0_u8; CELL]));
+                    assert!(used.get() <= most);
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        futures::future::join_all(filled).await;
         assert_eq!(used.get(), 0);
     }
 }

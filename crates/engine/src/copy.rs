@@ -45,6 +45,8 @@ impl CopySource {
 impl Source for CopySource {
     type Error = ReadError;
 
+    const IS_PROMPT: bool = true;
+
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         self.download.next().await
     }

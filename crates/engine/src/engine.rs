@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_client::{
-    Blobs, Buckets, Indexed, MutateError, Objects, ShardClient, TopologyCache, Uploads,
+    Blobs, Buckets, Indexed, MetaClient, MutateError, Objects, ShardClient, TopologyCache, Uploads,
 };
 use cairn_runtime::metrics::Counter;
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks};
-use cairn_types::id::{GroupId, PoolId};
+use cairn_types::id::GroupId;
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::root::BucketEntry;
 
 use crate::abandoned::{self, Queue};
-use crate::budget::Budget;
+use crate::budget::{Budget, StripeBudget};
 use crate::get::Latency;
 use crate::put::quorum::Patience;
 
@@ -26,8 +26,6 @@ pub struct Config {
     pub budget_bytes: u64,
     /// How long a request waits for memory before it is refused. It waits in line, so that a burst is served and not refused.
     pub budget_patience: Duration,
-    /// The pool that objects go to.
-    pub pool: PoolId,
     /// When a shard is left out of a write.
     pub patience: Patience,
     /// Bytes that a read asks for ahead of what was taken.
@@ -44,7 +42,6 @@ impl Default for Config {
             inline_len_max: 16 * 1024,
             budget_bytes: 256 * 1024 * 1024,
             budget_patience: Duration::from_secs(30),
-            pool: PoolId::new(1),
             patience: Patience::default(),
             read_ahead_bytes: 8 * 1024 * 1024,
             hedge_after: (Duration::from_millis(50), Duration::from_secs(1)),
@@ -100,11 +97,14 @@ pub(crate) struct Shared {
     pub(crate) cpu: CpuPool,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
-    /// For stripes.
-    pub(crate) budget: Budget,
-    /// For what is on its way to disks. A write takes its share of this first and keeps it to the end, then of the other for
-    /// stripe after stripe; what that one lends comes back whatever else is waited for, so nobody waits for ever.
+    /// For stripes that are read from clients or disks.
+    pub(crate) budget: StripeBudget,
+    /// For parity, and for what is on its way to disks. Taken for stripes that are full, and given back at the pace of disks
+    /// whatever else is waited for: so what is taken of the other budget for those stripes comes back as well.
     pub(crate) transit: Budget,
+    /// Held while a fallback group is made, so that many who need one make one.
+    pub(crate) making_fallback: tokio::sync::Mutex<()>,
+    pub(crate) meta: MetaClient,
     pub(crate) abandoned: Queue,
     pub(crate) latency: Latency,
     pub(crate) config: Config,
@@ -122,9 +122,10 @@ impl Engine {
     /// Puts the engine together and starts what it does in the background.
     pub fn new(parts: Parts, config: Config) -> Self {
         let metrics = &parts.metrics;
+        let meta = parts.buckets.meta().clone();
         let abandoned = abandoned::start(
             &parts.tasks,
-            Blobs::new(parts.buckets.meta().clone()),
+            Blobs::new(meta.clone()),
             parts.shards.clone(),
             metrics.counter("cairn_engine_abandoned_blobs_total", &[]),
         );
@@ -143,8 +144,10 @@ impl Engine {
                 cpu: parts.cpu,
                 clock: parts.clock,
                 tasks: parts.tasks,
-                budget: Budget::new(config.budget_bytes / 2, used.clone()),
+                budget: StripeBudget::new(config.budget_bytes / 2, used.clone()),
                 transit: Budget::new(config.budget_bytes / 2, used),
+                making_fallback: tokio::sync::Mutex::default(),
+                meta,
                 abandoned,
                 latency: Latency::new(config.hedge_after),
                 config,

@@ -187,7 +187,7 @@ impl Download {
             let memory = match (&job, self.use_of) {
                 (Job::Here(_), _) | (_, Use::Copy) => Memory::Free,
                 (Job::Stripe(stripe), Use::Client) => {
-                    match self.shared.budget.try_take(stripe.len()) {
+                    match self.shared.budget.common().try_take(stripe.len()) {
                         Some(held) => Memory::Held(held),
                         None if self.asked.is_empty() => Memory::Wait(self.patience()),
                         None => return,
@@ -269,7 +269,7 @@ async fn read(shared: &Shared, job: StripeJob, memory: Memory) -> Result<Vec<Byt
     let held = match memory {
         Memory::Free => None,
         Memory::Held(held) => Some(held),
-        Memory::Wait(patience) => Some(shared.budget.take(job.len(), patience).await?),
+        Memory::Wait(patience) => Some(shared.budget.common().take(job.len(), patience).await?),
     };
     let pieces = stripe::read(shared, &job).await?;
     let Some(mut held) = held else {

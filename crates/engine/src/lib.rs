@@ -15,6 +15,7 @@ pub mod budget;
 mod copy;
 mod engine;
 mod error;
+mod fallback;
 mod get;
 mod placing;
 mod put;

@@ -44,7 +44,7 @@ impl Engine {
     /// Stores the `len` bytes of `source` as the newest version of `target`, if `condition` holds.
     ///
     /// The bytes are durable on a write quorum of disks before the version is committed. Small ones go into the record.
-    /// Memory: two stripes and what is on the way to the disks, out of the budget.
+    /// Memory, out of the budget: what has come of the stripe that is read, and one or two stripes on the way to the disks.
     ///
     /// Dropping the future abandons the write, except that a commit on its way may still happen.
     ///
@@ -146,12 +146,13 @@ async fn collect<S: Source>(
 ) -> Result<Content, PutError<S::Error>> {
     let held = shared
         .budget
+        .common()
         .take(len, shared.config.budget_patience)
         .await?;
     let mut buffer = Vec::with_capacity(len);
     body.fill(&mut buffer, len).await?;
     let bytes = held.around(buffer);
-    digest.update(&shared.cpu, bytes.clone()).await;
+    digest.update(&shared.cpu, vec![bytes.clone()]).await;
     Ok(Content::Inline(bytes))
 }
 

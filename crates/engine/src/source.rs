@@ -1,5 +1,6 @@
 //! Where the bytes of a body come from.
 
+use std::collections::VecDeque;
 use std::error::Error;
 
 use bytes::Bytes;
@@ -18,6 +19,10 @@ pub struct Declared {
 
 /// A body on its way in.
 pub trait Source: Send {
+    /// Whether the bytes are there as soon as they are asked for, but not in memory: then what they need is taken before they
+    /// are asked for. Else it is taken as they come.
+    const IS_PROMPT: bool = false;
+
     /// Why there may be no more of it.
     type Error: Error + Send + Sync + 'static;
 
@@ -33,7 +38,10 @@ pub(crate) struct Body<S> {
     source: S,
     /// What the source gave and nobody took yet.
     chunk: Bytes,
+    /// What was taken and given back, to be taken before the rest.
+    given_back: VecDeque<Bytes>,
     taken: u64,
+    has_begun: bool,
     len: u64,
 }
 
@@ -43,18 +51,36 @@ impl<S: Source> Body<S> {
         Self {
             source,
             chunk: Bytes::new(),
+            given_back: VecDeque::new(),
             taken: 0,
+            has_begun: false,
             len,
         }
     }
 
-    /// Whether anything was taken.
+    /// Whether anything was ever taken.
     pub(crate) fn has_begun(&self) -> bool {
-        self.taken > 0
+        self.has_begun
+    }
+
+    /// Waits until there are bytes to take. Cancel safe if the source's `next` is.
+    pub(crate) async fn await_bytes(&mut self) -> Result<(), PutError<S::Error>> {
+        while self.chunk.is_empty() {
+            if let Some(chunk) = self.given_back.pop_front() {
+                self.chunk = chunk;
+                continue;
+            }
+            let next = self.source.next().await.map_err(PutError::Source)?;
+            self.chunk = next.ok_or(PutError::Length {
+                expected: self.len,
+                got: self.taken,
+            })?;
+        }
+        Ok(())
     }
 
     /// Puts the next `count` bytes behind `buffer`. The one copy of a body's bytes in the engine: clients send them in
-    /// pieces of any size, and a stripe is one run of memory.
+    /// pieces of any size, and a cell is one run of memory.
     pub(crate) async fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -62,25 +88,35 @@ impl<S: Source> Body<S> {
     ) -> Result<(), PutError<S::Error>> {
         let end = buffer.len() + count;
         while buffer.len() < end {
-            if self.chunk.is_empty() {
-                let next = self.source.next().await.map_err(PutError::Source)?;
-                self.chunk = next.ok_or(PutError::Length {
-                    expected: self.len,
-                    got: self.taken,
-                })?;
-            }
+            self.await_bytes().await?;
             let piece = self
                 .chunk
                 .split_to(self.chunk.len().min(end - buffer.len()));
             self.taken += u64::try_from(piece.len()).expect("a length fits");
+            self.has_begun = true;
             buffer.extend_from_slice(&piece);
         }
         Ok(())
     }
 
+    /// Takes back the pieces that were taken last, in order, to give them once more.
+    pub(crate) fn give_back(&mut self, pieces: Vec<Bytes>) {
+        self.given_back.push_front(std::mem::take(&mut self.chunk));
+        for piece in pieces.into_iter().rev() {
+            self.taken -= u64::try_from(piece.len()).expect("a length fits");
+            self.given_back.push_front(piece);
+        }
+    }
+
     /// Makes sure that this was all of it.
     pub(crate) async fn finish(mut self) -> Result<Declared, PutError<S::Error>> {
         loop {
+            if self.chunk.is_empty()
+                && let Some(chunk) = self.given_back.pop_front()
+            {
+                self.chunk = chunk;
+                continue;
+            }
             if !self.chunk.is_empty() {
                 return Err(PutError::Length {
                     expected: self.len,
@@ -134,6 +170,20 @@ pub(crate) mod tests {
             body.fill(&mut buffer, count).await.unwrap();
         }
         assert_eq!(buffer, b"abcdefgh");
+        assert!(body.finish().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_comes_again_before_the_rest() {
+        let mut body = body(&[b"abcdefg", b"h"], 8);
+        let mut buffer = Vec::new();
+        body.fill(&mut buffer, 5).await.unwrap();
+        let pieces = ["ab", "c", "de"].map(|piece| Bytes::from_static(piece.as_bytes()));
+        body.give_back(pieces.to_vec());
+        assert!(body.has_begun());
+        let mut again = Vec::new();
+        body.fill(&mut again, 8).await.unwrap();
+        assert_eq!(again, b"abcdefgh");
         assert!(body.finish().await.is_ok());
     }
 

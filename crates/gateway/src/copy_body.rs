@@ -32,6 +32,8 @@ impl CopyBody {
 impl Source for CopyBody {
     type Error = ReadError;
 
+    const IS_PROMPT: bool = true;
+
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         let bytes = self.source.next().await?;
         let Some(hasher) = self.hasher.take() else {

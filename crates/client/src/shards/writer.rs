@@ -1,7 +1,9 @@
 //! One shard on its way to a disk.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_rpc::proto::storage::{
@@ -11,6 +13,7 @@ use cairn_rpc::proto::storage::{
 use cairn_types::id::{BlobId, DiskId, Epoch};
 use futures::Stream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 use tonic::Request;
 
 use super::{ShardClient, ShardError, blob_bytes, id_bytes};
@@ -47,9 +50,16 @@ pub struct CellSender {
 
 #[derive(Debug)]
 enum Feed {
-    Cell(Cell),
+    Cell(Cell, Token),
     End,
 }
+
+/// What the sender of a cell wants dropped when the cell is gone.
+type Token = Box<dyn Any + Send>;
+
+/// When a connection asks for the next cell and there is none for so long, the last one has left this process. A connection
+/// asks once it has less than 1 MiB left to send, so it is nearly so at once.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// The disk did not take the cell: what its answer says is why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,13 +67,14 @@ enum Feed {
 pub struct CellRefused;
 
 impl CellSender {
-    /// Queues the next cell in stripe order; waits while the queue is full. Cancel safe: the cell is queued or not.
+    /// Queues the next cell in stripe order; waits while the queue is full. Cancel safe: the cell is queued or not. `token`
+    /// is dropped when the copies of the cell that are made on its way have left this process, or the write has ended.
     ///
     /// # Errors
     /// When the write has ended.
-    pub async fn send(&self, cell: Cell) -> Result<(), CellRefused> {
+    pub async fn send(&self, cell: Cell, token: impl Send + 'static) -> Result<(), CellRefused> {
         self.feed
-            .send(Feed::Cell(cell))
+            .send(Feed::Cell(cell, Box::new(token)))
             .await
             .map_err(|_| CellRefused)
     }
@@ -98,6 +109,8 @@ impl ShardClient {
                 header: Some(header),
                 cells,
                 is_over: false,
+                on_the_way: None,
+                quiet: None,
             };
             let mut node = client.node_of(header.disk)?;
             let answer = node.write_shard(Request::new(stream)).await;
@@ -115,6 +128,10 @@ struct Messages {
     header: Option<ShardHeader>,
     cells: mpsc::Receiver<Feed>,
     is_over: bool,
+    /// Of the cell that was given last.
+    on_the_way: Option<Token>,
+    /// Since the connection asked for the next one in vain.
+    quiet: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream for Messages {
@@ -138,27 +155,58 @@ impl Stream for Messages {
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.cells.poll_recv(cx).map(|fed| match fed {
-            Some(Feed::Cell(cell)) => Some(WriteShardRequest {
-                message: Some(write_shard_request::Message::Cell(CellMessage {
+        match self.cells.poll_recv(cx) {
+            Poll::Ready(fed) => {
+                self.quiet = None;
+                Poll::Ready(fed.map(|fed| self.message(fed)))
+            }
+            Poll::Pending => {
+                self.forget_when_quiet(cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Messages {
+    fn message(&mut self, fed: Feed) -> WriteShardRequest {
+        let message = match fed {
+            Feed::Cell(cell, token) => {
+                self.on_the_way = Some(token);
+                write_shard_request::Message::Cell(CellMessage {
                     stripe: cell.stripe,
                     data: cell.data,
                     frame_hashes: cell.frame_hashes,
-                })),
-            }),
-            Some(Feed::End) => {
-                self.is_over = true;
-                Some(WriteShardRequest {
-                    message: Some(write_shard_request::Message::End(EndMessage {})),
                 })
             }
-            None => None,
-        })
+            Feed::End => {
+                self.is_over = true;
+                write_shard_request::Message::End(EndMessage {})
+            }
+        };
+        WriteShardRequest {
+            message: Some(message),
+        }
+    }
+
+    fn forget_when_quiet(&mut self, cx: &mut Context<'_>) {
+        if self.on_the_way.is_none() {
+            return;
+        }
+        let quiet = self
+            .quiet
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(QUIET)));
+        if quiet.as_mut().poll(cx).is_ready() {
+            self.quiet = None;
+            self.on_the_way = None;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures::StreamExt;
 
     use super::*;
@@ -175,6 +223,8 @@ mod tests {
             header: Some(header),
             cells,
             is_over: false,
+            on_the_way: None,
+            quiet: None,
         };
         (CellSender { feed }, messages)
     }
@@ -197,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_finished_write_is_a_header_its_cells_and_the_end() {
         let (sender, messages) = messages();
-        sender.send(cell()).await.unwrap();
+        sender.send(cell(), ()).await.unwrap();
         sender.finish().await.unwrap();
         let sent: Vec<_> = messages.collect().await;
         assert_eq!(sent.len(), 3);
@@ -208,10 +258,42 @@ mod tests {
     #[tokio::test]
     async fn an_abandoned_write_has_no_end() {
         let (sender, messages) = messages();
-        sender.send(cell()).await.unwrap();
+        sender.send(cell(), ()).await.unwrap();
         drop(sender);
         let sent: Vec<_> = messages.collect().await;
         assert_eq!(sent.len(), 2);
         assert!(!sent.iter().any(is_end));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_for_a_cell_goes_with_it_and_not_with_the_next() {
+        let (sender, mut messages) = messages();
+        let (first, second) = (Arc::new(()), Arc::new(()));
+        sender.send(cell(), Arc::clone(&first)).await.unwrap();
+        sender.send(cell(), Arc::clone(&second)).await.unwrap();
+        messages.next().await.unwrap();
+        messages.next().await.unwrap();
+        assert_eq!(
+            (Arc::strong_count(&first), Arc::strong_count(&second)),
+            (2, 2)
+        );
+        messages.next().await.unwrap();
+        assert_eq!(
+            (Arc::strong_count(&first), Arc::strong_count(&second)),
+            (1, 2)
+        );
+        // No third cell comes: the second one's is not held until one does.
+        let asked_in_vain = async {
+            let _ = messages.next().await;
+        };
+        let given_back = async {
+            while Arc::strong_count(&second) > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = asked_in_vain => panic!("there is no third cell"),
+            () = given_back => {}
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One blob: stripes of a body, coded and sent to the disks of a placement group.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +13,11 @@ use cairn_types::object::Extent;
 use super::digest::Digest;
 use super::lanes::{FanOut, NoQuorum, Stripe};
 use crate::abandoned::Begun;
-use crate::budget::Held;
+use crate::budget::{Busy, Held, Piece, Share};
 use crate::engine::Shared;
 use crate::error::PutError;
-use crate::placing::{NoPlace, Place, choose};
+use crate::fallback::find_place;
+use crate::placing::Place;
 use crate::source::{Body, Source};
 
 /// Up to here the way to the CPU pool takes longer than it saves.
@@ -24,24 +26,45 @@ const INLINE_LEN: usize = 64 * 1024;
 /// How long a body that is under way waits for memory: refusing it now would waste what was sent.
 const PATIENCE_WITHIN: Duration = Duration::from_mins(1);
 
-/// Cells of one shard that are on their way at a time: one that is turned into a message, one in the connection's buffer, one
-/// that the disk's side puts together. They are copies, so the memory of the stripe says nothing of them.
-const CELLS_IN_TRANSIT: u64 = 3;
+/// Copies of a cell on its way: the message in the connection's buffer, and what the disk's side puts together where that is
+/// in this process. They are beside the memory of the stripe itself.
+const COPIES_IN_TRANSIT: usize = 2;
+
+/// How often a blob whose bytes are still all here is written anew when too many disks fail under it. The second time what
+/// failed is known; the third is for a node of which only one disk was known.
+const TRIES: usize = 3;
 
 /// A stripe of the body before it is coded.
 struct Raw {
     number: u32,
     /// `k` cells, zeros behind the blob's end.
-    data: Bytes,
+    cells: Vec<Bytes>,
     plain_len: usize,
-    /// For the parity.
-    held: Held,
+    is_last: bool,
+}
+
+/// Why a blob was not written.
+struct Failed<E: std::error::Error + Send + Sync + 'static> {
+    error: PutError<E>,
+    /// All its bytes, if they are still here and another place may take them.
+    rest: Option<Vec<Bytes>>,
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<PutError<E>> for Failed<E> {
+    fn from(error: PutError<E>) -> Self {
+        Self { error, rest: None }
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<Busy> for Failed<E> {
+    fn from(error: Busy) -> Self {
+        PutError::Busy(error).into()
+    }
 }
 
 /// Writes the next `blob_len` bytes of the body as one blob.
 ///
-/// While one stripe is coded, sent and taken into the digest, the next is read: these three are what a write spends its
-/// time with, and none needs the others.
+/// When too many disks fail under it while all its bytes are still in memory, it is written anew, elsewhere.
 pub(super) async fn write<S: Source>(
     shared: &Shared,
     body: &mut Body<S>,
@@ -49,16 +72,46 @@ pub(super) async fn write<S: Source>(
     digest: &mut Digest,
     begun: &mut Begun,
 ) -> Result<Extent, PutError<S::Error>> {
-    let place = place(shared).await?;
+    let mut tries = 1;
+    loop {
+        let place = find_place(shared)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let mut taken_in = digest.clone();
+        let written = try_write(shared, body, blob_len, &mut taken_in, begun, &place).await;
+        let failed = match written {
+            Ok(extent) => {
+                *digest = taken_in;
+                return Ok(extent);
+            }
+            Err(failed) => failed,
+        };
+        match failed.rest {
+            Some(rest) if tries < TRIES => {
+                begun.give_up_last();
+                body.give_back(rest);
+            }
+            Some(_) | None => return Err(failed.error),
+        }
+        tries += 1;
+    }
+}
+
+/// While one stripe is coded, sent and taken into the digest, the next is read: these three are what a write spends its
+/// time with, and none needs the others.
+async fn try_write<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    blob_len: u64,
+    digest: &mut Digest,
+    begun: &mut Begun,
+    place: &Place,
+) -> Result<Extent, Failed<S::Error>> {
     let geometry = Geometry::new(place.profile, place.cell_len, blob_len)
         .map_err(|error| unavailable(&error))?;
-    let patience = patience(shared, body);
-    // Held to the end: the write of one blob never has more on its way.
-    let _transit = shared
-        .transit
-        .take(transit_len(&geometry), patience)
-        .await?;
     let first = read(shared, body, &geometry, 0).await?;
+    // Of one stripe only: what follows a first one is taken from the body meanwhile.
+    let all = (geometry.stripe_count() == 1).then(|| first.plain());
     let blob = BlobId::new(
         place.group.id,
         begun.group(),
@@ -66,25 +119,27 @@ pub(super) async fn write<S: Source>(
         random::u32(),
     );
     // Armed before the first side effect.
-    begun.begin(blob, present_disks(&place));
-    let mut lanes = FanOut::open(shared, &place, blob);
+    begun.begin(blob, present_disks(place));
+    let mut lanes = FanOut::open(shared, place, blob);
     let mut current = Some(first);
     for number in 0..geometry.stripe_count() {
         let stripe = current.take().expect("read below, or before the loop");
-        let plain = stripe.data.slice(..stripe.plain_len);
+        let plain = stripe.plain();
         let read_next = async {
             let next = number + 1;
             if next == geometry.stripe_count() {
                 return Ok(None);
             }
-            read(shared, body, &geometry, next).await.map(Some)
+            let stripe = read(shared, body, &geometry, next).await;
+            stripe.map(Some).map_err(Failed::from)
         };
         let code_and_send = async {
-            let coded = code(shared, place.profile, blob, stripe).await;
+            let held = transit(shared, &geometry, number, &mut lanes).await?;
+            let coded = code(shared, place.profile, blob, stripe, held).await;
             let coded = coded.map_err(|error| unavailable(&error))?;
             match lanes.send(coded).await {
                 Ok(()) => Ok(()),
-                Err(error) => Err(no_quorum(shared, error).await),
+                Err(error) => Err(no_quorum(shared, error, all.as_ref()).await),
             }
         };
         let take_in = async {
@@ -95,7 +150,7 @@ pub(super) async fn write<S: Source>(
     }
     let durable = match lanes.finish().await {
         Ok(durable) => durable,
-        Err(error) => return Err(no_quorum(shared, error).await),
+        Err(error) => return Err(no_quorum(shared, error, all.as_ref()).await),
     };
     Ok(Extent {
         blob,
@@ -111,21 +166,6 @@ pub(super) async fn write<S: Source>(
     })
 }
 
-/// Where the blob goes; looks at the topology again when there is no place in the one known.
-async fn place<E: std::error::Error + Send + Sync + 'static>(
-    shared: &Shared,
-) -> Result<Place, PutError<E>> {
-    let choose = |layout: &cairn_client::topology::Layout| {
-        choose(layout, shared.config.pool, &shared.shards, random::below)
-    };
-    if let Ok(place) = choose(&shared.topology.current()) {
-        return Ok(place);
-    }
-    let newest = shared.topology.refresh().await;
-    let newest = newest.map_err(|error| unavailable(&error))?;
-    choose(&newest).map_err(|error: NoPlace| unavailable(&error))
-}
-
 fn patience<S: Source>(shared: &Shared, body: &Body<S>) -> Duration {
     if body.has_begun() {
         PATIENCE_WITHIN
@@ -134,15 +174,22 @@ fn patience<S: Source>(shared: &Shared, body: &Body<S>) -> Duration {
     }
 }
 
-/// Bytes that are on their way to the disks at a time.
-fn transit_len(geometry: &Geometry) -> usize {
-    let cell_len = u64::try_from(geometry.cell_len(0)).expect("a cell is at most 1 MiB");
-    let shard = geometry.shard_len().min(cell_len * CELLS_IN_TRANSIT);
-    let shard = usize::try_from(shard).expect("a few cells");
-    shard * geometry.profile().width()
+impl Raw {
+    /// The bytes of the blob in it.
+    fn plain(&self) -> Vec<Bytes> {
+        let mut rest = self.plain_len;
+        let pieces = self.cells.iter().map(|cell| {
+            let len = cell.len().min(rest);
+            rest -= len;
+            cell.slice(..len)
+        });
+        pieces.filter(|piece| !piece.is_empty()).collect()
+    }
 }
 
-/// Reads a stripe of the body, once there is memory for it and its parity.
+/// Reads a stripe of the body. Memory is taken cell by cell: for the first of a body before anything is read of it, so that
+/// it can be refused before it is sent; for all others when there are bytes for them. A body that is prompt, but takes memory
+/// of its own when it is asked for bytes, is asked when there is memory for the whole stripe.
 async fn read<S: Source>(
     shared: &Shared,
     body: &mut Body<S>,
@@ -150,55 +197,118 @@ async fn read<S: Source>(
     number: u32,
 ) -> Result<Raw, PutError<S::Error>> {
     let cell_len = geometry.cell_len(number);
-    let profile = geometry.profile();
-    let patience = patience(shared, body);
-    let all_cells = cell_len * profile.width();
-    let mut held = shared.budget.take(all_cells, patience).await?;
-    let data_len = cell_len * profile.k();
-    let mut buffer = Vec::with_capacity(data_len);
+    let k = geometry.profile().k();
     let plain_len = geometry.stripe_plain_len(number);
-    body.fill(&mut buffer, plain_len).await?;
-    buffer.resize(data_len, 0);
-    let parity = held.split(cell_len * profile.m());
+    let mut rest = plain_len;
+    let mut share = Share::None;
+    let mut at_once = if S::IS_PROMPT {
+        let patience = patience(shared, body);
+        Some(shared.budget.common().take(cell_len * k, patience).await?)
+    } else {
+        None
+    };
+    let mut cells = Vec::with_capacity(k);
+    for _ in 0..k {
+        let piece = match &mut at_once {
+            Some(held) => Piece::Common(held.split(cell_len)),
+            None => next_piece(shared, body, cell_len, rest, &mut share).await?,
+        };
+        let mut cell = Vec::with_capacity(cell_len);
+        let filled = cell_len.min(rest);
+        body.fill(&mut cell, filled).await?;
+        rest -= filled;
+        cell.resize(cell_len, 0);
+        cells.push(piece.around(cell));
+    }
     Ok(Raw {
         number,
-        data: held.around(buffer),
+        cells,
         plain_len,
-        held: parity,
+        is_last: number + 1 == geometry.stripe_count(),
     })
 }
 
-/// Computes the parity and the hashes of all frames.
+/// Memory for the next cell, of which `rest` or fewer bytes come from the body.
+async fn next_piece<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    cell_len: usize,
+    rest: usize,
+    share: &mut Share,
+) -> Result<Piece, PutError<S::Error>> {
+    if !body.has_begun() {
+        // It holds nothing, so it is no use to anybody that it becomes full.
+        let patience = shared.config.budget_patience;
+        let held = shared.budget.common().take(cell_len, patience).await?;
+        return Ok(Piece::Common(held));
+    }
+    if rest > 0 {
+        body.await_bytes().await?;
+    }
+    Ok(shared.budget.take(cell_len, PATIENCE_WITHIN, share).await?)
+}
+
+/// Memory for the parity of a stripe and for what of it is on its way to the disks. It comes back at the pace of disks: no
+/// write that has some waits for a client with it, and a disk that hangs is left out.
+async fn transit(
+    shared: &Shared,
+    geometry: &Geometry,
+    number: u32,
+    lanes: &mut FanOut<'_>,
+) -> Result<Held, Busy> {
+    let profile = geometry.profile();
+    let cells = profile.m() + COPIES_IN_TRANSIT * profile.width();
+    let needed = geometry.cell_len(number) * cells;
+    let patience = shared.config.patience.ceiling;
+    if let Ok(held) = shared.transit.take(needed, patience).await {
+        return Ok(held);
+    }
+    lanes.leave_out_stuck();
+    shared.transit.take(needed, PATIENCE_WITHIN).await
+}
+
+/// Computes the parity and the hashes of all frames; `held` is for the parity and for what is on its way.
 async fn code(
     shared: &Shared,
     profile: Profile,
     blob: BlobId,
     raw: Raw,
+    held: Held,
 ) -> Result<Stripe, CodecError> {
-    if raw.data.len() <= INLINE_LEN {
-        return code_now(profile, blob, raw);
+    let len: usize = raw.cells.iter().map(Bytes::len).sum();
+    if len <= INLINE_LEN {
+        return code_now(profile, blob, raw, held);
     }
-    shared.cpu.run(move || code_now(profile, blob, raw)).await
+    let code = move || code_now(profile, blob, raw, held);
+    shared.cpu.run(code).await
 }
 
-fn code_now(profile: Profile, blob: BlobId, mut raw: Raw) -> Result<Stripe, CodecError> {
-    let cell_len = raw.data.len() / profile.k();
-    let mut cells: Vec<Bytes> = (0..profile.k())
-        .map(|cell| raw.data.slice(cell * cell_len..(cell + 1) * cell_len))
-        .collect();
-    let parity = codec(profile).encode(&cells)?;
-    cells.extend(
-        parity
-            .into_iter()
-            .map(|cell| raw.held.split(cell_len).around(cell)),
-    );
+fn code_now(
+    profile: Profile,
+    blob: BlobId,
+    raw: Raw,
+    mut held: Held,
+) -> Result<Stripe, CodecError> {
+    let cell_len = raw.cells.first().map_or(0, Bytes::len);
+    let parity = codec(profile).encode(&raw.cells)?;
+    let parity = parity
+        .into_iter()
+        .map(|cell| held.split(cell_len).around(cell));
+    let mut cells = raw.cells;
+    cells.extend(parity);
     let hashed = (0..).zip(cells).map(|(shard, cell)| {
         let hashes = frame::frame_hashes(blob, raw.number, shard, &cell);
         (cell, hashes)
     });
+    let cells: Vec<_> = hashed.collect();
+    let transit = cells
+        .iter()
+        .map(|_| Arc::new(held.split(COPIES_IN_TRANSIT * cell_len)));
     Ok(Stripe {
         number: raw.number,
-        cells: hashed.collect(),
+        transit: transit.collect(),
+        cells,
+        is_last: raw.is_last,
     })
 }
 
@@ -210,17 +320,22 @@ fn present_disks(place: &Place) -> Vec<cairn_types::id::DiskId> {
         .collect()
 }
 
-/// The body is consumed, so this write cannot be tried again; the next one will know the newest topology.
+/// What failed is known by now, so whoever tries again, this write or the next, goes elsewhere. `all`: the bytes of the blob,
+/// if they are still here.
 async fn no_quorum<E: std::error::Error + Send + Sync + 'static>(
     shared: &Shared,
     error: NoQuorum,
-) -> PutError<E> {
+    all: Option<&Vec<Bytes>>,
+) -> Failed<E> {
     if error.is_stale
         && let Err(error) = shared.topology.refresh().await
     {
         tracing::debug!(%error, "topology not refreshed");
     }
-    unavailable(&error)
+    Failed {
+        error: unavailable(&error),
+        rest: all.cloned(),
+    }
 }
 
 fn unavailable<E: std::error::Error + Send + Sync + 'static>(

@@ -8,6 +8,7 @@ use md5::{Digest as _, Md5};
 const INLINE_LEN: usize = 32 * 1024;
 
 /// The digest of what was taken in so far.
+#[derive(Clone)]
 pub(super) struct Digest {
     state: Md5,
 }
@@ -18,19 +19,21 @@ impl Digest {
         Self { state: Md5::new() }
     }
 
-    /// Takes in the next bytes.
-    pub(super) async fn update(&mut self, cpu: &CpuPool, bytes: Bytes) {
-        if bytes.len() <= INLINE_LEN {
-            self.state.update(&bytes);
-            return;
-        }
+    /// Takes in the next bytes, in order.
+    pub(super) async fn update(&mut self, cpu: &CpuPool, pieces: Vec<Bytes>) {
+        let len: usize = pieces.iter().map(Bytes::len).sum();
         let mut state = std::mem::take(&mut self.state);
-        self.state = cpu
-            .run(move || {
-                state.update(&bytes);
-                state
-            })
-            .await;
+        let update = move || {
+            for piece in pieces {
+                state.update(&piece);
+            }
+            state
+        };
+        self.state = if len <= INLINE_LEN {
+            update()
+        } else {
+            cpu.run(update).await
+        };
     }
 
     /// The MD5.
@@ -48,13 +51,14 @@ mod tests {
         let cpu = CpuPool::new(1).unwrap();
         let bytes = Bytes::from(vec![b'a'; 3 * INLINE_LEN]);
         let mut whole = Digest::new();
-        whole.update(&cpu, bytes.clone()).await;
+        whole.update(&cpu, vec![bytes.clone()]).await;
         let mut pieces = Digest::new();
-        pieces.update(&cpu, bytes.slice(..7)).await;
-        pieces.update(&cpu, bytes.slice(7..)).await;
+        pieces.update(&cpu, vec![bytes.slice(..7)]).await;
+        let rest = vec![bytes.slice(7..100), bytes.slice(100..)];
+        pieces.update(&cpu, rest).await;
         assert_eq!(whole.finish(), pieces.finish());
         let mut abc = Digest::new();
-        abc.update(&cpu, Bytes::from_static(b"abc")).await;
+        abc.update(&cpu, vec![Bytes::from_static(b"abc")]).await;
         // RFC 1321, appendix A.5.
         let expected = 0x9001_5098_3cd2_4fb0_d696_3f7d_28e1_7f72_u128;
         assert_eq!(u128::from_be_bytes(abc.finish()), expected);

@@ -1,5 +1,7 @@
 //! The shards of one blob on their way to their disks, side by side.
 
+use std::sync::{Arc, Weak};
+
 use bytes::Bytes;
 use cairn_client::shards::{Cell, CellSender, ShardHeader};
 use cairn_client::{ShardError, ShardErrorKind};
@@ -9,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
 use super::quorum::{Gathered, gather};
+use crate::budget::Held;
 use crate::engine::Shared;
 use crate::placing::Place;
 
@@ -21,6 +24,10 @@ pub(super) struct Stripe {
     pub(super) number: u32,
     /// By shard: the cell and the hashes of its frames.
     pub(super) cells: Vec<(Bytes, Bytes)>,
+    /// By shard: the memory for the copies of its cell that are made on its way.
+    pub(super) transit: Vec<Arc<Held>>,
+    /// Whether no other follows.
+    pub(super) is_last: bool,
 }
 
 /// What became of a blob's shards.
@@ -49,6 +56,8 @@ pub(super) struct FanOut<'a> {
     lanes: Vec<Lane>,
     quorum: usize,
     last_error: Option<ShardError>,
+    /// Of the last stripe: what is on its way then is bounded by the pace of disks, not of the client.
+    transit: Vec<Arc<Held>>,
 }
 
 struct Lane {
@@ -57,6 +66,8 @@ struct Lane {
     root: ShardRoot,
     /// `None` once it is left out.
     way: Option<Way>,
+    /// Lives as long as the newest cell is on its way.
+    on_the_way: Weak<Held>,
 }
 
 struct Way {
@@ -80,6 +91,7 @@ impl<'a> FanOut<'a> {
                 disk: *disk,
                 root: ShardRoot::new(),
                 way: (!is_away).then(|| open_way(shared, header)),
+                on_the_way: Weak::new(),
             }
         });
         Self {
@@ -87,6 +99,7 @@ impl<'a> FanOut<'a> {
             lanes: lanes.collect(),
             quorum: place.profile.write_quorum(),
             last_error: None,
+            transit: Vec::new(),
         }
     }
 
@@ -95,18 +108,24 @@ impl<'a> FanOut<'a> {
         for (lane, (_, hashes)) in self.lanes.iter_mut().zip(&stripe.cells) {
             lane.root.update(hashes);
         }
+        for (lane, transit) in self.lanes.iter_mut().zip(&stripe.transit) {
+            lane.on_the_way = Arc::downgrade(transit);
+        }
+        if stripe.is_last {
+            self.transit.clone_from(&stripe.transit);
+        }
         let sends: FuturesUnordered<_> = self
             .lanes
             .iter()
-            .zip(stripe.cells)
-            .filter_map(|(lane, (data, frame_hashes))| {
+            .zip(stripe.cells.into_iter().zip(stripe.transit))
+            .filter_map(|(lane, ((data, frame_hashes), transit))| {
                 let way = lane.way.as_ref()?;
                 let cell = Cell {
                     stripe: stripe.number,
                     data,
                     frame_hashes,
                 };
-                Some(async move { (lane.shard, way.cells.send(cell).await) })
+                Some(async move { (lane.shard, way.cells.send(cell, transit).await) })
             })
             .collect();
         let (suspects, patience) = (self.suspects(), &self.shared.config.patience);
@@ -130,6 +149,20 @@ impl<'a> FanOut<'a> {
             return Err(self.no_quorum(open));
         }
         Ok(())
+    }
+
+    /// Leaves out whoever did not take the last stripe, if the others are a quorum: to be called when there is no memory for
+    /// the next one, which would show who is late. What they hold may be all there is.
+    pub(super) fn leave_out_stuck(&mut self) {
+        let is_stuck = |lane: &Lane| lane.way.is_some() && lane.on_the_way.strong_count() > 0;
+        let stuck = self.lanes.iter().filter(|lane| is_stuck(lane)).count();
+        if self.open_shards().count() < self.quorum + stuck {
+            return;
+        }
+        for lane in self.lanes.iter_mut().filter(|lane| is_stuck(lane)) {
+            lane.way = None;
+            self.shared.shards.report_late_write(lane.disk);
+        }
     }
 
     /// Waits until the shards are durable; leaves out whoever is late, and whose root is another than computed here.
@@ -182,8 +215,11 @@ impl<'a> FanOut<'a> {
             .collect()
     }
 
-    /// Remembers whose disk was waited for in vain while a quorum was there.
+    /// Remembers whose disk was waited for in vain.
     fn report_late<E>(&self, expected: &[u8], gathered: &Gathered<(), E>) {
+        if !gathered.is_rest_late {
+            return;
+        }
         for lane in self
             .lanes
             .iter()
@@ -194,7 +230,7 @@ impl<'a> FanOut<'a> {
                 .failed
                 .iter()
                 .any(|(failed, _)| *failed == lane.shard);
-            if !is_done && !has_failed && gathered.done.len() >= self.quorum {
+            if !is_done && !has_failed {
                 self.shared.shards.report_late_write(lane.disk);
             }
         }

@@ -216,6 +216,7 @@ async fn make_topology(meta: &MetaClient, setup: &Setup, profile: Profile, disks
             cell_len: setup.cell_len,
             is_fallback: false,
         },
+        RootMutation::SetWritePool { pool },
     ];
     for mutation in mutations {
         let mutation = Mutation::Root(mutation);

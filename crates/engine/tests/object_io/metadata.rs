@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use cairn_catalog::{APPLY_VERSION, BTreeStore};
 use cairn_rpc::proto::meta::meta_server::Meta;
 use cairn_rpc::proto::meta::{
-    MutateRequest, MutateResponse, QueryRequest, QueryResponse, StatusRequest, StatusResponse,
-    mutate_response, query_response,
+    ChangeMembersRequest, ChangeMembersResponse, IdentifyRequest, IdentifyResponse, InviteRequest,
+    InviteResponse, MutateRequest, MutateResponse, QueryRequest, QueryResponse, StatusRequest,
+    StatusResponse, TransferLeaderRequest, TransferLeaderResponse, mutate_response, query_response,
 };
 use cairn_runtime::{SharedClock, random};
 use cairn_types::id::GroupId;
@@ -131,6 +132,31 @@ impl Meta for Metadata {
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         Err(Status::unimplemented("no groups"))
+    }
+
+    async fn identify(
+        &self,
+        _: Request<IdentifyRequest>,
+    ) -> Result<Response<IdentifyResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn invite(&self, _: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn change_members(
+        &self,
+        _: Request<ChangeMembersRequest>,
+    ) -> Result<Response<ChangeMembersResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn transfer_leader(
+        &self,
+        _: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
     }
 }
 

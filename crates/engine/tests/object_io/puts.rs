@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cairn_client::MutateError;
+use cairn_client::{MutateError, TopologyCache};
 use cairn_engine::{PutError, Target};
 use cairn_types::etag::ETag;
 use cairn_types::namespace::Refusal;
 use cairn_types::namespace::data::WriteCondition;
-use cairn_types::object::ObjectHeaders;
+use cairn_types::object::{Content, ObjectHeaders};
 use cairn_types::outcome::Outcome;
 
 use super::cluster::{Cluster, Cut, End, Pieces, Setup, disk, pattern, until};
@@ -251,6 +251,48 @@ async fn less_than_a_write_quorum_is_refused_and_leaves_nothing() {
     cluster.put("key", &pattern(500_000)).await.unwrap();
 }
 
+/// The profile of the only blob of an object.
+async fn profile_of(cluster: &Cluster, key: &str) -> String {
+    let Content::Extents(extents) = cluster.record(key).await.content else {
+        panic!("not in blobs");
+    };
+    assert_eq!(extents.len(), 1);
+    extents[0].profile.to_string()
+}
+
+#[tokio::test]
+async fn without_a_write_quorum_blobs_go_to_one_fallback_group_of_the_disks_that_are_left() {
+    let cluster = Cluster::start(Setup::default()).await;
+    for shard in [1, 3] {
+        let away = Fault {
+            is_away: true,
+            ..Fault::default()
+        };
+        cluster.disks.set_fault(disk(shard), away);
+    }
+    // One stripe: it is written anew within the request, as nothing of it is lost when the disks are found to be away.
+    let small = pattern(200_000);
+    cluster.put("small", &small).await.unwrap();
+    assert_eq!(profile_of(&cluster, "small").await, "2+2");
+    assert_eq!(cluster.get("small").await.unwrap(), small);
+
+    let large = pattern(1_000_000);
+    let keys: Vec<_> = (0..8).map(|at| format!("key-{at}")).collect();
+    let puts = keys.iter().map(|key| cluster.put(key, &large));
+    for put in futures::future::join_all(puts).await {
+        put.unwrap();
+    }
+    for key in &keys {
+        assert_eq!(profile_of(&cluster, key).await, "2+2");
+        assert!(cluster.get(key).await.unwrap() == large);
+    }
+    let topology = TopologyCache::load(cluster.meta.clone()).await.unwrap();
+    let layout = topology.current();
+    assert_eq!(layout.topology().pools.len(), 2);
+    assert_eq!(layout.topology().placement_groups.len(), 2);
+    assert_eq!(cluster.counter("cairn_engine_abandoned_blobs_total"), 1);
+}
+
 #[tokio::test]
 async fn two_disks_of_one_and_one_are_a_quorum_only_together() {
     let cluster = Cluster::start(Setup {
@@ -359,6 +401,32 @@ async fn bodies_in_flight_stay_within_the_budget() {
     for key in &keys {
         assert!(cluster.get(key).await.unwrap() == bytes);
     }
+    until("all is given back", async || used.get() == 0).await;
+}
+
+#[tokio::test]
+async fn clients_that_send_slowly_hold_what_they_sent_and_nobody_up() {
+    let mut setup = Setup {
+        cell_len: 256 * 1024,
+        ..Setup::default()
+    };
+    setup.config.budget_bytes = 16 * 1024 * 1024;
+    setup.config.budget_patience = Duration::from_secs(5);
+    let cluster = Cluster::start(setup).await;
+    let used = cluster.metrics.gauge("cairn_engine_budget_used_bytes", &[]);
+    let begun = pattern(100_000);
+    let slow = (0..12).map(|_| put_from(&cluster, 5_000_000, Pieces::ending(&begun, End::Stalls)));
+    let others = async {
+        until("all have begun", async || used.get() >= 12 * 256 * 1024).await;
+        for _ in 0..3 {
+            cluster.put("other", &pattern(5_000_000)).await.unwrap();
+        }
+    };
+    tokio::select! {
+        _ = futures::future::join_all(slow) => unreachable!("they stall"),
+        () = others => {}
+    }
+    assert!(cluster.get("other").await.unwrap() == pattern(5_000_000));
     until("all is given back", async || used.get() == 0).await;
 }
 

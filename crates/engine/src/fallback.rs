@@ -1,0 +1,113 @@
+//! Finding a place for a blob, and making one where the write pool has none.
+//!
+//! Where too many disks are away, blobs go to groups over those that are live, which are made on demand and used until the
+//! write pool can take blobs again.
+
+use cairn_client::topology::Layout;
+use cairn_client::{MutateError, QueryError};
+use cairn_erasure::placement::{Candidate, PlacementError, plan};
+use cairn_runtime::random;
+use cairn_types::cluster::{Location, Pool};
+use cairn_types::id::{DiskId, PoolId};
+use cairn_types::namespace::{Refusal, RootMutation};
+
+use crate::engine::Shared;
+use crate::placing::{Choice, Live, NoPlace, Place, choose};
+
+/// Looks at the topology when others change it meanwhile. One makes the pool, one the group, the others are for those.
+const TRIES: usize = 6;
+
+/// There is nowhere to put a blob.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FindPlaceError {
+    /// By what is known of disks.
+    #[error(transparent)]
+    None(#[from] NoPlace),
+    /// It is not known.
+    #[error("look at the topology: {0}")]
+    Look(#[from] QueryError),
+    /// A group over the live disks could not be made.
+    #[error("make a fallback group: {0}")]
+    Make(#[from] MutateError),
+    /// The live disks are no group.
+    #[error("make a fallback group: {0}")]
+    Plan(#[from] PlacementError),
+    /// Others were faster each time.
+    #[error("the topology changes all the time")]
+    Restless,
+}
+
+/// Where the next blob goes. Looks at the newest topology, or makes a fallback group, when there is no place in the one known.
+///
+/// # Errors
+/// Certain to have written nothing.
+pub(crate) async fn find_place(shared: &Shared) -> Result<Place, FindPlaceError> {
+    if let Ok(Choice::Place(place)) = choose_now(shared, &shared.topology.current()) {
+        return Ok(place);
+    }
+    // One after the other: whoever waited finds what the one before made.
+    let _turn = shared.making_fallback.lock().await;
+    if let Ok(Choice::Place(place)) = choose_now(shared, &shared.topology.current()) {
+        return Ok(place);
+    }
+    for _ in 0..TRIES {
+        let newest = shared.topology.refresh().await?;
+        match choose_now(shared, &newest)? {
+            Choice::Place(place) => return Ok(place),
+            Choice::Fallback(live) => make(shared, &newest, &live).await?,
+        }
+    }
+    Err(FindPlaceError::Restless)
+}
+
+fn choose_now(shared: &Shared, layout: &Layout) -> Result<Choice, NoPlace> {
+    choose(layout, &shared.shards, random::below)
+}
+
+/// Takes the next step towards a fallback group: its pool, or the group itself.
+async fn make(shared: &Shared, layout: &Layout, live: &Live) -> Result<(), FindPlaceError> {
+    let pools = &layout.topology().pools;
+    let is_wanted = |pool: &&Pool| pool.is_fallback && pool.profile == live.profile;
+    let step = match pools.iter().find(is_wanted) {
+        Some(pool) => RootMutation::CreatePlacementGroups {
+            pool: pool.id,
+            topology_epoch: layout.topology().epoch,
+            members: plan(live.profile, &candidates(layout, &live.disks), 1)?,
+        },
+        None => {
+            let last = pools.iter().map(|pool| pool.id.get()).max();
+            RootMutation::CreatePool {
+                id: PoolId::new(last.unwrap_or(0) + 1),
+                name: format!("fallback {}", live.profile),
+                profile: live.profile,
+                cell_len: live.cell_len,
+                is_fallback: true,
+            }
+        }
+    };
+    match shared.meta.change_root(step).await {
+        Ok(_) => {
+            tracing::info!(profile = %live.profile, disks = ?live.disks, "too many disks are away, blobs go to others");
+            Ok(())
+        }
+        // Somebody else was faster, or it may have happened: look again.
+        Err(
+            MutateError::Refused(Refusal::TopologyConflict { .. }) | MutateError::Unknown { .. },
+        ) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn candidates(layout: &Layout, disks: &[DiskId]) -> Vec<Candidate> {
+    let disks = disks.iter().filter_map(|disk| layout.disk(*disk));
+    let candidates = disks.map(|disk| Candidate {
+        disk: disk.id,
+        node: disk.node,
+        location: layout
+            .node(disk.node)
+            .map_or_else(Location::default, |node| node.location.clone()),
+        capacity_bytes: disk.capacity_bytes,
+        group_count: 0,
+    });
+    candidates.collect()
+}
