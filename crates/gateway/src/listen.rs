@@ -183,9 +183,18 @@ async fn serve_connection(accepted: Accepted, gateway: Arc<Gateway>, ending: End
     let peer = accepted.peer;
     let unread = Unread::default();
     let service = service_fn(|request: Request<Incoming>| {
-        let gateway = Arc::clone(&gateway);
+        let (gateway, unread) = (Arc::clone(&gateway), unread.clone());
         let request = request.map(|body| gateway.request_body(body, unread.clone()));
-        Box::pin(async move { Ok::<_, Infallible>(gateway.serve(request, peer).await) })
+        Box::pin(async move {
+            let mut answer = gateway.serve(request, peer).await;
+            if unread.get() {
+                // What is left of the body stands between this request and a next one, so there is none: a client that is not
+                // told sends it all the same, and takes the end of the connection for a failure.
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        })
     });
     if let Err(error) = drive(accepted.stream, service, &unread, ending).await {
         // Clients break connections for reasons of their own.
