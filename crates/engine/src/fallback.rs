@@ -68,21 +68,20 @@ fn choose_now(shared: &Shared, layout: &Layout) -> Result<Choice, NoPlace> {
 async fn make(shared: &Shared, layout: &Layout, live: &Live) -> Result<(), FindPlaceError> {
     let pools = &layout.topology().pools;
     let is_wanted = |pool: &&Pool| pool.is_fallback && pool.profile == live.profile;
-    let step = match pools.iter().find(is_wanted) {
-        Some(pool) => RootMutation::CreatePlacementGroups {
+    let step = if let Some(pool) = pools.iter().find(is_wanted) {
+        RootMutation::CreatePlacementGroups {
             pool: pool.id,
             topology_epoch: layout.topology().epoch,
             members: plan(live.profile, &candidates(layout, &live.disks), 1)?,
-        },
-        None => {
-            let last = pools.iter().map(|pool| pool.id.get()).max();
-            RootMutation::CreatePool {
-                id: PoolId::new(last.unwrap_or(0) + 1),
-                name: format!("fallback {}", live.profile),
-                profile: live.profile,
-                cell_len: live.cell_len,
-                is_fallback: true,
-            }
+        }
+    } else {
+        let last = pools.iter().map(|pool| pool.id.get()).max();
+        RootMutation::CreatePool {
+            id: PoolId::new(last.unwrap_or(0) + 1),
+            name: format!("fallback {}", live.profile),
+            profile: live.profile,
+            cell_len: live.cell_len,
+            is_fallback: true,
         }
     };
     match shared.meta.change_root(step).await {

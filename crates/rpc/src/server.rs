@@ -172,7 +172,10 @@ mod tests {
     async fn a_client_that_is_gone_without_a_word_is_hung_up_on() {
         let (mut client, incoming) = crate::channel::pipe();
         let server = builder(&Metrics::new()).add_service(Nothing);
-        let served = tokio::spawn(server.serve_with_incoming(incoming));
+        let tasks = cairn_runtime::Tasks::new();
+        tasks.spawn("serve", async move {
+            server.serve_with_incoming(incoming).await.unwrap();
+        });
         // RFC 9113, 3.4: the preface, then SETTINGS; after that, nothing, not even to a PING.
         let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
         client.write_all(hello).await.unwrap();
@@ -180,7 +183,6 @@ mod tests {
         let hung_up = client.read_to_end(&mut said);
         let limit = 2 * (KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT);
         tokio::time::timeout(limit, hung_up).await.unwrap().unwrap();
-        served.abort();
     }
 
     #[test]

@@ -254,7 +254,10 @@ mod tests {
         let (address, incoming) = listen("127.0.0.1:0", &theirs).await.unwrap();
         let routes = tonic::service::Routes::default();
         let server = crate::server::builder(&theirs).add_routes(routes);
-        let served = tokio::spawn(server.serve_with_incoming(incoming));
+        let tasks = cairn_runtime::Tasks::new();
+        tasks.spawn("serve", async move {
+            server.serve_with_incoming(incoming).await.unwrap();
+        });
 
         let channel = Dialer::new(&ours).connect(&address.to_string()).unwrap();
         let answer = StorageClient::new(channel)
@@ -271,7 +274,6 @@ mod tests {
                 "{sent} sent, {received} received"
             );
         }
-        served.abort();
     }
 
     #[tokio::test]
