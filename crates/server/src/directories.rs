@@ -40,7 +40,7 @@ pub(crate) enum DirectoryError {
         path: PathBuf,
     },
     /// It cannot be made or looked into.
-    #[error("cannot use the directory {}: {source}", path.display())]
+    #[error("cannot use the directory {}", path.display())]
     Unusable {
         /// The directory.
         path: PathBuf,
