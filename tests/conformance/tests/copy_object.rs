@@ -197,3 +197,24 @@ fn a_leading_slash_of_the_source_is_no_part_of_it() {
     let get = endpoint().exchange(Request::key("GET", bucket.name(), "copy"));
     assert_eq!(get.body, b"body");
 }
+
+#[test]
+fn what_a_source_lacks_is_named_as_the_sources() {
+    let bucket = Bucket::create_blocking();
+    let elsewhere = fresh_name();
+    for (source, named) in [
+        (
+            format!("{elsewhere}/original"),
+            format!("<BucketName>{elsewhere}</BucketName>"),
+        ),
+        (
+            format!("{}/original", bucket.name()),
+            "<Key>original</Key>".to_owned(),
+        ),
+    ] {
+        let copy = Request::key("PUT", bucket.name(), "copy").header("x-amz-copy-source", source);
+        let answer = endpoint().exchange(copy);
+        assert_eq!(answer.status, 404, "{}", answer.text());
+        assert!(answer.text().contains(&named), "{}", answer.text());
+    }
+}

@@ -188,3 +188,63 @@ fn an_answer_is_complete_and_the_connection_goes_on_after_a_refused_body() {
         assert_eq!(wire.exchange(&next).status, 200);
     }
 }
+
+#[test]
+fn a_sender_that_writes_everything_first_gets_to_read_why_it_is_refused() {
+    let endpoint = endpoint();
+    let absent = cairn_conformance::fresh_name();
+    let body = content("key", 8 * 1024 * 1024);
+    for _ in 0..5 {
+        let put = Request::key("PUT", &absent, "key").unsigned();
+        let put = endpoint.sign(put.body(body.clone()));
+        let mut wire = endpoint.connect();
+        wire.send(&put.head());
+        wire.send(&put.body);
+        let answer = wire.read_answer("PUT").unwrap();
+        assert_eq!(answer.verdict(), (404, "NoSuchBucket".to_owned()));
+    }
+}
+
+#[test]
+fn a_refused_write_says_that_it_had_no_effect() {
+    let endpoint = endpoint();
+    if endpoint.server().is_none() {
+        return;
+    }
+    let bucket = Bucket::create_blocking();
+    let absent = cairn_conformance::fresh_name();
+    let source = format!("/{absent}/original");
+    let key = |method| Request::key(method, bucket.name(), "key");
+    let forged = endpoint.sign(key("PUT").body("x"));
+    let forged = forged.with("authorization", "AWS4-HMAC-SHA256 x");
+    for (request, status) in [
+        (forged, 400),
+        (
+            endpoint.sign(Request::key("PUT", &absent, "key").body("x")),
+            404,
+        ),
+        (
+            endpoint.sign(key("PUT").body("x").header("if-match", "\"x\"")),
+            404,
+        ),
+        (
+            endpoint.sign(key("PUT").header("x-amz-acl", "public-read")),
+            501,
+        ),
+        (
+            endpoint.sign(key("PUT").header("x-amz-copy-source", source)),
+            404,
+        ),
+        (endpoint.sign(key("DELETE").query("uploadId", "x")), 404),
+        (
+            endpoint.sign(Request::new("DELETE", format!("/{absent}"))),
+            404,
+        ),
+    ] {
+        let answer = endpoint.connect().exchange(&request);
+        let effect = answer.header("x-cairn-effect");
+        let what = (answer.status, effect);
+        assert_eq!(what, (status, Some("none")), "{}", answer.text());
+    }
+    assert_absent(&bucket);
+}

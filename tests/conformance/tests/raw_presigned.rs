@@ -165,3 +165,20 @@ fn one_url_can_be_used_again_within_its_time() {
         assert_eq!(verdict(&good).0, 200);
     }
 }
+
+#[test]
+fn a_parameter_that_asks_for_what_is_not_built_is_refused_in_any_case() {
+    let bucket = Bucket::create_blocking();
+    for (name, value) in [
+        ("X-Amz-Server-Side-Encryption", "AES256"),
+        ("x-amz-server-side-encryption", "AES256"),
+        ("X-Amz-Tagging", "a=b"),
+        ("X-Amz-Acl", "public-read"),
+    ] {
+        let put = Request::key("PUT", bucket.name(), "key").query(name, value);
+        let (status, code) = verdict(&presigned(put.body("body"), 0, "60"));
+        assert_eq!((status, code.as_str()), (501, "NotImplemented"), "{name}");
+    }
+    let head = endpoint().exchange(Request::key("HEAD", bucket.name(), "key"));
+    assert_eq!(head.status, 404);
+}
