@@ -58,7 +58,8 @@ impl Engine {
         source: S,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
-        let stored = self.store(target.group(), len, source).await?;
+        // On the heap: most of what a request holds, and its frames above would each hold it again.
+        let stored = Box::pin(self.store(target.group(), len, source)).await?;
         let object = NewObject {
             len,
             etag: stored.etag,
@@ -86,7 +87,7 @@ impl Engine {
         source: S,
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
-        let stored = self.store(group, len, source).await?;
+        let stored = Box::pin(self.store(group, len, source)).await?;
         let part = NewPart {
             len,
             etag: stored.etag,

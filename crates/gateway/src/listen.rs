@@ -231,12 +231,11 @@ where
         served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(served),
         _ = ending.changed() => None,
     };
-    let served = match ended {
-        Some(served) => served,
-        None => {
-            Pin::new(&mut connection).graceful_shutdown();
-            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
-        }
+    let served = if let Some(served) = ended {
+        served
+    } else {
+        Pin::new(&mut connection).graceful_shutdown();
+        poll_fn(|cx| connection.poll_without_shutdown(cx)).await
     };
     // Also what is no HTTP is answered, and more of it may be on its way.
     let is_refused = served.as_ref().is_err_and(hyper::Error::is_parse);

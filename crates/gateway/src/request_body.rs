@@ -92,9 +92,8 @@ where
         let this = &mut *self;
         // What has come counts, however late it is asked for.
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            match &frame {
-                Some(Ok(frame)) => this.took(frame),
-                Some(Err(_)) | None => {}
+            if let Some(Ok(frame)) = &frame {
+                this.took(frame);
             }
             if frame.is_none() || this.body.is_end_stream() {
                 this.unread.set(false);
