@@ -30,7 +30,8 @@ pub(crate) struct Finished {
     pub(crate) element: String,
 }
 
-type Work = Pin<Box<dyn Future<Output = Result<Finished, Fault>> + Send>>;
+/// Work as it is handed in: boxed, because it becomes part of an answer, and is large.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Finished, Fault>> + Send>>;
 
 enum Step<R> {
     Begun(Work, R),
@@ -43,10 +44,7 @@ enum Step<R> {
 ///
 /// # Errors
 /// Those of `work`, while it is not late.
-pub(crate) async fn answer<R>(
-    work: impl Future<Output = Result<Finished, Fault>> + Send + 'static,
-    refusal: R,
-) -> Result<Response<AnswerBody>, Fault>
+pub(crate) async fn answer<R>(work: Work, refusal: R) -> Result<Response<AnswerBody>, Fault>
 where
     R: FnOnce(&Fault) -> String + Send + 'static,
 {
@@ -103,7 +101,7 @@ mod tests {
             })
         };
         let refusal = |fault: &Fault| format!("<Error>{}</Error>", fault.error.code().name());
-        let answer = answer(work, refusal).await;
+        let answer = answer(Box::pin(work), refusal).await;
         let answer = answer.map_err(|fault| fault.error.code())?;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "application/xml");

@@ -41,7 +41,7 @@ use http::{HeaderValue, Response};
 use crate::Gateway;
 use crate::body::AnswerBody;
 use crate::fault::Fault;
-use crate::late::{self, Finished};
+use crate::late::{self, Work};
 use crate::pipeline::late_refusal;
 use crate::request_body::RequestBody;
 use crate::tag::RequestTag;
@@ -180,10 +180,7 @@ impl<'a> Call<'a> {
     }
 
     /// Answers by what comes of `work`, which may take longer than clients wait.
-    pub(crate) async fn answer_late(
-        &self,
-        work: impl Future<Output = Result<Finished, Fault>> + Send + 'static,
-    ) -> Done {
+    pub(crate) async fn answer_late(&self, work: Work) -> Done {
         let (resource, tag) = (self.parts.uri.path().to_owned(), self.tag);
         let refusal = move |fault: &Fault| late_refusal(fault, &resource, tag);
         late::answer(work, refusal).await

@@ -48,7 +48,8 @@ impl Gateway {
         let (mut parts, body) = request.into_parts();
         let span = tracing::info_span!("request", request_id = %tag, operation = Empty, %peer);
         let mut operation = UNKNOWN_OPERATION;
-        let accepted = self.accept(&mut parts, body, tag, &mut operation);
+        // Boxed: it holds what every operation holds, and would be moved about with the connection.
+        let accepted = Box::pin(self.accept(&mut parts, body, tag, &mut operation));
         let done = guarded(accepted).instrument(span.clone()).await;
         let mut answer = match done {
             Ok(answer) => answer,

@@ -101,14 +101,14 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let engine = call.engine().clone();
     let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
     let condition = input.condition;
-    call.answer_late(async move {
+    let work = async move {
         let stored = engine.put(&target, headers, len, body, &condition).await?;
         Ok(Finished {
             index: stored.index,
             element: object_copied(&stored.value),
         })
-    })
-    .await
+    };
+    call.answer_late(Box::pin(work)).await
 }
 
 /// All bytes of an object that is not too long to be copied in one piece.

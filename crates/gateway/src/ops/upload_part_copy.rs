@@ -24,7 +24,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let chosen = |len| range(&input, len);
     let Original { bytes, .. } = open(call, &input.source, chosen).await?;
     let (number, len) = (input.number, bytes.len());
-    call.answer_late(async move {
+    let work = async move {
         let copied = match info.checksum {
             None => {
                 let copied = engine.put_part(&bucket, &upload, number, len, bytes);
@@ -41,8 +41,8 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
             index: copied.index,
             element: part_copied(&part.etag, part.last_modified, part.checksum.as_ref()),
         })
-    })
-    .await
+    };
+    call.answer_late(Box::pin(work)).await
 }
 
 /// The bytes that become the part, of a source of `len` bytes.
