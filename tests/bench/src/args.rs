@@ -23,6 +23,9 @@ pub(crate) struct TargetArgs {
     /// Endpoint to load, such as `http://127.0.0.1:9000`; without it a `cairn dev` is started and stopped.
     #[arg(long, global = true)]
     pub(crate) endpoint: Option<String>,
+    /// A cluster's `cluster.json`: all its gateways are loaded in turn, and what all its processes count is added up.
+    #[arg(long, global = true, conflicts_with = "endpoint")]
+    pub(crate) cluster: Option<PathBuf>,
     /// Console of that endpoint, such as 127.0.0.1:9001, whose /metrics are read before and after.
     #[arg(long, global = true)]
     pub(crate) console: Option<std::net::SocketAddr>,
@@ -61,6 +64,8 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     /// From the start of the process to its first success.
     Start(StartArgs),
+    /// The figures of a cluster of processes, some of which are killed: of `--cluster`, or of one that is started for it.
+    Cluster(ClusterArgs),
 }
 
 /// What is done in one measurement.
@@ -157,6 +162,39 @@ pub(crate) struct StartArgs {
     /// Their size.
     #[arg(long, default_value = "64KiB", value_parser = parse_size)]
     pub(crate) size: u64,
+}
+
+/// One of the figures of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Figure {
+    /// CPU time and memory of a cluster that nobody uses.
+    Idle,
+    /// Syncs and bytes between roles for each of many small writes.
+    SmallWrites,
+    /// Bytes between roles for each byte of large objects.
+    LargeObjects,
+    /// Mixed load through one gateway, and through all.
+    Gateways,
+    /// Reads without as many storage nodes as parity allows, against reads with all.
+    DeadStorage,
+    /// From the death of a leader to the first acknowledged write.
+    LeaderLoss,
+}
+
+#[derive(Debug, Clone, Group)]
+pub(crate) struct ClusterArgs {
+    /// Which figures; all of them by default.
+    #[arg(long = "figure", value_delimiter = ',')]
+    pub(crate) figures: Vec<Figure>,
+    /// How long each measurement takes.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// Leaders that are killed.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) kills: u32,
+    /// Storage nodes that are killed: the parity of the cluster's profile.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) parity: usize,
 }
 
 /// Reads `4KiB`, `1MiB`, `2GiB`, or a number of bytes.

@@ -2,7 +2,8 @@
 //!
 //! Closed loop (so many clients, each with one request at a time) or open loop (so many requests per second, whose latencies
 //! count from when they were due, so that a server which stalls cannot hide it). Without an endpoint it starts `cairn dev` on
-//! six directories (4+2) and adds what the server counted of itself: syncs, RPCs, bytes written, CPU time, memory.
+//! six directories (4+2) and adds what the server counted of itself: syncs, RPCs, bytes written, CPU time, memory. `--cluster`
+//! names a cluster of processes instead.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +11,7 @@
 )]
 
 mod args;
+mod cluster;
 mod counters;
 mod keys;
 mod load;
@@ -68,6 +70,7 @@ async fn perform(args: Args) -> Result<(), Failure> {
         Command::Keys(keys) => keys::perform(&target, &keys).await?,
         Command::Memory(memory) => memory::perform(&target, &memory).await?,
         Command::Start(start) => start::perform(&target, &start).await?,
+        Command::Cluster(figures) => cluster::perform(&target, &figures).await?,
     };
     report::print(&reports, json)?;
     let failed: u64 = reports.iter().map(report::Report::failed).sum();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cairn_cluster_tests::description::{Description, DescriptionError};
 use cairn_dev_tests::client::S3;
 use cairn_dev_tests::metrics::Scrape;
 use cairn_dev_tests::scratch::Scratch;
@@ -20,7 +21,8 @@ const SCRAPE_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Target {
     client: S3,
-    console: Option<SocketAddr>,
+    // Where metrics are; of a cluster, those of every process.
+    consoles: Vec<SocketAddr>,
     // Dropped in this order: the server, then its directories.
     _server: Option<Server>,
     _scratch: Option<Scratch>,
@@ -35,14 +37,30 @@ pub(crate) enum TargetError {
     Credentials(&'static str),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Cluster(#[from] DescriptionError),
+    #[error("--cluster: there is no such file")]
+    NoCluster,
 }
 
 impl Target {
     /// Connects to the endpoint, or starts a server and waits until it is ready.
     pub(crate) fn new(args: &TargetArgs) -> Result<Self, TargetError> {
-        match &args.endpoint {
-            Some(url) => Self::given(args, url),
-            None => Self::own(args),
+        match (&args.endpoint, &args.cluster) {
+            (Some(url), _) => Self::given(args, url),
+            (None, Some(file)) => Ok(Self::cluster(args, &Description::read(file)?)),
+            (None, None) => Self::own(args),
+        }
+    }
+
+    /// All gateways of a cluster, in turn.
+    pub(crate) fn cluster(args: &TargetArgs, description: &Description) -> Self {
+        let processes = description.processes.iter();
+        Self {
+            client: prepared(description.spread_client(), args),
+            consoles: processes.map(|process| process.admin).collect(),
+            _server: None,
+            _scratch: None,
         }
     }
 
@@ -64,7 +82,7 @@ impl Target {
         let host = host.trim_end_matches('/').to_owned();
         Ok(Self {
             client: prepared(S3::new(host, signer), args),
-            console: args.console,
+            consoles: args.console.into_iter().collect(),
             _server: None,
             _scratch: None,
         })
@@ -75,7 +93,7 @@ impl Target {
         let server = Server::try_start(&options)?;
         Ok(Self {
             client: prepared(server.client(), args),
-            console: Some(options.console),
+            consoles: vec![options.console],
             _server: Some(server),
             _scratch: Some(scratch),
         })
@@ -86,10 +104,14 @@ impl Target {
         &self.client
     }
 
-    /// The server's metrics now; `None` where none are known or given.
+    /// The server's metrics now, those of a cluster added up; `None` where none are known or given.
     pub(crate) fn scrape(&self) -> Option<Scrape> {
-        let answer = wire::fetch(self.console?, "/metrics", SCRAPE_PATIENCE).ok()?;
-        (answer.status == 200).then(|| Scrape::parse(&answer.text()))
+        let scrapes = self.consoles.iter().filter_map(|console| {
+            let answer = wire::fetch(*console, "/metrics", SCRAPE_PATIENCE).ok()?;
+            (answer.status == 200).then(|| Scrape::parse(&answer.text()))
+        });
+        let scrapes: Vec<Scrape> = scrapes.collect();
+        (!scrapes.is_empty()).then(|| Scrape::merged(scrapes))
     }
 }
 

@@ -62,6 +62,16 @@ impl Workload {
         }
     }
 
+    /// The operation.
+    pub(crate) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// Size of its objects in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.shared.size
+    }
+
     /// Writes objects until there are `count`.
     pub(crate) async fn fill(&self, count: u64, clients: u32) -> Result<(), Failure> {
         let workload = self.clone();

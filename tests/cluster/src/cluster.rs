@@ -26,15 +26,21 @@ const DEATH: Duration = Duration::from_secs(10);
 /// Lines of a log that are shown when a test fails.
 const TAIL_LINES: usize = 15;
 
-/// A cluster of this test. Dropping it kills all its processes and removes its directory; when the test has failed, it first
-/// shows the ends of the logs. There is one at a time in a test process: a machine of two cores carries no second one.
+/// A cluster. Dropping one that was started here kills all its processes and removes its directory; when the test has failed, it
+/// first shows the ends of the logs. There is one at a time in a process: a machine of two cores carries no second one.
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
     environment: Vec<(String, String)>,
-    // Dropped in this order: the processes, their directories, the turn.
+    // `None` for a cluster of somebody else.
+    own: Option<Own>,
+}
+
+/// What a cluster has that was started here. Dropped in this order: the processes, their directories, the turn.
+#[derive(Debug)]
+struct Own {
     _janitor: Janitor,
-    scratch: Scratch,
+    _scratch: Scratch,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -80,10 +86,12 @@ impl Cluster {
         let directory = scratch.path().join("cluster");
         let cluster = Self {
             environment: environment(scratch.path()),
-            _janitor: Janitor::over(&directory),
-            directory,
-            scratch,
-            _turn: turn,
+            directory: directory.clone(),
+            own: Some(Own {
+                _janitor: Janitor::over(&directory),
+                _scratch: scratch,
+                _turn: turn,
+            }),
         };
         let begun = Instant::now();
         cluster.run(&[&["up"], arguments].concat());
@@ -91,14 +99,23 @@ impl Cluster {
         cluster
     }
 
+    /// A cluster that somebody else has started under this directory, and ends.
+    pub fn at(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            environment: Vec::new(),
+            own: None,
+        }
+    }
+
     /// Where everything of it is.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A directory beside it for what a test needs.
-    pub fn scratch(&self) -> &Path {
-        self.scratch.path()
+    /// Its `cluster.json`.
+    pub fn file(&self) -> PathBuf {
+        self.directory.join("cluster.json")
     }
 
     /// What `cluster.json` says now.
@@ -307,10 +324,6 @@ impl Cluster {
         assert_eq!(self.complaints(expected), Vec::<String>::new());
     }
 
-    fn file(&self) -> PathBuf {
-        self.directory.join("cluster.json")
-    }
-
     fn script(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(script_path());
         command
@@ -344,10 +357,7 @@ impl Cluster {
         let read = |path: &PathBuf| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let text = fs::read(path).unwrap_or_default();
-            (
-                name.into_owned(),
-                String::from_utf8_lossy(&text).into_owned(),
-            )
+            (name.into_owned(), String::from_utf8_lossy(&text).into_owned())
         };
         paths.iter().map(read).collect()
     }
@@ -368,7 +378,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if self.own.is_some() && thread::panicking() {
             self.show_logs();
         }
     }

@@ -138,6 +138,16 @@ impl Description {
             .collect()
     }
 
+    /// One client that goes to all gateways in turn.
+    ///
+    /// # Panics
+    /// When there is no gateway.
+    pub fn spread_client(&self) -> S3 {
+        let gateways = self.of_role(Role::Gateway);
+        let hosts = gateways.map(|gateway| gateway.address.to_string());
+        S3::over(hosts.collect(), self.signer())
+    }
+
     /// A client for one gateway.
     pub fn client(&self, gateway: &Process) -> S3 {
         S3::new(gateway.address.to_string(), self.signer())

@@ -3,6 +3,8 @@
 //! It classifies what it could not finish. An operation is *done*, *refused* (it certainly had no effect) or *unknown* (it may
 //! take effect, now or later, wholly), which is what a test of durability needs to know.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,11 +20,13 @@ use crate::xml;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A client of one endpoint. Cloning shares the connections.
+/// A client of one endpoint, or of several in turn. Cloning shares the connections.
 #[derive(Clone, Debug)]
 pub struct S3 {
     pool: Client<HttpConnector, Full<Bytes>>,
-    host: String,
+    // Never empty.
+    hosts: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
     signer: Signer,
     deadline: Duration,
     signs_bodies: bool,
@@ -62,13 +66,23 @@ pub type Sent = Result<Answer, SendError>;
 impl S3 {
     /// A client for `host`, such as `127.0.0.1:9000`. Opens no connection yet.
     pub fn new(host: impl Into<String>, signer: Signer) -> Self {
+        Self::over(vec![host.into()], signer)
+    }
+
+    /// A client that sends each request to the next of `hosts`, whose gateways serve the same objects.
+    ///
+    /// # Panics
+    /// When there is no host.
+    pub fn over(hosts: Vec<String>, signer: Signer) -> Self {
+        assert!(!hosts.is_empty(), "a client needs a host");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self {
             pool: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(4_096)
                 .build(connector),
-            host: host.into(),
+            hosts: hosts.into(),
+            turn: Arc::default(),
             signer,
             deadline: DEADLINE,
             signs_bodies: true,
@@ -94,9 +108,9 @@ impl S3 {
         &self.signer
     }
 
-    /// Host and port.
+    /// Host and port; of several, the first.
     pub fn host(&self) -> &str {
-        &self.host
+        self.hosts.first().expect("checked when it was made")
     }
 
     /// Signs and sends a request, and reads its answer whole into memory.
@@ -213,8 +227,9 @@ impl S3 {
             (false, None) => request.unsigned(),
             _ => request,
         };
-        let request = request.signed(&self.signer, &self.host);
-        let response = self.pool.request(self.outgoing(&request)).await;
+        let host = self.next_host();
+        let request = request.signed(&self.signer, host);
+        let response = self.pool.request(outgoing(host, &request)).await;
         let response = response.map_err(|error| {
             if error.is_connect() {
                 SendError::Connect(error)
@@ -240,18 +255,9 @@ impl S3 {
         })
     }
 
-    fn outgoing(&self, request: &Request) -> http::Request<Full<Bytes>> {
-        let mut builder = http::Request::builder().method(request.method).uri(format!(
-            "http://{}{}",
-            self.host,
-            request.target()
-        ));
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
-        builder
-            .body(Full::new(request.body.clone()))
-            .expect("requests are built from encoded paths and printable headers")
+    fn next_host(&self) -> &str {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.hosts.len();
+        self.hosts.get(turn).expect("below their number")
     }
 }
 
@@ -267,6 +273,18 @@ pub fn outcome(sent: &Sent) -> Outcome {
 /// One part as the document of `CompleteMultipartUpload` names it; the `ETag` as it was answered, with its quotes.
 pub fn part_element(number: u32, etag: &str) -> String {
     format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+}
+
+fn outgoing(host: &str, request: &Request) -> http::Request<Full<Bytes>> {
+    let mut builder = http::Request::builder()
+        .method(request.method)
+        .uri(format!("http://{host}{}", request.target()));
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    builder
+        .body(Full::new(request.body.clone()))
+        .expect("requests are built from encoded paths and printable headers")
 }
 
 fn answer_outcome(answer: &Answer) -> Outcome {

@@ -26,6 +26,14 @@ impl Scrape {
         Self { samples }
     }
 
+    /// Several scrapes as one, whose samples add up.
+    pub fn merged(scrapes: impl IntoIterator<Item = Self>) -> Self {
+        let samples = scrapes.into_iter().flat_map(|scrape| scrape.samples);
+        Self {
+            samples: samples.collect(),
+        }
+    }
+
     /// Sum over all samples of `name` that carry every one of `labels`; zero without one.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.samples
