@@ -1,5 +1,7 @@
 //! The console's listener: health, metrics, admin API.
 
+pub(crate) mod api;
+
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::collect::Collector;
+use crate::steer::Steering;
 
 /// Connections at the most: scrapers, probes, an operator.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -24,7 +27,7 @@ pub const MAX_CONNECTIONS: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a probe is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
     /// Requests can be served.
     Ready,
@@ -52,6 +55,8 @@ pub struct Admin {
     pub authenticate: Authenticate,
     /// Where it looks.
     pub collector: Collector,
+    /// How it changes things.
+    pub steering: Steering,
 }
 
 impl Console {
@@ -106,46 +111,49 @@ impl Console {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (parts, _) = request.into_parts();
-        if parts.method != Method::GET && parts.method != Method::HEAD {
+        let path = request.uri().path();
+        if path == api::STATUS || api::CHANGES.contains(&path) {
+            return match self.admin.get() {
+                Some(admin) => admin.answer(request).await,
+                None => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            };
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         }
-        match parts.uri.path() {
+        match path {
             "/-/live" => text(StatusCode::OK, "live\n"),
-            "/-/ready" => match (self.probe)() {
-                Readiness::Ready => text(StatusCode::OK, "ready\n"),
-                Readiness::NotReady(reason) => {
-                    text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"))
-                }
-            },
+            "/-/ready" => readiness("ready\n", (self.probe)()),
+            "/-/writable" => readiness("writable\n", self.writable().await),
             "/metrics" => with_type(
                 StatusCode::OK,
                 "application/openmetrics-text; version=1.0.0; charset=utf-8",
                 self.metrics.render(),
             ),
-            "/admin/v1/status" => self.status(&parts).await,
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there is /-/live, /-/ready, /metrics and /admin/v1/status\n",
+                "there is /-/live, /-/ready, /-/writable, /metrics and /admin/v1/status\n",
             ),
         }
     }
 
-    async fn status(&self, parts: &http::request::Parts) -> Response<Full<Bytes>> {
-        let Some(admin) = self.admin.get() else {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
-        };
-        if let Err(reason) = (admin.authenticate)(parts) {
-            return text(StatusCode::FORBIDDEN, format!("{reason}\n"));
+    /// Whether the whole cluster takes writes, which is more than that this process is there.
+    async fn writable(&self) -> Readiness {
+        match (self.probe)() {
+            Readiness::Ready => {}
+            not_ready @ Readiness::NotReady(_) => return not_ready,
         }
-        match admin.collector.status().await {
-            Ok(status) => {
-                let json = serde_json::to_string_pretty(&status)
-                    .expect("a status has only strings for keys");
-                with_type(StatusCode::OK, "application/json", json + "\n")
-            }
-            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        match self.admin.get() {
+            Some(admin) => admin.collector.writable().await,
+            None => Readiness::NotReady("starting"),
         }
+    }
+}
+
+fn readiness(yes: &'static str, readiness: Readiness) -> Response<Full<Bytes>> {
+    match readiness {
+        Readiness::Ready => text(StatusCode::OK, yes),
+        Readiness::NotReady(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The state of a cluster, as `cairn admin status --json` prints it.
 
-use std::fmt;
+mod text;
 
 use serde::{Deserialize, Serialize};
+
+pub use text::{disks_table, groups_table, nodes_table};
 
 /// The state of a cluster. Fields are added over time and keep their meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,21 +15,62 @@ pub struct ClusterStatus {
     pub cluster: String,
     /// Grows with each change of nodes, disks, pools and placement groups.
     pub topology_epoch: u64,
-    /// The Raft groups.
+    /// The Raft groups, the root group first.
     pub groups: Vec<GroupStatus>,
-    /// The storage nodes and their disks.
+    /// The nodes that keep something: metadata first, then storage.
     pub nodes: Vec<NodeStatus>,
+    /// The disks of the storage nodes.
+    pub disks: Vec<DiskStatus>,
     /// The pools.
     pub pools: Vec<PoolStatus>,
     /// What is wrong, one line each; empty when nothing is.
     pub problems: Vec<String>,
 }
 
-/// A data group's debts.
+/// A Raft group. Metadata nodes are named as in `nodes`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupStatus {
-    /// Its number.
+    /// Its number; 0 is the root group.
     pub group: u16,
+    /// Who leads it; nothing while nobody answers for it.
+    pub leader: Option<String>,
+    /// The newest term that any of its members knows.
+    pub term: u64,
+    /// Who votes.
+    pub voters: Vec<String>,
+    /// Who only follows.
+    pub learners: Vec<String>,
+    /// What each node has of it that can be asked.
+    pub replicas: Vec<ReplicaStatus>,
+    /// What a data group owes; absent for the root group, and where the group does not answer.
+    #[serde(flatten)]
+    pub debts: Option<GroupDebts>,
+}
+
+/// What one metadata node has of a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// The node.
+    pub node: String,
+    /// `leader`, `follower`, `candidate`, `learner` or `stopped`, as the node believes.
+    pub state: String,
+    /// The term.
+    pub term: u64,
+    /// The last entry of its log.
+    pub last_log_index: u64,
+    /// The last entry that its tables have.
+    pub applied_index: u64,
+    /// The last entry that its newest snapshot has.
+    pub snapshot_index: u64,
+    /// The last entry that it purged from its log.
+    pub purged_index: u64,
+    /// The hash chained over everything that it applied, 32 hexadecimal digits.
+    pub state_hash: String,
+}
+
+/// A data group's debts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupDebts {
     /// Its clock, in milliseconds since 1970.
     pub clock_ms: u64,
     /// Blobs freed and not yet removed from their disks.
@@ -40,19 +83,43 @@ pub struct GroupStatus {
     pub state_hash: String,
 }
 
-/// A storage node.
+/// A node that keeps something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
+    /// Its name; `node-<id>` where it has none.
+    pub name: String,
+    /// What it keeps.
+    pub role: NodeRole,
     /// Its id.
-    pub node: u64,
-    /// Its address; empty in one process.
+    pub id: u64,
+    /// Where other roles reach it; empty in one process.
     pub address: String,
+    /// Where its health and its metrics are; empty if it has no such address of its own.
+    pub admin: String,
     /// Its zone, or empty.
     pub zone: String,
     /// Whether it answers.
-    pub reachable: bool,
-    /// Its disks.
-    pub disks: Vec<DiskStatus>,
+    pub state: NodeState,
+}
+
+/// What a node keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeRole {
+    /// Replicas of the metadata.
+    Meta,
+    /// Shards on disks.
+    Storage,
+}
+
+/// Whether a node answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It does.
+    Up,
+    /// It does not, or not in time.
+    Down,
 }
 
 /// A disk.
@@ -60,9 +127,11 @@ pub struct NodeStatus {
 pub struct DiskStatus {
     /// Its id, 32 hexadecimal digits.
     pub disk: String,
+    /// The name of its node.
+    pub node: String,
     /// Where it is on its node; empty when the node does not say.
     pub path: String,
-    /// `in service`, `out of service`, or `missing`: registered, but its node does not have it.
+    /// `in service`, `out of service`, or `missing`: registered, but nobody says that he has it.
     pub state: String,
     /// Why it is not in service, or empty.
     pub reason: String,
@@ -93,128 +162,31 @@ pub struct PoolStatus {
     pub whole_placement_groups: usize,
 }
 
-impl fmt::Display for ClusterStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "cluster {} (cairn {})", self.cluster, self.version)?;
-        for pool in &self.pools {
-            writeln!(
-                f,
-                "pool {} {}: {} of {} placement groups whole",
-                pool.name, pool.profile, pool.whole_placement_groups, pool.placement_groups
-            )?;
-        }
-        for node in &self.nodes {
-            let reach = if node.reachable {
-                ""
-            } else {
-                " (does not answer)"
-            };
-            writeln!(f, "storage node {}{reach}", node.node)?;
-            for disk in &node.disks {
-                writeln!(f, "  {disk}")?;
-            }
-        }
-        for group in &self.groups {
-            writeln!(
-                f,
-                "group {}: {} blobs to remove, {} condemned, {} degraded",
-                group.group, group.freed_blobs, group.condemned_blobs, group.degraded_blobs
-            )?;
-        }
-        if self.problems.is_empty() {
-            write!(f, "healthy")
-        } else {
-            write!(f, "problems:")?;
-            self.problems
-                .iter()
-                .try_for_each(|problem| write!(f, "\n  {problem}"))
-        }
-    }
-}
-
-impl fmt::Display for DiskStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "disk {} {}: {}", self.disk, self.path, self.state)?;
-        if !self.reason.is_empty() {
-            write!(f, " ({})", self.reason)?;
-        }
-        write!(
-            f,
-            ", {} used, {} free of {}",
-            Size(self.live_bytes),
-            Size(self.available_bytes),
-            Size(self.capacity_bytes)
-        )?;
-        if self.damaged_cells > 0 {
-            write!(f, ", {} damaged cells", self.damaged_cells)?;
-        }
-        Ok(())
-    }
-}
-
-/// Bytes for people: three digits and a binary unit.
-struct Size(u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
-        }
-        // In tenths of the unit, so that no floating point is needed.
-        let mut tenths = u128::from(self.0) * 10;
-        let mut unit = "B";
-        for name in UNITS {
-            if tenths < 10_240 {
-                break;
-            }
-            tenths /= 1024;
-            unit = name;
-        }
-        write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_readable() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (1 << 30, "1.0 GiB"),
-            (u64::MAX, "15.9 EiB"),
+    fn a_status_survives_json_and_the_root_group_owes_nothing() {
+        let mut status = text::example();
+        let json = serde_json::to_string_pretty(&status).unwrap();
+        assert_eq!(json.matches("freed_blobs").count(), 1, "{json}");
+        for part in [
+            "\"leader\": null",
+            "\"role\": \"meta\"",
+            "\"state\": \"down\"",
+            "\"condemned_blobs\": 0,",
         ] {
-            assert_eq!(Size(bytes).to_string(), text);
+            assert!(json.contains(part), "{part} in {json}");
         }
-    }
-
-    #[test]
-    fn a_status_survives_json() {
-        let status = ClusterStatus {
-            version: "0.1.0".to_owned(),
-            cluster: "0".repeat(32),
-            topology_epoch: 3,
-            groups: vec![],
-            nodes: vec![],
-            pools: vec![PoolStatus {
-                pool: 1,
-                name: "default".to_owned(),
-                profile: "4+2".to_owned(),
-                placement_groups: 64,
-                whole_placement_groups: 64,
-            }],
-            problems: vec!["disk away".to_owned()],
-        };
-        let json = serde_json::to_string(&status).unwrap();
         assert_eq!(
             serde_json::from_str::<ClusterStatus>(&json).unwrap(),
             status
         );
-        assert!(status.to_string().ends_with("problems:\n  disk away"));
+        status.groups.clear();
+        assert_ne!(
+            serde_json::from_str::<ClusterStatus>(&json).unwrap(),
+            status
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod halves;
+mod nodes;
 mod tries;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 pub use error::{MutateError, QueryError};
+pub use nodes::{NodeError, ReplicaStatus};
 use tries::Tries;
 
 type NodeStub = Stub<InterceptedService<Channel, Introduce>>;

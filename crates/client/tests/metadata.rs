@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cairn_client::meta::NodeError;
 use cairn_client::{MetaClient, MutateError, QueryError, TopologyCache};
 use cairn_rpc::channel::{InProcess, in_process};
 use cairn_rpc::identity::{Check, Introduce, META_CALLERS, Role};
@@ -118,7 +119,20 @@ impl Meta for Node {
     }
 
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
-        Err(Status::unimplemented("no groups"))
+        self.answer().await?;
+        let group = cairn_rpc::proto::meta::GroupStatus {
+            group: 7,
+            state: "follower".to_owned(),
+            leader: 0,
+            term: 3,
+            voters: vec![1, 2],
+            state_hash: cairn_rpc::bytes::from_u128(9),
+            ..cairn_rpc::proto::meta::GroupStatus::default()
+        };
+        Ok(Response::new(StatusResponse {
+            groups: vec![group],
+            ..StatusResponse::default()
+        }))
     }
 
     async fn identify(
@@ -143,7 +157,8 @@ impl Meta for Node {
         &self,
         _: Request<TransferLeaderRequest>,
     ) -> Result<Response<TransferLeaderResponse>, Status> {
-        Err(Status::unimplemented("it is not asked"))
+        self.answer().await?;
+        Ok(Response::new(TransferLeaderResponse {}))
     }
 }
 
@@ -253,6 +268,32 @@ async fn a_failure_elsewhere_does_not_make_the_leader_forgotten() {
         client.mutate(GROUP, change()).await.unwrap();
     }
     assert_eq!(one.requests().len(), before);
+}
+
+#[tokio::test]
+async fn single_nodes_say_how_their_groups_are_and_are_not_waited_for_long() {
+    let tasks = Tasks::new();
+    let ([one, two], client) = nodes::<2>(&tasks, LONG);
+    let mut known = client.nodes();
+    known.sort_unstable();
+    assert_eq!(known, [NodeId::new(1), NodeId::new(2)]);
+    let told = client.node_status(NodeId::new(2)).await.unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].group, told[0].term), (GroupId::new(7), 3));
+    assert_eq!(told[0].voters, [NodeId::new(1), NodeId::new(2)]);
+    assert_eq!((told[0].leader, told[0].state_hash), (None, 9));
+
+    let nobody = client.node_status(NodeId::new(3)).await;
+    assert_eq!(nobody.unwrap_err(), NodeError::Unknown);
+    one.will_say([Say::Hang]);
+    let late = client.node_status(NodeId::new(1)).await.unwrap_err();
+    assert!(matches!(late, NodeError::Failed { .. }), "{late:?}");
+
+    two.will_say([Say::NotLeader(Some(1))]);
+    let to_one = || client.transfer_leader(GROUP, NodeId::new(2), NodeId::new(1));
+    let refused = to_one().await.unwrap_err();
+    assert_eq!(refused.to_string(), "this node does not lead the group");
+    to_one().await.unwrap();
 }
 
 #[tokio::test]

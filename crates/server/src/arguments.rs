@@ -27,8 +27,7 @@ pub(crate) enum Command {
     /// Exit with 0 when the local server is ready.
     Healthcheck(ConsoleArguments),
     /// Ask and steer a running cluster.
-    #[command(subcommand)]
-    Admin(AdminCommand),
+    Admin(AdminArguments),
 }
 
 /// `cairn dev`
@@ -73,17 +72,59 @@ pub(crate) struct ConsoleArguments {
 }
 
 /// `cairn admin`
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    #[command(subcommand)]
+    pub(crate) command: AdminCommand,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+}
+
+/// Which cluster is meant. They stand before the command or behind it.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    /// The cluster.json of a local cluster: its processes are asked one after the other until one answers, with its keys.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) cluster: Option<PathBuf>,
+    /// The console address of one server [default: 127.0.0.1:9001]. Requests are signed with `CAIRN_ROOT_ACCESS_KEY` and
+    /// `CAIRN_ROOT_SECRET_KEY`, which default to those of `cairn dev`.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, global = true)]
+    pub(crate) console_address: Option<SocketAddr>,
+    /// The configuration file of one server, to find its console address in.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What to ask or to do.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum AdminCommand {
     /// Show nodes, disks, pools and groups, and what is wrong. Exits with 2 when something is.
-    ///
-    /// Signed with `CAIRN_ROOT_ACCESS_KEY` and `CAIRN_ROOT_SECRET_KEY`, which default to those of `cairn dev`.
-    Status {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        console: ConsoleArguments,
+    Status,
+    /// Show the metadata and storage nodes.
+    Nodes,
+    /// Show the disks.
+    Disks,
+    /// Show the groups of the metadata: who leads, who votes, how far they are, what they owe.
+    Groups,
+    /// Make a metadata node that runs a voter; returns when it votes in every group. Storage nodes need none of it.
+    AddNode {
+        /// Its name, or its id.
+        name: String,
+    },
+    /// Take a node out of the cluster for good: a metadata node; or a storage node that keeps no data.
+    RemoveNode {
+        /// Its name, or its id.
+        name: String,
+    },
+    /// Hand the leadership of a group to another metadata node; returns when that one leads.
+    TransferLeader {
+        /// The group; 0 is the root group.
+        group: u16,
+        /// To whom, by name or id [default: any other voter].
+        name: Option<String>,
     },
 }
 
@@ -108,6 +149,35 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_cluster_is_named_before_the_command_or_behind_it() {
+        for line in [
+            "cairn admin --cluster F --json transfer-leader 3 meta-2",
+            "cairn admin transfer-leader --cluster F 3 meta-2 --json",
+            "cairn admin --json transfer-leader 3 meta-2 --cluster=F",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            let Command::Admin(admin) = arguments.command else {
+                panic!("{line}");
+            };
+            assert_eq!(admin.target.cluster, Some(PathBuf::from("F")), "{line}");
+            assert!(admin.json, "{line}");
+            let (group, name) = (3, Some("meta-2".to_owned()));
+            let wanted = AdminCommand::TransferLeader { group, name };
+            assert_eq!(admin.command, wanted, "{line}");
+        }
+        for wrong in [
+            "cairn admin",
+            "cairn admin add-node",
+            "cairn admin transfer-leader x",
+        ] {
+            assert!(
+                Arguments::try_parse_from(wrong.split(' ')).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

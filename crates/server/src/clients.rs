@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use cairn_admin::Admin;
 use cairn_admin::collect::Collector;
+use cairn_admin::steer::Steering;
 use cairn_client::{Blobs, Buckets, MetaClient, Peers, ShardClient, TopologyCache};
 use cairn_engine::{Engine, Parts};
 use cairn_gateway::{Gateway, GatewayConfig};
@@ -153,10 +154,11 @@ impl Clients {
                 }
             }),
             collector: Collector::new(
+                self.meta.clone(),
                 self.topology.clone(),
-                self.blobs.clone(),
                 self.shards.clone(),
             ),
+            steering: Steering::new(self.meta.clone(), self.topology.clone()),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{AdminCommand, Arguments, Command, RoleArguments};
+use arguments::{Arguments, Command, RoleArguments};
 use roles::Role;
 
 fn main() -> ExitCode {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Meta(role) => served(Role::Meta, role),
         Command::Storage(role) => served(Role::Storage, role),
         Command::Healthcheck(console) => operator::healthcheck(console),
-        Command::Admin(AdminCommand::Status { json, console }) => operator::status(console, *json),
+        Command::Admin(admin) => operator::admin(admin),
     };
     done.unwrap_or_else(|error| {
         // One line, whatever the logs look like: what went wrong and, where it helps, what to do.
