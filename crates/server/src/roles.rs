@@ -96,9 +96,9 @@ async fn serve(role: Role, config: Config, credentials: RootCredentials) -> Resu
         state,
     };
     let served = match role {
-        Role::Gateway => gateway::serve(process, &mut signals).await,
-        Role::Meta => meta::serve(process, &mut signals).await,
-        Role::Storage => storage::serve(process, &mut signals).await,
+        Role::Gateway => Box::pin(gateway::serve(process, &mut signals)).await,
+        Role::Meta => Box::pin(meta::serve(process, &mut signals)).await,
+        Role::Storage => Box::pin(storage::serve(process, &mut signals)).await,
     };
     console_tasks.stop_and_join(LEAVE_LIMIT).await;
     served
@@ -154,6 +154,8 @@ async fn unless_stopped<T>(
     signals: &mut Signals,
     work: impl Future<Output = Result<T>>,
 ) -> Result<Option<T>> {
+    // A start holds much, and whoever waits for it would hold it again.
+    let work = Box::pin(work);
     tokio::select! {
         done = work => done.map(Some),
         signal = signals.stop_requested() => {

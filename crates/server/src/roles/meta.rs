@@ -54,17 +54,18 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
     mount(&meta, incoming, &process, &services);
     tracing::info!(%address, node = %meta.node(), "the metadata node is listening");
     let joining = join(&process, &dialer, &meta, &addresses, &clients);
+    let serving = async {
+        if unless_stopped(signals, joining).await?.is_some() {
+            let signal = signals.stop_requested().await;
+            tracing::info!(signal, "stopping");
+        }
+        anyhow::Ok(())
+    };
     let reason = tokio::select! {
-        joined = unless_stopped(signals, joining) => match joined? {
-            None => None,
-            Some(()) => tokio::select! {
-                signal = signals.stop_requested() => {
-                    tracing::info!(signal, "stopping");
-                    None
-                }
-                failure = meta.failed() => Some(failure),
-            },
-        },
+        served = serving => {
+            served?;
+            None
+        }
         failure = meta.failed() => Some(failure),
     };
     process.state.set(|| Readiness::NotReady("stopping"));

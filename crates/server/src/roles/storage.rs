@@ -38,7 +38,7 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
         .with_context(|| super::in_use(&process.config.node.address, "node.address"))?;
     tracing::info!(%address, "the storage node is listening");
     let starting = start(&process, incoming, &services);
-    let Some(running) = unless_stopped(signals, starting).await? else {
+    let Some(running) = Box::pin(unless_stopped(signals, starting)).await? else {
         return Ok(());
     };
     let storage = Arc::clone(&running.storage);
