@@ -11,11 +11,11 @@ use crate::command::{Keys, Target};
 /// A file is this long at the most: some hundred bytes for each process.
 const LEN_MAX: u64 = 16 * 1024 * 1024;
 
-/// Why a file says nothing of a cluster. Every text is one line.
+/// Why a file says nothing of a cluster. Every text, with its source, is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterFileError {
     /// It cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -130,10 +130,6 @@ mod tests {
             assert!(error.contains(reason) && !error.contains('\n'), "{error}");
         }
         let missing = read(Path::new("/nowhere/cluster.json")).unwrap_err();
-        assert!(
-            missing
-                .to_string()
-                .starts_with("cannot read /nowhere/cluster.json: ")
-        );
+        assert_eq!(missing.to_string(), "cannot read /nowhere/cluster.json");
     }
 }

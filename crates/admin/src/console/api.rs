@@ -3,9 +3,11 @@
 //! The body of a change is JSON. What signs a request covers no body, so the query, which it does cover, has the body's
 //! SHA-256: `POST /admin/v1/add-node?sha256=<64 hexadecimal digits>`.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +82,7 @@ impl Admin {
         let (parts, body) = request.into_parts();
         (self.authenticate)(&parts).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
         let body = Limited::new(body, BODY_LIMIT).collect().await;
-        let body = body.map_err(|error| (StatusCode::BAD_REQUEST, format!("the body: {error}")))?;
+        let body = body.map_err(|error| not_read(&*error))?;
         let body = body.to_bytes();
         if parts.uri.query() != Some(signed_query(&body).as_str()) {
             let reason = "the query is not sha256=, with that of the body".to_owned();
@@ -109,6 +111,15 @@ impl Admin {
 /// The query under which a body is sent.
 pub(crate) fn signed_query(body: &[u8]) -> String {
     format!("sha256={}", hex::encode(Sha256::digest(body)))
+}
+
+fn not_read(error: &(dyn Error + Send + Sync + 'static)) -> Refused {
+    if error.is::<LengthLimitError>() {
+        let reason = format!("a body has {BODY_LIMIT} bytes at the most");
+        (StatusCode::PAYLOAD_TOO_LARGE, reason)
+    } else {
+        (StatusCode::BAD_REQUEST, format!("the body: {error}"))
+    }
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
