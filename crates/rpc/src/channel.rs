@@ -12,10 +12,12 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 pub use crate::socket::{AddressError, connect};
 
-use crate::server::{CONNECTION_WINDOW, STREAM_WINDOW};
-
 /// What a pipe in memory holds in one direction: enough for one stripe's cells to one disk.
 const PIPE_LEN: usize = 2 * 1024 * 1024;
+
+/// HTTP/2 windows of what a client is answered: whoever asks has memory for the answers.
+const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 
 /// Connections that wait to be accepted.
 const BACKLOG: usize = 64;

@@ -1,5 +1,7 @@
 //! The gRPC face of the disks: messages to calls, errors to statuses.
 
+mod pieces;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use futures::future::join_all;
 use futures::{Stream, StreamExt, stream};
 use tonic::{Request, Response, Status, Streaming};
 
+use self::pieces::Pieces;
 use crate::ledger::Conflict;
 use crate::shards::{
     CellFrames, Outage, ReadError, ShardWriter, Shards, Slice, Summary, WriteError,
@@ -90,18 +93,29 @@ impl proto::storage_server::Storage for StorageService {
             return Err(Status::invalid_argument("a header comes first"));
         };
         let mut writer = begin(&self.shards(&header.disk)?, &header)?;
+        let mut pieces = Pieces::default();
         loop {
-            let cell = match next(&mut messages).await? {
-                Message::Cell(cell) => cell,
+            let piece = match next(&mut messages).await? {
+                Message::Cell(piece) => piece,
+                Message::End(_) if pieces.is_within() => {
+                    return Err(Status::invalid_argument("a cell ends before its end"));
+                }
                 Message::End(_) => break,
                 Message::Header(_) => {
                     return Err(Status::invalid_argument("one header is enough"));
                 }
             };
+            let Some(cell) = pieces.take(piece)? else {
+                continue;
+            };
             writer
                 .cell(cell.stripe, cell.data, cell.frame_hashes)
                 .await
                 .map_err(|error| write_status(&error))?;
+            if cell.is_followed {
+                let passed = writer.pass_on().await;
+                passed.map_err(|error| write_status(&error))?;
+            }
         }
         let root = writer
             .finish()

@@ -619,8 +619,8 @@ pub struct ShardWriter {
 }
 
 impl ShardWriter {
-    /// Takes the next cell in stripe order, checks it against its frame hashes and passes it on to the disk. Waits while
-    /// the disk is behind.
+    /// Takes the next cell in stripe order, checks it against its frame hashes and passes the one before it on to the disk.
+    /// Waits while the disk is behind.
     ///
     /// # Errors
     /// The cell is damaged or not the next one, or an earlier one could not be written.
@@ -660,13 +660,27 @@ impl ShardWriter {
         Ok(())
     }
 
+    /// Passes the newest cell on to the disk, so that its memory is not held until the next one comes. Another one must
+    /// follow: without it there is no shard. Waits while the disk is behind.
+    ///
+    /// # Errors
+    /// An earlier cell could not be written.
+    pub async fn pass_on(&mut self) -> Result<(), WriteError> {
+        match self.held.take() {
+            Some(cell) => self.lane().cell(self.sequence, cell).await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends the shard: returns its root when all of it is durable and can be read.
     ///
     /// # Errors
-    /// There was no cell, or the write failed.
+    /// There was no cell, or the last one was passed on, or the write failed.
     pub async fn finish(mut self) -> Result<[u8; HASH_LEN], WriteError> {
         let Some(last) = self.held.take() else {
-            return Err(WriteError::Shape("a shard has at least one cell"));
+            return Err(WriteError::Shape(
+                "a shard ends with a cell that none follows",
+            ));
         };
         let root = self.root.finish();
         let answer = self.lane().finish(self.sequence, last, root).await;

@@ -40,6 +40,8 @@ pub struct Cell {
     pub data: Bytes,
     /// 16 bytes for each frame of 64 KiB.
     pub frame_hashes: Bytes,
+    /// Whether another cell follows, so that the disk need not keep this one until it knows. Never said of the last one.
+    pub is_followed: bool,
 }
 
 /// Where the cells of a shard go in. Dropped without `finish`, the shard is abandoned: the disk forgets its cells.
@@ -56,6 +58,11 @@ enum Feed {
 
 /// What the sender of a cell wants dropped when the cell is gone.
 type Token = Box<dyn Any + Send>;
+
+/// Cells go in pieces of two frames: a connection keeps buffers of the longest message of each stream on both sides, as long
+/// as the stream is open, also while a slow client sends nothing.
+const PIECE_LEN: usize = 128 * 1024;
+const PIECE_HASHES_LEN: usize = 2 * 16;
 
 /// When a connection asks for the next cell and there is none for so long, the last one has left this process. A connection
 /// asks once it has less than 1 MiB left to send, so it is nearly so at once.
@@ -109,6 +116,7 @@ impl ShardClient {
                 header: Some(header),
                 cells,
                 is_over: false,
+                rest: None,
                 on_the_way: None,
                 quiet: None,
             };
@@ -128,6 +136,8 @@ struct Messages {
     header: Option<ShardHeader>,
     cells: mpsc::Receiver<Feed>,
     is_over: bool,
+    /// Of the cell of which some pieces were given.
+    rest: Option<Cell>,
     /// Of the cell that was given last.
     on_the_way: Option<Token>,
     /// Since the connection asked for the next one in vain.
@@ -155,10 +165,13 @@ impl Stream for Messages {
         if self.is_over {
             return Poll::Ready(None);
         }
+        if let Some(piece) = self.next_piece() {
+            return Poll::Ready(Some(piece));
+        }
         match self.cells.poll_recv(cx) {
             Poll::Ready(fed) => {
                 self.quiet = None;
-                Poll::Ready(fed.map(|fed| self.message(fed)))
+                Poll::Ready(fed.and_then(|fed| self.message(fed)))
             }
             Poll::Pending => {
                 self.forget_when_quiet(cx);
@@ -169,24 +182,41 @@ impl Stream for Messages {
 }
 
 impl Messages {
-    fn message(&mut self, fed: Feed) -> WriteShardRequest {
+    /// The next piece of the cell that is begun.
+    fn next_piece(&mut self) -> Option<WriteShardRequest> {
+        let cell = self.rest.as_mut()?;
+        let data = cell.data.split_to(cell.data.len().min(PIECE_LEN));
+        let hashes_len = cell.frame_hashes.len().min(PIECE_HASHES_LEN);
+        let piece = CellMessage {
+            stripe: cell.stripe,
+            data,
+            frame_hashes: cell.frame_hashes.split_to(hashes_len),
+            rest_len: u32::try_from(cell.data.len()).expect("a cell is at most 1 MiB"),
+            is_followed: cell.is_followed,
+        };
+        if piece.rest_len == 0 {
+            self.rest = None;
+        }
+        Some(WriteShardRequest {
+            message: Some(write_shard_request::Message::Cell(piece)),
+        })
+    }
+
+    fn message(&mut self, fed: Feed) -> Option<WriteShardRequest> {
         let message = match fed {
             Feed::Cell(cell, token) => {
                 self.on_the_way = Some(token);
-                write_shard_request::Message::Cell(CellMessage {
-                    stripe: cell.stripe,
-                    data: cell.data,
-                    frame_hashes: cell.frame_hashes,
-                })
+                self.rest = Some(cell);
+                return self.next_piece();
             }
             Feed::End => {
                 self.is_over = true;
                 write_shard_request::Message::End(EndMessage {})
             }
         };
-        WriteShardRequest {
+        Some(WriteShardRequest {
             message: Some(message),
-        }
+        })
     }
 
     fn forget_when_quiet(&mut self, cx: &mut Context<'_>) {
@@ -223,6 +253,7 @@ mod tests {
             header: Some(header),
             cells,
             is_over: false,
+            rest: None,
             on_the_way: None,
             quiet: None,
         };
@@ -234,6 +265,7 @@ mod tests {
             stripe: 0,
             data: Bytes::from_static(b"x"),
             frame_hashes: Bytes::from_static(&[0; 16]),
+            is_followed: false,
         }
     }
 
@@ -253,6 +285,42 @@ mod tests {
         assert_eq!(sent.len(), 3);
         assert!(sent.iter().all(|message| message.message.is_some()));
         assert_eq!(sent.iter().position(is_end), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_long_cell_goes_in_pieces_of_whole_frames() {
+        let (sender, messages) = messages();
+        let data: Bytes = (0_u32..300_000).map(|at| at.to_be_bytes()[2]).collect();
+        let frame_hashes: Bytes = (0..5 * 16).collect();
+        let long = Cell {
+            stripe: 7,
+            data: data.clone(),
+            frame_hashes: frame_hashes.clone(),
+            is_followed: false,
+        };
+        sender.send(long, ()).await.unwrap();
+        sender.finish().await.unwrap();
+        let sent: Vec<_> = messages.collect().await;
+        let pieces: Vec<_> = sent
+            .into_iter()
+            .filter_map(|message| match message.message {
+                Some(write_shard_request::Message::Cell(piece)) => Some(piece),
+                _ => None,
+            })
+            .collect();
+        let lens: Vec<_> = pieces.iter().map(|piece| piece.data.len()).collect();
+        assert_eq!(lens, [131_072, 131_072, 37_856]);
+        let rests: Vec<_> = pieces.iter().map(|piece| piece.rest_len).collect();
+        assert_eq!(rests, [168_928, 37_856, 0]);
+        let joined: Vec<u8> = pieces
+            .iter()
+            .flat_map(|piece| piece.data.to_vec())
+            .collect();
+        let hashes: Vec<u8> = pieces
+            .iter()
+            .flat_map(|piece| piece.frame_hashes.to_vec())
+            .collect();
+        assert!(joined == data && hashes == frame_hashes);
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ const INLINE_LEN: usize = 64 * 1024;
 /// How long a body that is under way waits for memory: refusing it now would waste what was sent.
 const PATIENCE_WITHIN: Duration = Duration::from_mins(1);
 
-/// Copies of a cell on its way: the message in the connection's buffer, and what the disk's side puts together where that is
+/// Copies of a cell on its way: its messages in the connection's buffer, and what the disk's side puts together where that is
 /// in this process. They are beside the memory of the stripe itself.
 const COPIES_IN_TRANSIT: usize = 2;
 

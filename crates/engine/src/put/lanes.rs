@@ -124,6 +124,7 @@ impl<'a> FanOut<'a> {
                     stripe: stripe.number,
                     data,
                     frame_hashes,
+                    is_followed: !stripe.is_last,
                 };
                 Some(async move { (lane.shard, way.cells.send(cell, transit).await) })
             })

@@ -145,14 +145,23 @@ impl Disks {
     ) -> Result<BTreeMap<u32, Cell>, Status> {
         let blob = cairn_rpc::bytes::blob(&header.blob)?;
         let mut cells = BTreeMap::new();
+        let mut begun = None;
         loop {
             let message = messages.message().await?;
             let message = message.ok_or_else(|| Status::aborted("cut off"))?;
-            let cell = match message.message {
+            let piece = match message.message {
                 Some(write_shard_request::Message::Cell(cell)) => cell,
                 Some(write_shard_request::Message::End(_)) => break,
                 _ => return Err(Status::invalid_argument("not a cell")),
             };
+            let cell: Cell = match begun.take() {
+                None => piece,
+                Some(begun) => join(begun, &piece),
+            };
+            if cell.rest_len > 0 {
+                begun = Some(cell);
+                continue;
+            }
             if fault.stalls_after == Some(cells.len()) {
                 std::future::pending::<()>().await;
             }
@@ -168,6 +177,23 @@ impl Disks {
             std::future::pending::<()>().await;
         }
         Ok(cells)
+    }
+}
+
+/// A cell and its next piece.
+fn join(begun: Cell, piece: &Cell) -> Cell {
+    assert_eq!(begun.stripe, piece.stripe);
+    assert_eq!(
+        begun.rest_len as usize,
+        piece.data.len() + piece.rest_len as usize
+    );
+    Cell {
+        data: [begun.data, piece.data.clone()].concat().into(),
+        frame_hashes: [begun.frame_hashes, piece.frame_hashes.clone()]
+            .concat()
+            .into(),
+        rest_len: piece.rest_len,
+        ..begun
     }
 }
 

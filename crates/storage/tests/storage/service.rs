@@ -155,6 +155,8 @@ fn messages(disk: Bytes, shard: &TestShard) -> Vec<proto::WriteShardRequest> {
             stripe,
             data: cell.clone(),
             frame_hashes: shard.hashes(stripe),
+            rest_len: 0,
+            is_followed: stripe + 1 < shard.stripe_count(),
         })
     });
     std::iter::once(header)
