@@ -202,6 +202,18 @@ impl Node {
         groups.get(usize::from(group)).cloned()
     }
 
+    /// The members of the root group and where they are, as far as this node knows.
+    pub(crate) fn members(&self) -> Vec<(NodeId, String)> {
+        let Some(root) = self.root() else {
+            return Vec::new();
+        };
+        let membership = root.membership();
+        let members = membership.nodes();
+        members
+            .map(|(id, member)| (NodeId::new(*id), member.addr.clone()))
+            .collect()
+    }
+
     /// The root group, if it runs.
     pub(crate) fn root(&self) -> Option<Arc<Group>> {
         self.group(GroupId::ROOT.get())

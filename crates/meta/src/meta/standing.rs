@@ -1,6 +1,6 @@
 //! Where a node stands in its cluster.
 
-use cairn_types::id::{ClusterId, GroupId};
+use cairn_types::id::{ClusterId, GroupId, NodeId};
 
 use super::Meta;
 
@@ -9,6 +9,11 @@ impl Meta {
     pub fn home(&self) -> Option<(ClusterId, u16)> {
         let home = self.node.home()?;
         Some((home.cluster, home.data_groups))
+    }
+
+    /// The members of the root group and where they are, as far as this node knows: perhaps no longer all of them.
+    pub fn members(&self) -> Vec<(NodeId, String)> {
+        self.node.members()
     }
 
     /// Whether every group has a log here. A node that has just joined gets them from the groups' leaders.

@@ -23,6 +23,8 @@ pub struct Identity {
     pub home: Option<(ClusterId, u16)>,
     /// Whether it has a log: then its cluster was made, and must not be made again.
     pub is_initialized: bool,
+    /// The members of its root group and where they are, as far as it knows.
+    pub members: Vec<(NodeId, String)>,
 }
 
 /// Asks a metadata node who it is. It answers whoever asks.
@@ -42,11 +44,15 @@ pub async fn identify(channel: Channel) -> Result<Identity, Status> {
             .map_err(|_| Status::invalid_argument("data_group_count is out of range"))?;
         Some((ClusterId::new(cluster), count))
     };
+    let members = told.members.into_iter();
     Ok(Identity {
         node: NodeId::new(told.node),
         name: told.name,
         home,
         is_initialized: told.is_initialized,
+        members: members
+            .map(|member| (NodeId::new(member.node), member.address))
+            .collect(),
     })
 }
 

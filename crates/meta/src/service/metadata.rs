@@ -141,6 +141,15 @@ impl Meta for MetadataService {
             is_initialized,
             data_group_count: home.map_or(0, |home| u32::from(home.data_groups)),
             name: self.node.name().to_owned(),
+            members: self
+                .node
+                .members()
+                .into_iter()
+                .map(|(node, address)| meta::Member {
+                    node: node.get(),
+                    address,
+                })
+                .collect(),
         }))
     }
 

@@ -227,7 +227,11 @@ async fn nodes_tell_who_they_are_and_settle_once() {
 async fn a_member_that_moved_is_found_again() {
     let mut cluster = Cluster::make().await;
     for process in &cluster.processes {
-        assert!(process.identify().await.is_initialized);
+        let told = process.identify().await;
+        assert!(told.is_initialized);
+        let members = told.members.into_iter();
+        let members = members.map(|(node, address)| (node.get(), address));
+        assert_eq!(members.collect::<BTreeMap<_, _>>(), cluster.places());
     }
     cluster.processes.remove(2).stop().await;
     let moved = Process::start(cluster.dirs[2].path(), "m3").await;

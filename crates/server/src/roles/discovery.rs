@@ -25,7 +25,7 @@ const QUIET_ROUNDS: u32 = 8;
 pub(super) struct Found {
     pub(super) cluster: ClusterId,
     pub(super) data_group_count: u16,
-    /// Those that answered, and where.
+    /// Those that answered and those that they know of, and where.
     pub(super) nodes: Vec<(NodeId, String)>,
 }
 
@@ -114,11 +114,26 @@ pub(super) fn made(asked: &[Asked]) -> Result<Option<Found>> {
                 found.cluster
             );
         }
-        found
-            .nodes
-            .push((identity.node, one.member.address.clone()));
+        found.add([(identity.node, one.member.address.clone())]);
+    }
+    // Where a node itself was found goes before what others say of it.
+    if let Some(found) = &mut found {
+        let identities = asked.iter().filter_map(|one| one.identity.as_ref());
+        let told = identities.filter(|identity| identity.is_initialized);
+        found.add(told.flat_map(|identity| identity.members.clone()));
     }
     Ok(found)
+}
+
+impl Found {
+    /// Adds metadata nodes that are not among them yet.
+    pub(super) fn add(&mut self, nodes: impl IntoIterator<Item = (NodeId, String)>) {
+        for (node, address) in nodes {
+            if !self.nodes.iter().any(|(known, _)| *known == node) {
+                self.nodes.push((node, address));
+            }
+        }
+    }
 }
 
 impl Pause {

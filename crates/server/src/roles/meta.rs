@@ -268,12 +268,11 @@ impl<'a> Newcomer<'a> {
         first.is_some_and(|first| first.name == self.process.config.node.name)
     }
 
+    /// With this node, and with those that it knows of.
     fn with_self(&self, mut found: Found) -> Found {
-        let me = self.meta.node();
-        if !found.nodes.iter().any(|(node, _)| *node == me) {
-            let address = self.process.config.node.advertised();
-            found.nodes.push((me, address));
-        }
+        let me = (self.meta.node(), self.process.config.node.advertised());
+        found.add([me]);
+        found.add(self.meta.members());
         found
     }
 }
