@@ -100,9 +100,11 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
         roles = &mut starting => roles?,
         signal = signals.stop_requested() => {
             tracing::info!(signal, "stopping before the start is done");
-            // What is being opened cannot be cut short in order, and nobody was promised anything yet: the end of the process
-            // closes it.
-            std::mem::forget(starting);
+            // What is open is closed, upon which whoever waits for it gives up.
+            surroundings.tasks.stop();
+            if let Ok(Ok(roles)) = tokio::time::timeout(DRAIN_LIMIT, starting).await {
+                roles.stop().await;
+            }
             return Ok(());
         }
     };

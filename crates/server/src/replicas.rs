@@ -339,11 +339,22 @@ impl Opener<'_> {
             .add_service(replication);
         let serving = router.serve_with_incoming(end);
         crate::clients::serve("meta service", self.tasks, serving);
-        Ok(Replica {
-            node,
-            meta: Arc::new(meta),
-            way,
-        })
+        let meta = Arc::new(meta);
+        self.close_with_everything(&meta);
+        Ok(Replica { node, meta, way })
+    }
+
+    /// Closes a replica when all of the process is told to stop: a start that is cut short has nobody else to do it.
+    fn close_with_everything(&self, meta: &Arc<Meta>) {
+        let (meta, tasks) = (Arc::downgrade(meta), self.surroundings.tasks.clone());
+        let closing = async move {
+            tasks.stopped().await;
+            if let Some(meta) = meta.upgrade() {
+                meta.close().await;
+            }
+        };
+        let tasks = &self.surroundings.tasks;
+        tasks.spawn_until_done("close a replica", closing);
     }
 }
 

@@ -13,8 +13,8 @@ use crate::fixture::{BUCKET, MIB, runtime, six_disks};
 
 /// Room for two stripes of four cells of 1 MiB with their parity.
 const BUDGET_BYTES: u64 = 32 * MIB;
-/// Senders that begin a body and stop: more than fit.
-const STALLED: usize = 6;
+/// Senders that begin a body and stop: each holds the memory of a cell, and more of them begin than there are cells.
+const STALLED: usize = 48;
 
 #[test]
 fn without_memory_writes_are_refused_marked_as_without_effect_and_taken_again_later() {
