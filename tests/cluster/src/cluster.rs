@@ -357,7 +357,10 @@ impl Cluster {
         let read = |path: &PathBuf| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let text = fs::read(path).unwrap_or_default();
-            (name.into_owned(), String::from_utf8_lossy(&text).into_owned())
+            (
+                name.into_owned(),
+                String::from_utf8_lossy(&text).into_owned(),
+            )
         };
         paths.iter().map(read).collect()
     }
