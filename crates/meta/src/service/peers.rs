@@ -20,7 +20,7 @@ use openraft::raft::{
 };
 use openraft::{BasicNode, RaftNetworkFactory};
 use openraft_multi::{GroupNetworkAdapter, GroupRouter};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -37,6 +37,10 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest time between two pieces of a snapshot, and from the last one to the answer, in which all is installed.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Snapshots that are sent at the same time: each has a few pieces in memory, here and at its receiver, and a node that lost
+/// everything asks for those of all groups at once.
+const SNAPSHOTS_AT_ONCE: usize = 2;
 
 /// Pieces of a snapshot on their way to the socket.
 const PIECES_IN_FLIGHT: usize = 2;
@@ -62,6 +66,8 @@ struct Links {
     introduce: OnceLock<Introduce>,
     ways: RwLock<Ways>,
     sending: Mutex<Sending>,
+    /// Never closed.
+    turns: Semaphore,
 }
 
 /// Where nodes are. Groups may differ in that for a while: each goes by its own membership.
@@ -99,6 +105,7 @@ impl Peers {
                 introduce: OnceLock::new(),
                 ways: RwLock::default(),
                 sending: Mutex::default(),
+                turns: Semaphore::new(SNAPSHOTS_AT_ONCE),
             }),
         }
     }
@@ -351,9 +358,13 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         };
         let client = self.client(group, target)?;
         let _underway = Underway::begin(&self.links);
+        let sending = async {
+            let _turn = self.links.turns.acquire().await.expect("never closed");
+            send_snapshot(client, header, rows).await
+        };
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = send_snapshot(client, header, rows) => sent,
+            sent = sending => sent,
         }
     }
 
