@@ -246,20 +246,14 @@ impl Buckets {
         F: Future<Output = Result<T, E>>,
         R: Fn(Arc<BucketEntry>) -> F,
     {
-        let error = match request(Arc::clone(bucket)).await {
-            Err(error) if error.is_no_such_bucket() => error,
+        match request(Arc::clone(bucket)).await {
+            Err(error) if error.is_no_such_bucket() => {}
             answer => return answer,
-        };
-        let current = match self.fetch(&bucket.name).await {
-            Ok(fetched) => fetched.value,
-            Err(query_error) => return Err(E::from(query_error)),
-        };
+        }
+        let current = self.fetch(&bucket.name).await?.value;
         if current.bucket == bucket.bucket && current.ranges == bucket.ranges {
-            return match self.lift_fences(&current).await {
-                Ok(true) => request(current).await,
-                // It is on its way out, and the directory has yet to hear of it; or nobody knows.
-                Ok(false) | Err(_) => Err(error),
-            };
+            self.make_writable(&current).await?;
+            return request(current).await;
         }
         if current.owner != bucket.owner {
             return Err(E::from(QueryError::Unavailable {
@@ -268,6 +262,23 @@ impl Buckets {
             }));
         }
         request(current).await
+    }
+
+    /// Lifts the fences of a bucket of which the directory says that it is active, and its data group that it is not there.
+    ///
+    /// # Errors
+    /// `Unavailable` where that is not done, because nobody answered or the bucket is being deleted by now: never that there is
+    /// no such bucket, because a moment ago there was one.
+    pub(crate) async fn make_writable(&self, active: &BucketEntry) -> Result<(), QueryError> {
+        let reason = match self.lift_fences(active).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => "the bucket went on since it was looked up".to_owned(),
+            Err(error) => format!("lift the fences of the bucket: {error}"),
+        };
+        Err(QueryError::Unavailable {
+            group: GroupId::ROOT,
+            reason,
+        })
     }
 
     async fn directory_row(&self, name: &BucketName) -> Result<Indexed<BucketEntry>, QueryError> {

@@ -316,7 +316,7 @@ impl Uploads {
     }
 
     /// A change of an upload. Its bucket's id is part of its key, so another bucket of the same name is no substitute: the
-    /// upload is gone with the bucket it was begun in.
+    /// upload is gone with the bucket it was begun in. The same bucket may have been fenced by a deletion that was taken back.
     async fn change_upload(
         &self,
         bucket: &BucketEntry,
@@ -324,17 +324,21 @@ impl Uploads {
         mutation: DataMutation,
     ) -> Result<Indexed<DataReply>, MutateError> {
         let group = bucket.group_of(upload.key.as_str());
-        let answer = self.buckets.meta().change_data(group, mutation).await;
-        if answer
+        let meta = self.buckets.meta();
+        let answer = meta.change_data(group, mutation.clone()).await;
+        let is_lost = answer
             .as_ref()
-            .is_err_and(|error| error.refusal() == Some(&Refusal::NoSuchBucket))
-        {
-            self.buckets.forget(&bucket.name);
-            // The directory says which of the two it is.
-            self.buckets.fetch(&bucket.name).await?;
+            .is_err_and(|error| error.refusal() == Some(&Refusal::NoSuchBucket));
+        if !is_lost {
+            return answer;
+        }
+        // The directory says which of the three it is.
+        let current = self.buckets.fetch(&bucket.name).await?.value;
+        if current.bucket != upload.bucket {
             return Err(Refusal::NoSuchUpload.into());
         }
-        answer
+        self.buckets.make_writable(&current).await?;
+        meta.change_data(group, mutation).await
     }
 
     async fn ask_upload(

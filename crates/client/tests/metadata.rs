@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cairn_client::meta::NodeError;
-use cairn_client::{MetaClient, MutateError, QueryError, TopologyCache};
+use cairn_client::{Buckets, MetaClient, MutateError, QueryError, TopologyCache, Uploads};
 use cairn_rpc::channel::{InProcess, in_process};
 use cairn_rpc::identity::{Check, Introduce, META_CALLERS, Role};
 use cairn_rpc::proto::meta::meta_server::{Meta, MetaServer};
@@ -19,11 +19,16 @@ use cairn_rpc::proto::meta::{
 use cairn_rpc::socket::{Dialer, listen};
 use cairn_runtime::{Metrics, SystemClock, Tasks};
 use cairn_types::cluster::Topology;
-use cairn_types::id::{BucketId, ClusterId, Epoch, GroupId, NodeId, PoolId, RequestId};
+use cairn_types::etag::ETag;
+use cairn_types::id::{BucketId, ClusterId, Epoch, GroupId, NodeId, PoolId, RequestId, UploadId};
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::UploadKey;
+use cairn_types::namespace::root::{BucketEntry, BucketState, ShardRange};
 use cairn_types::namespace::{
     DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query, Refusal, Reply,
     RootView, View,
 };
+use cairn_types::object::{Content, NewPart};
 use cairn_types::outcome::Outcome;
 use cairn_types::time::Timestamp;
 use tonic::{Request, Response, Status};
@@ -35,6 +40,10 @@ const GROUP: GroupId = GroupId::new(1);
 enum Say {
     Applied,
     Refusal(Refusal),
+    /// To a change.
+    Reply(Reply),
+    /// To a question.
+    View(View),
     NotLeader(Option<u64>),
     /// It may have applied it.
     Lost,
@@ -65,12 +74,12 @@ impl Node {
         self.requests.lock().unwrap().clone()
     }
 
-    async fn answer(&self) -> Result<Option<Refusal>, Status> {
+    /// What is no failure.
+    async fn answer(&self) -> Result<Say, Status> {
         let next = self.script.lock().unwrap().pop_front();
         let say = next.or_else(|| self.afterwards.lock().unwrap().clone());
         match say.unwrap_or(Say::Applied) {
-            Say::Applied => Ok(None),
-            Say::Refusal(refusal) => Ok(Some(refusal)),
+            said @ (Say::Applied | Say::Refusal(_) | Say::Reply(_) | Say::View(_)) => Ok(said),
             Say::NotLeader(leader) => Err(cairn_rpc::status::not_leader(leader.map(NodeId::new))),
             Say::Lost => Err(cairn_rpc::status::unknown(Status::unavailable("lost"))),
             Say::Hang => std::future::pending().await,
@@ -89,8 +98,9 @@ impl Meta for Node {
         self.requests.lock().unwrap().push(request.request);
         self.minted.lock().unwrap().push(request.minted);
         let result = match self.answer().await? {
-            None => mutate_response::Result::Reply((&Reply::Data(DataReply::Done)).into()),
-            Some(refusal) => mutate_response::Result::Refusal((&refusal).into()),
+            Say::Refusal(refusal) => mutate_response::Result::Refusal((&refusal).into()),
+            Say::Reply(reply) => mutate_response::Result::Reply((&reply).into()),
+            _ => mutate_response::Result::Reply((&Reply::Data(DataReply::Done)).into()),
         };
         Ok(Response::new(MutateResponse {
             index: 42,
@@ -109,8 +119,9 @@ impl Meta for Node {
             Query::Data(_) => View::Data(DataView::FreedBlobs(Vec::new())),
         };
         let result = match self.answer().await? {
-            None => query_response::Result::View((&view).into()),
-            Some(refusal) => query_response::Result::Refusal((&refusal).into()),
+            Say::Refusal(refusal) => query_response::Result::Refusal((&refusal).into()),
+            Say::View(view) => query_response::Result::View((&view).into()),
+            _ => query_response::Result::View((&view).into()),
         };
         Ok(Response::new(QueryResponse {
             index: 43,
@@ -225,6 +236,38 @@ fn question() -> Query {
         limit: 1,
     })
 }
+
+fn bucket_name() -> BucketName {
+    BucketName::parse("bucket").unwrap()
+}
+
+/// The bucket of that name, as the directory has it.
+fn entry(bucket: u64, state: BucketState, epoch: u64) -> BucketEntry {
+    BucketEntry {
+        bucket: BucketId::new(bucket),
+        name: bucket_name(),
+        owner: "owner".to_owned(),
+        created: Timestamp::default(),
+        state,
+        epoch: Epoch::new(epoch),
+        ranges: vec![ShardRange {
+            start: String::new(),
+            group: GROUP,
+            epoch: Epoch::new(1),
+        }],
+    }
+}
+
+/// What is looked up in the directory.
+fn looked_up(bucket: u64, epoch: u64) -> Say {
+    let entry = entry(bucket, BucketState::Active, epoch);
+    Say::View(View::Root(RootView::Bucket(entry)))
+}
+
+const NO_SUCH_BUCKET: Say = Say::Refusal(Refusal::NoSuchBucket);
+const TOO_LATE: Say = Say::Refusal(Refusal::BucketInTransition {
+    bucket: BucketId::new(1),
+});
 
 const AHEAD: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 const TOO_OLD: Refusal = Refusal::RequestTooOld { clock: AHEAD };
@@ -403,6 +446,43 @@ async fn a_node_that_hangs_is_passed_over() {
         client.mutate(GROUP, change()).await.unwrap();
     }
     assert_eq!(one.requests().len(), before);
+}
+
+#[tokio::test]
+async fn a_part_is_committed_in_a_bucket_whose_deletion_was_taken_back() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    let uploads = Uploads::new(Buckets::new(client));
+    let bucket = entry(1, BucketState::Active, 2);
+    let upload = UploadKey {
+        bucket: bucket.bucket,
+        key: ObjectKey::parse("key").unwrap(),
+        upload: UploadId::new(9),
+    };
+    let part = NewPart {
+        len: 1,
+        etag: ETag::from_md5([0; 16]),
+        checksum: None,
+        content: Content::Inline(bytes::Bytes::from_static(b"x")),
+    };
+    let last_modified = Timestamp::from_millis(5);
+    let committed = Say::Reply(Reply::Data(DataReply::PartCommitted { last_modified }));
+    // The fence is lifted, and then the part is taken.
+    node.will_say([NO_SUCH_BUCKET, looked_up(1, 4), Say::Applied, committed]);
+    let put = async || uploads.put_part(&bucket, &upload, 1, &part).await;
+    assert_eq!(put().await.unwrap().value, last_modified);
+    // It went on meanwhile: that there is no upload is more than anybody knows.
+    node.will_say([NO_SUCH_BUCKET, looked_up(1, 4), TOO_LATE]);
+    let error = put().await.unwrap_err();
+    assert!(
+        matches!(error, MutateError::Unavailable { .. }),
+        "{error:?}"
+    );
+    // Another bucket has the name: the upload went with the one that it was begun in.
+    node.will_say([NO_SUCH_BUCKET, looked_up(2, 2)]);
+    let gone = MutateError::Refused(Refusal::NoSuchUpload);
+    assert_eq!(put().await.unwrap_err(), gone);
+    assert_eq!(node.requests().len(), 3 + 2 + 1);
 }
 
 #[tokio::test]
