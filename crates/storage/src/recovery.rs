@@ -406,6 +406,8 @@ impl<'a> Recovery<'a> {
 
     /// Decides on what was not whole, and applies tombstones.
     fn resolve(&mut self) -> Result<(), RecoveryError> {
+        // What is whole is in the index before it is asked whether there is anything better than what is not.
+        self.write_if_long(1)?;
         let mut rest: Vec<_> = std::mem::take(&mut self.attempts).into_iter().collect();
         rest.sort_by_key(|((_, _, sequence), _)| *sequence);
         for (key, attempt) in rest {

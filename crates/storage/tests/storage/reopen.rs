@@ -510,6 +510,27 @@ async fn a_damaged_cell_is_healed_by_writing_its_shard_again() {
 }
 
 #[tokio::test]
+async fn without_its_index_a_whole_shard_is_found_though_a_newer_one_in_its_place_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(dir.path());
+    let shard = TestShard::new(blob(1), 0, &[1000, 10]);
+    store.write(&shard).await.unwrap();
+    store.write(&shard).await.unwrap();
+    // Enough to close the segment that they are in.
+    for number in 2..12 {
+        let other = TestShard::new(blob(number), 0, &[1 << 20]);
+        store.write(&other).await.unwrap();
+    }
+    store.close();
+    fs::remove_dir_all(dir.path().join("index")).unwrap();
+    // The header of the first cell of the second attempt: behind a cell of 1088 bytes and one of 128.
+    flip(&dir.path().join("segments/00000001.seg"), 1088 + 128 + 20);
+    let store = Store::open_dir(dir.path());
+    assert!(store.has(&shard).await);
+    store.close();
+}
+
+#[tokio::test]
 async fn many_writers_share_few_syncs() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_dir(dir.path());
