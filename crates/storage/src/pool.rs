@@ -3,6 +3,7 @@
 //! Each disk has its own, so that a slow one takes nobody else's threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,6 +21,7 @@ pub struct Pool {
     /// Bounded by `permits`: a job holds one from before it is queued until it is done. `None` ends one thread.
     jobs: Sender<Option<Job>>,
     permits: Arc<Semaphore>,
+    done: Arc<AtomicU64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -47,6 +49,7 @@ impl Pool {
         Ok(Self {
             jobs,
             permits: Arc::new(Semaphore::new(JOBS_MAX)),
+            done: Arc::default(),
             threads: Mutex::new(threads),
         })
     }
@@ -62,13 +65,21 @@ impl Pool {
         let permits = Arc::clone(&self.permits);
         let permit = permits.acquire_owned().await.map_err(|_| PoolError)?;
         let (reply, answer) = oneshot::channel();
+        let done = Arc::clone(&self.done);
         let job: Job = Box::new(move || {
+            let result = job();
+            done.fetch_add(1, Ordering::Relaxed);
             // The caller may be gone; then nobody wants the answer.
-            let _ = reply.send(job());
+            let _ = reply.send(result);
             drop(permit);
         });
         self.jobs.send(Some(job)).map_err(|_| PoolError)?;
         answer.await.map_err(|_| PoolError)
+    }
+
+    /// How many jobs came to their end so far. While it grows, the disk answers.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Takes no more jobs, and waits for those that were taken. Blocks.

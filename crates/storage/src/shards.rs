@@ -332,6 +332,20 @@ impl Shards {
         self.pool.run(move || core.status()).await?
     }
 
+    /// As `status`, within `limit`. A disk that has so much to do that it does not come to it is as it was last known: only one
+    /// that does not get on with anything does not answer.
+    ///
+    /// # Errors
+    /// The disk is out of service, or does not answer.
+    pub async fn status_within(&self, limit: Duration) -> Result<Status, Outage> {
+        let done_before = self.pool.done();
+        match tokio::time::timeout(limit, self.status()).await {
+            Ok(status) => status,
+            Err(_) if self.pool.done() > done_before => self.core.known_status(),
+            Err(_) => Err(Outage("the disk does not answer".to_owned())),
+        }
+    }
+
     /// Bytes of those available that shards cannot have. Does not block.
     pub fn reserve_bytes(&self) -> u64 {
         self.core.reserve_bytes()
@@ -445,12 +459,18 @@ impl Core {
             .measure()
             .map_err(|error| self.fail("measure the disk", &error))?;
         self.count(space);
+        self.known_status()
+    }
+
+    /// As `status`, without asking the disk.
+    fn known_status(&self) -> Result<Status, Outage> {
+        self.check_service()?;
         let space = match self.writes_end.get() {
-            None => space,
+            None => self.last_space(),
             // Whoever looks for room is to look elsewhere.
             Some(_) => Space {
                 available_bytes: 0,
-                ..space
+                ..self.last_space()
             },
         };
         Ok(Status {
@@ -722,9 +742,8 @@ mod tests {
     use super::*;
     use crate::disk::simulated::SimulatedDisk;
 
-    #[tokio::test]
-    async fn where_the_index_has_no_room_reads_go_on() {
-        let dir = tempfile::tempdir().unwrap();
+    /// A simulated disk with its index in `dir`.
+    fn open(dir: &std::path::Path) -> Arc<Shards> {
         let label = Label {
             cluster: ClusterId::new(1),
             node: NodeId::new(2),
@@ -732,11 +751,52 @@ mod tests {
             seed: Seed::new(4),
             segment_len_bytes: 8 << 20,
         };
-        let disk = SimulatedDisk::new(dir.path().join("index"), 1 << 30);
+        let disk = SimulatedDisk::new(dir.join("index"), 1 << 30);
         let clock = ManualClock::new(Timestamp::from_millis(1_000_000));
         let grace = Duration::from_secs(30);
         let opened = Shards::open(Arc::new(disk), label, grace, clock, &Metrics::new());
-        let shards = Arc::new(opened.unwrap().0);
+        Arc::new(opened.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_has_much_to_do_is_in_service_and_one_that_hangs_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let shards = open(dir.path());
+        let status = shards.status().await.unwrap();
+        // Every thread has a job that waits until it is let go, and one more job waits for a thread.
+        let (mut gates, mut jobs) = (Vec::new(), Vec::new());
+        for _ in 0..=READERS {
+            let (gate, closed) = std::sync::mpsc::channel::<()>();
+            gates.push(gate);
+            jobs.push(shards.pool.run(move || closed.recv().is_err()));
+        }
+        let mut all_done = futures::future::join_all(jobs);
+        let soon = Duration::from_millis(100);
+        tokio::select! {
+            biased;
+            _ = &mut all_done => unreachable!("nobody lets them go"),
+            hanging = shards.status_within(soon) => {
+                assert_eq!(hanging.unwrap_err().0, "the disk does not answer");
+            }
+        }
+        let one_is_done = async {
+            let let_go = async { drop(gates.swap_remove(0)) };
+            tokio::join!(shards.status_within(10 * soon), let_go).0
+        };
+        tokio::select! {
+            biased;
+            _ = &mut all_done => unreachable!("nobody lets the others go"),
+            busy = one_is_done => assert_eq!(busy, Ok(status)),
+        }
+        gates.clear();
+        assert!(all_done.await.iter().all(|done| *done == Ok(true)));
+        shards.close();
+    }
+
+    #[tokio::test]
+    async fn where_the_index_has_no_room_reads_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let shards = open(dir.path());
         let blob = BlobId::from_bits(7);
         let cell = Bytes::from_static(b"bytes");
         let hashes = frame_hashes(blob, 0, 0, &cell);
