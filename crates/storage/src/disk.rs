@@ -143,6 +143,15 @@ pub fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
+/// Whether this error says that the process or the machine has run out of something else than the disk: it says nothing of the
+/// disk, and passes.
+pub fn is_elsewhere(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let elsewhere = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    elsewhere.into_iter().any(is)
+}
+
 /// Whether this error says that the disk is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(

@@ -11,7 +11,7 @@ use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_types::id::{BlobId, Epoch, PlacementGroupId};
 
-use crate::disk::{Disk, Space, is_full};
+use crate::disk::{Disk, Space, is_elsewhere, is_full};
 use crate::epochs;
 use crate::index::IndexError;
 use crate::label::Label;
@@ -407,12 +407,21 @@ impl Core {
         Outage(self.outage.get().cloned().unwrap_or(reason))
     }
 
-    /// A full disk stays in service; anything else takes it out.
+    /// As `fail`, unless it is not the disk that failed: then only this step has.
+    pub(crate) fn failed(&self, step: &str, error: &std::io::Error) -> Outage {
+        if is_elsewhere(error) {
+            tracing::warn!(disk = %self.label.disk, step, %error, "a disk cannot be used for the moment");
+            return Outage(format!("{step}: {error}"));
+        }
+        self.fail(step, error)
+    }
+
+    /// A full disk stays in service; anything else takes it out, if it is the disk's.
     pub(crate) fn full_or_failed(&self, step: &str, error: &std::io::Error) -> WriteError {
         if is_full(error) {
             WriteError::Full
         } else {
-            self.fail(step, error).into()
+            self.failed(step, error).into()
         }
     }
 
@@ -558,13 +567,16 @@ impl Core {
         self.writes_end.get_or_init(|| reason)
     }
 
-    /// Notes that a place could not be read. Many of them within a while take the disk out of service.
+    /// Notes that a place could not be read, if that is the disk's fault. Many of them within a while take it out of service.
     pub(crate) fn read_failed(
         &self,
         segment: u32,
         offset: u64,
         error: &std::io::Error,
     ) -> Result<(), Outage> {
+        if is_elsewhere(error) {
+            return Err(self.failed("read a segment", error));
+        }
         tracing::warn!(disk = %self.label.disk, segment, offset, %error, "a place of a disk cannot be read");
         let now = self.monotonic();
         let bad_places = {

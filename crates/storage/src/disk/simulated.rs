@@ -58,6 +58,8 @@ pub struct Faults {
     pub write_panics: bool,
     /// Small files cannot be replaced, and nothing be marked as dead: there is no room.
     pub is_full: bool,
+    /// No file can be opened, because the process has as many as it may.
+    pub has_no_files: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -216,6 +218,13 @@ impl State {
         }
     }
 
+    fn check_files(&self) -> io::Result<()> {
+        if self.faults.has_no_files {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        Ok(())
+    }
+
     fn segment(&self, number: u32) -> io::Result<&Segment> {
         self.segments
             .get(&number)
@@ -236,17 +245,20 @@ impl State {
 
 impl Disk for SimulatedDisk {
     fn segments(&self) -> io::Result<Vec<u32>> {
-        self.medium
-            .look(|state| Ok(state.segments.keys().copied().collect()))
+        self.medium.look(|state| {
+            state.check_files()?;
+            Ok(state.segments.keys().copied().collect())
+        })
     }
 
     fn create_segment(&self, segment: u32) -> io::Result<Box<dyn SegmentFile>> {
-        self.medium.change(
-            |state| match state.segments.insert(segment, Segment::default()) {
+        self.medium.change(|state| {
+            state.check_files()?;
+            match state.segments.insert(segment, Segment::default()) {
                 None => Ok(()),
                 Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            },
-        )?;
+            }
+        })?;
         self.reopen_segment(segment)
     }
 
@@ -260,7 +272,8 @@ impl Disk for SimulatedDisk {
     fn remove_segment(&self, segment: u32) -> io::Result<()> {
         self.medium
             .change(|state| match state.segments.remove(&segment) {
-                Some(_) => Ok(()),
+                // What cannot be opened is the directory, to be synced.
+                Some(_) => state.check_files(),
                 None => Err(io::ErrorKind::NotFound.into()),
             })
     }
@@ -274,6 +287,7 @@ impl Disk for SimulatedDisk {
 
     fn read(&self, segment: u32, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         self.medium.look(|state| {
+            state.check_files()?;
             if state.faults.read_fails {
                 return Err(io::Error::other("the medium cannot be read"));
             }

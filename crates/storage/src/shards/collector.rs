@@ -1,6 +1,7 @@
 //! Giving back the space of cells that nobody needs any more.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use super::{Core, Outage};
 use crate::disk::is_full;
@@ -47,9 +48,11 @@ pub(super) fn collect(core: &Core) -> Result<usize, Outage> {
         synced.map_err(|error| core.index_failed(&error))?;
     }
     for segment in &empty {
-        core.disk
-            .remove_segment(*segment)
-            .map_err(|error| core.fail("remove a segment", &error))?;
+        match core.disk.remove_segment(*segment) {
+            // It went before, and that could not be made sure then.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.map_err(|error| core.failed("remove a segment", &error))?,
+        }
         core.ledger
             .forget_segment(*segment)
             .map_err(|error| core.index_failed(&error))?;
@@ -83,7 +86,7 @@ fn collect_rows(core: &Core, rows: Vec<DoomedRow>) -> Result<usize, Outage> {
             tracing::warn!(disk = %core.label.disk, %error, "no room to give space back");
             return Ok(0);
         }
-        Err(error) => return Err(core.fail("give space back", &error)),
+        Err(error) => return Err(core.failed("give space back", &error)),
     }
     core.ledger
         .forget(&rows)
@@ -134,7 +137,7 @@ fn located(core: &Core, rows: &[DoomedRow]) -> Result<Vec<Vec<Run>>, Outage> {
         return Ok(Vec::new());
     }
     let segments = core.disk.segments();
-    let segments = segments.map_err(|error| core.fail("list the segments", &error))?;
+    let segments = segments.map_err(|error| core.failed("list the segments", &error))?;
     let there: BTreeSet<u32> = segments.into_iter().collect();
     let mut located = Vec::with_capacity(rows.len());
     for row in rows {

@@ -300,6 +300,80 @@ async fn one_bad_place_is_damage_and_many_take_the_disk_out_of_service() {
 }
 
 #[tokio::test]
+async fn a_process_that_can_open_no_more_files_loses_no_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
+    let store = Store::open(disk.clone());
+    let shards: Vec<TestShard> = (0..40)
+        .map(|number| TestShard::new(blob(number), 0, &[1 << 20]))
+        .collect();
+    for shard in &shards {
+        store.write(shard).await.unwrap();
+    }
+    let removed = shards[..30].iter().map(|shard| shard.blob).collect();
+    store.shards.remove(removed).await.unwrap();
+    store.clock.advance(GRACE);
+    disk.set_faults(Faults {
+        has_no_files: true,
+        ..Faults::default()
+    });
+    for shard in &shards {
+        let read = store.read(shard.blob, 0, 0).await;
+        assert!(matches!(read, Err(ReadError::OutOfService(_))), "{read:?}");
+    }
+    assert!(store.shards.collect().await.is_err());
+    // Some still find room in a segment that is open.
+    let more = TestShard::new(blob(99), 0, &[1 << 20; 9]);
+    let written = store.write(&more).await;
+    assert!(
+        matches!(written, Err(WriteError::OutOfService(_))),
+        "{written:?}"
+    );
+    assert_eq!(store.shards.outage(), None);
+    disk.set_faults(Faults::default());
+    store.collect_all().await;
+    assert_eq!(store.write(&more).await, Ok(more.root()));
+    for shard in &shards[30..] {
+        assert!(store.has(shard).await);
+    }
+    assert_eq!(store.shards.outage(), None);
+    store.close();
+}
+
+#[tokio::test]
+async fn a_segment_is_forgotten_when_it_went_before_and_that_could_not_be_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
+    let store = Store::open(disk.clone());
+    // All that is in the first segment is given back, and then it is closed because no more fits.
+    for number in 0..7 {
+        let shard = TestShard::new(blob(number), 0, &[1 << 20]);
+        store.write(&shard).await.unwrap();
+    }
+    store
+        .shards
+        .remove((0..7).map(blob).collect())
+        .await
+        .unwrap();
+    store.clock.advance(GRACE);
+    store.collect_all().await;
+    let kept = TestShard::new(blob(8), 0, &[1 << 20]);
+    store.write(&kept).await.unwrap();
+    assert_eq!(disk.segments().unwrap(), [1, 2]);
+    disk.set_faults(Faults {
+        has_no_files: true,
+        ..Faults::default()
+    });
+    assert!(store.shards.collect().await.is_err());
+    disk.set_faults(Faults::default());
+    assert_eq!(disk.segments().unwrap(), [2]);
+    store.collect_all().await;
+    assert_eq!(store.shards.outage(), None);
+    assert!(store.has(&kept).await);
+    store.close();
+}
+
+#[tokio::test]
 async fn a_bad_place_does_not_keep_other_space_from_being_given_back() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Arc::new(SimulatedDisk::new(dir.path().join("index"), 1 << 30));
