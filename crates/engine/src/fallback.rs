@@ -45,16 +45,17 @@ pub(crate) async fn find_place(shared: &Shared) -> Result<Place, FindPlaceError>
     if let Ok(Choice::Place(place)) = choose_now(shared, &shared.topology.current()) {
         return Ok(place);
     }
-    // One after the other: whoever waited finds what the one before made.
-    let _turn = shared.making_fallback.lock().await;
-    if let Ok(Choice::Place(place)) = choose_now(shared, &shared.topology.current()) {
-        return Ok(place);
-    }
     for _ in 0..TRIES {
+        // All who need it ask together, so that they also fail together when nobody answers.
         let newest = shared.topology.refresh().await?;
-        match choose_now(shared, &newest)? {
+        let live = match choose_now(shared, &newest)? {
             Choice::Place(place) => return Ok(place),
-            Choice::Fallback(live) => make(shared, &newest, &live).await?,
+            Choice::Fallback(live) => live,
+        };
+        match shared.making_fallback.try_lock() {
+            Ok(_turn) => make(shared, &newest, &live).await?,
+            // Somebody is at it: look again when that is over.
+            Err(_) => drop(shared.making_fallback.lock().await),
         }
     }
     Err(FindPlaceError::Restless)

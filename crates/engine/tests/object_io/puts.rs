@@ -294,6 +294,29 @@ async fn without_a_write_quorum_blobs_go_to_one_fallback_group_of_the_disks_that
 }
 
 #[tokio::test]
+async fn writes_without_a_place_are_refused_together_when_the_metadata_is_away() {
+    let cluster = Cluster::start(Setup::default()).await;
+    for shard in [1, 3] {
+        let away = Fault {
+            is_away: true,
+            ..Fault::default()
+        };
+        cluster.disks.set_fault(disk(shard), away);
+    }
+    // Now it is known that there is no quorum.
+    assert!(cluster.put("key", &pattern(500_000)).await.is_err());
+    cluster.metadata.be_away(true);
+    let bytes = pattern(100_000);
+    let keys: Vec<_> = (0..8).map(|at| format!("key-{at}")).collect();
+    let puts = futures::future::join_all(keys.iter().map(|key| cluster.put(key, &bytes)));
+    // Two questions take four seconds, eight would take sixteen.
+    let puts = tokio::time::timeout(Duration::from_secs(8), puts).await;
+    for put in puts.expect("nobody waits for the others' questions") {
+        assert!(matches!(put, Err(PutError::Unavailable { .. })), "{put:?}");
+    }
+}
+
+#[tokio::test]
 async fn two_disks_of_one_and_one_are_a_quorum_only_together() {
     let cluster = Cluster::start(Setup {
         profile: "1+1",
