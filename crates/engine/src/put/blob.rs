@@ -9,6 +9,7 @@ use cairn_runtime::random;
 use cairn_types::cluster::Profile;
 use cairn_types::id::BlobId;
 use cairn_types::object::Extent;
+use tokio::sync::Notify;
 
 use super::digest::Digest;
 use super::lanes::{FanOut, NoQuorum, Stripe};
@@ -125,22 +126,33 @@ async fn try_write<S: Source>(
     for number in 0..geometry.stripe_count() {
         let stripe = current.take().expect("read below, or before the loop");
         let plain = stripe.plain();
+        let is_read = Notify::new();
         let read_next = async {
             let next = number + 1;
             if next == geometry.stripe_count() {
+                is_read.notify_one();
                 return Ok(None);
             }
             let stripe = read(shared, body, &geometry, next).await;
+            is_read.notify_one();
             stripe.map(Some).map_err(Failed::from)
         };
         let code_and_send = async {
             let held = transit(shared, &geometry, number, &mut lanes).await?;
             let coded = code(shared, place.profile, blob, stripe, held).await;
             let coded = coded.map_err(|error| unavailable(&error))?;
-            match lanes.send(coded).await {
-                Ok(()) => Ok(()),
-                Err(error) => Err(no_quorum(shared, error, all.as_ref()).await),
+            if let Err(error) = lanes.send(coded).await {
+                return Err(no_quorum(shared, error, all.as_ref()).await);
             }
+            // What a disk that hangs does not take is not held for as long as a client takes to send the next stripe.
+            let limit = shared.config.patience.limit;
+            if tokio::time::timeout(limit, is_read.notified())
+                .await
+                .is_err()
+            {
+                lanes.leave_out_stuck();
+            }
+            Ok(())
         };
         let take_in = async {
             digest.update(&shared.cpu, plain).await;
@@ -248,8 +260,8 @@ async fn next_piece<S: Source>(
     Ok(shared.budget.take(cell_len, PATIENCE_WITHIN, share).await?)
 }
 
-/// Memory for the parity of a stripe and for what of it is on its way to the disks. It comes back at the pace of disks: no
-/// write that has some waits for a client with it, and a disk that hangs is left out.
+/// Memory for the parity of a stripe and for what of it is on its way to the disks. It comes back at the pace of disks: a disk
+/// that hangs is left out, also while a client is waited for.
 async fn transit(
     shared: &Shared,
     geometry: &Geometry,

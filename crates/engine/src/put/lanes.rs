@@ -153,7 +153,7 @@ impl<'a> FanOut<'a> {
     }
 
     /// Leaves out whoever did not take the last stripe, if the others are a quorum: to be called when there is no memory for
-    /// the next one, which would show who is late. What they hold may be all there is.
+    /// the next one, which would show who is late, or when it does not come for long. What they hold may be all there is.
     pub(super) fn leave_out_stuck(&mut self) {
         let is_stuck = |lane: &Lane| lane.way.is_some() && lane.on_the_way.strong_count() > 0;
         let stuck = self.lanes.iter().filter(|lane| is_stuck(lane)).count();

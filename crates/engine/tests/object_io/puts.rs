@@ -454,6 +454,37 @@ async fn clients_that_send_slowly_hold_what_they_sent_and_nobody_up() {
 }
 
 #[tokio::test]
+async fn what_a_disk_that_hangs_does_not_take_is_not_held_while_a_client_is_waited_for() {
+    let mut setup = Setup {
+        cell_len: 1 << 20,
+        ..Setup::default()
+    };
+    setup.config.patience.limit = Duration::from_secs(1);
+    let cluster = Cluster::start(setup).await;
+    let hangs = Fault {
+        stalls_after: Some(0),
+        ..Fault::default()
+    };
+    cluster.disks.set_fault(disk(2), hangs);
+    // Four stripes: more than the connection to the disk takes, and no more than wait for it without holding up the others.
+    let bytes = pattern(4 * 4 * 1024 * 1024);
+    let slow = put_from(
+        &cluster,
+        bytes.len() + 1,
+        Pieces::ending(&bytes, End::Stalls),
+    );
+    let used = cluster.metrics.gauge("cairn_engine_budget_used_bytes", &[]);
+    let others = async {
+        until("it has begun", async || used.get() > 0).await;
+        until("all is given back", async || used.get() == 0).await;
+    };
+    tokio::select! {
+        _ = slow => unreachable!("it stalls"),
+        () = others => {}
+    }
+}
+
+#[tokio::test]
 async fn without_memory_a_write_is_refused_before_its_body_is_read() {
     let mut setup = Setup::default();
     setup.config.budget_bytes = 800_000;
