@@ -1,6 +1,6 @@
 //! Sees to it that there is a pool to write to, and that its placement groups use all disks.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cairn_client::topology::Layout;
@@ -10,7 +10,7 @@ use cairn_types::cluster::Profile;
 use cairn_types::id::{DiskId, GroupId, NodeId, PoolId};
 
 use crate::IsResponsible;
-use crate::planning::{PlanningError, ensure_pool, extend_pool};
+use crate::planning::{PlanningError, disks_of, ensure_pool, extend_pool};
 
 /// How often the topology is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -42,6 +42,8 @@ struct Memory {
     disks: Vec<DiskId>,
     same_rounds: u32,
     failed_rounds: u32,
+    /// The pool to which these disks add no groups.
+    complete: Option<PoolId>,
 }
 
 impl Planner {
@@ -85,15 +87,32 @@ impl Planner {
             }
         };
         let is_written_to = pool.is_some_and(|pool| pool.profile == wanted);
-        if is_written_to && (!is_settled || covers(&layout, layout.topology().write_pool, &present))
-        {
-            return Ok(());
-        }
         if is_written_to {
-            return extend_pool(&self.meta, &layout, layout.topology().write_pool, &present).await;
+            return self.extend(&layout, &present, memory).await;
         }
         let pool = ensure_pool(&self.meta, &self.topology, wanted, &present).await?;
         tracing::info!(profile = %wanted, pool = pool.get(), disks = present.len(), "objects have a place");
+        Ok(())
+    }
+
+    /// Sees to it that the pool that is written to uses all disks.
+    async fn extend(
+        &self,
+        layout: &Layout,
+        present: &[DiskId],
+        memory: &mut Memory,
+    ) -> Result<(), PlanningError> {
+        let pool = layout.topology().write_pool;
+        let is_settled = memory.same_rounds >= SETTLED_ROUNDS;
+        if !is_settled || memory.complete == Some(pool) || covers(layout, pool, present) {
+            return Ok(());
+        }
+        if !extend_pool(&self.meta, layout, pool, present).await? {
+            tracing::info!(
+                "some disks stay without objects: they are too small beside the others, or too few"
+            );
+            memory.complete = Some(pool);
+        }
         Ok(())
     }
 
@@ -113,6 +132,7 @@ impl Memory {
         } else {
             self.disks = disks.to_vec();
             self.same_rounds = 0;
+            self.complete = None;
         }
     }
 }
@@ -128,10 +148,6 @@ fn fitting_profile(layout: &Layout, present: &[DiskId]) -> Profile {
 
 /// Whether every disk is in one of the pool's groups.
 fn covers(layout: &Layout, pool: PoolId, disks: &[DiskId]) -> bool {
-    let groups = layout.topology().placement_groups.iter();
-    let members: HashSet<DiskId> = groups
-        .filter(|group| group.pool == pool)
-        .flat_map(|group| group.members.iter().copied())
-        .collect();
+    let members = disks_of(layout, pool);
     disks.iter().all(|disk| members.contains(disk))
 }

@@ -1,6 +1,6 @@
 //! Pools and placement groups that fit the disks there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cairn_client::topology::Layout;
 use cairn_client::{MetaClient, MutateError, QueryError, TopologyCache};
@@ -66,7 +66,9 @@ pub async fn ensure_pool(
         let is_present = |disk: &DiskId| present.contains(disk);
         let is_usable = groups().any(|group| group.members.iter().all(is_present));
         if !is_usable && (present.len() >= profile.width() || groups().next().is_none()) {
-            create_groups(meta, &layout, pool, present).await?;
+            let candidates = candidates(&layout, present);
+            let members = plan(profile, &candidates, usual_count(pool, &candidates))?;
+            create_groups(meta, &layout, pool, members).await?;
             continue;
         }
         if layout.topology().write_pool == pool.id {
@@ -78,7 +80,8 @@ pub async fn ensure_pool(
 }
 
 /// Makes further placement groups in a pool that has some, over all of `present`: those that have the fewest groups get the
-/// most. Nothing is moved.
+/// most. Nothing is moved. Answers whether there were any to make: there are none where they would take in no disk that the
+/// pool does not use yet, because such a disk is so much smaller than the others; or where too few are present.
 ///
 /// # Errors
 /// See `PlanningError`. When the topology changed meanwhile, nothing is made, and that is no error.
@@ -87,11 +90,49 @@ pub async fn extend_pool(
     layout: &Layout,
     pool: PoolId,
     present: &[DiskId],
-) -> Result<(), PlanningError> {
-    match layout.pool(pool) {
-        Some(pool) => create_groups(meta, layout, pool, present).await,
-        None => Ok(()),
+) -> Result<bool, PlanningError> {
+    let Some(pool) = layout.pool(pool) else {
+        return Ok(false);
+    };
+    let Some(members) = extension(layout, pool, present)? else {
+        return Ok(false);
+    };
+    create_groups(meta, layout, pool, members).await?;
+    Ok(true)
+}
+
+/// The members of the groups that take in disks which the pool does not use yet. As many as usual, if these do; else as many
+/// more as it takes until such a disk has its turn, if that is possible at all.
+fn extension(
+    layout: &Layout,
+    pool: &Pool,
+    present: &[DiskId],
+) -> Result<Option<Vec<Vec<DiskId>>>, PlacementError> {
+    if present.len() < pool.profile.width() {
+        return Ok(None);
     }
+    let used = disks_of(layout, pool.id);
+    let takes_in = |group: &Vec<DiskId>| group.iter().any(|disk| !used.contains(disk));
+    let candidates = candidates(layout, present);
+    let usual = plan(pool.profile, &candidates, usual_count(pool, &candidates))?;
+    if usual.iter().any(takes_in) {
+        return Ok(Some(usual));
+    }
+    let mut most = plan(pool.profile, &candidates, MAX_GROUPS)?;
+    let last = most.iter().rposition(takes_in);
+    Ok(last.map(|last| {
+        most.truncate(last + 1);
+        most
+    }))
+}
+
+/// The disks that are in any of the pool's groups.
+pub fn disks_of(layout: &Layout, pool: PoolId) -> BTreeSet<DiskId> {
+    let groups = layout.topology().placement_groups.iter();
+    groups
+        .filter(|group| group.pool == pool)
+        .flat_map(|group| group.members.iter().copied())
+        .collect()
 }
 
 fn find_pool(layout: &Layout, profile: Profile) -> Option<&Pool> {
@@ -122,36 +163,41 @@ async fn create_pool(
     change(meta, create).await
 }
 
-async fn create_groups(
-    meta: &MetaClient,
-    layout: &Layout,
-    pool: &Pool,
-    present: &[DiskId],
-) -> Result<(), PlanningError> {
+/// What groups can be made of.
+fn candidates(layout: &Layout, present: &[DiskId]) -> Vec<Candidate> {
     let mut group_counts: HashMap<DiskId, u32> = HashMap::new();
     for group in &layout.topology().placement_groups {
         for disk in &group.members {
             *group_counts.entry(*disk).or_default() += 1;
         }
     }
-    let candidates: Vec<Candidate> = present
-        .iter()
-        .filter_map(|disk| layout.disk(*disk))
-        .map(|disk| Candidate {
-            disk: disk.id,
-            node: disk.node,
-            location: layout
-                .node(disk.node)
-                .map_or_else(Location::default, |node| node.location.clone()),
-            capacity_bytes: disk.capacity_bytes,
-            group_count: group_counts.get(&disk.id).copied().unwrap_or(0),
-        })
-        .collect();
-    let count = (candidates.len() * GROUPS_PER_DISK / pool.profile.width()).clamp(8, MAX_GROUPS);
+    let disks = present.iter().filter_map(|disk| layout.disk(*disk));
+    let candidates = disks.map(|disk| Candidate {
+        disk: disk.id,
+        node: disk.node,
+        location: layout
+            .node(disk.node)
+            .map_or_else(Location::default, |node| node.location.clone()),
+        capacity_bytes: disk.capacity_bytes,
+        group_count: group_counts.get(&disk.id).copied().unwrap_or(0),
+    });
+    candidates.collect()
+}
+
+fn usual_count(pool: &Pool, candidates: &[Candidate]) -> usize {
+    (candidates.len() * GROUPS_PER_DISK / pool.profile.width()).clamp(8, MAX_GROUPS)
+}
+
+async fn create_groups(
+    meta: &MetaClient,
+    layout: &Layout,
+    pool: &Pool,
+    members: Vec<Vec<DiskId>>,
+) -> Result<(), PlanningError> {
     let create = RootMutation::CreatePlacementGroups {
         pool: pool.id,
         topology_epoch: layout.topology().epoch,
-        members: plan(pool.profile, &candidates, count)?,
+        members,
     };
     change(meta, create).await
 }
@@ -161,5 +207,71 @@ async fn change(meta: &MetaClient, mutation: RootMutation) -> Result<(), Plannin
     match meta.change_root(mutation).await {
         Ok(_) | Err(MutateError::Refused(Refusal::TopologyConflict { .. })) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_types::cluster::{Disk, PlacementGroup, Topology};
+    use cairn_types::id::{ClusterId, Epoch, NodeId, PlacementGroupId};
+
+    use super::*;
+
+    /// A pool of 2+1 whose only group is over the first three of these disks.
+    fn layout(capacities: &[u64]) -> Layout {
+        let ids = || (1..).map(DiskId::new);
+        Layout::new(Topology {
+            cluster: ClusterId::new(1),
+            epoch: Epoch::new(1),
+            data_groups: Vec::new(),
+            nodes: Vec::new(),
+            disks: ids()
+                .zip(capacities)
+                .map(|(id, capacity_bytes)| Disk {
+                    id,
+                    node: NodeId::new(1),
+                    capacity_bytes: *capacity_bytes,
+                })
+                .collect(),
+            pools: vec![Pool {
+                id: PoolId::new(1),
+                name: String::new(),
+                profile: Profile::parse("2+1").unwrap(),
+                cell_len: CELL_LEN,
+                is_fallback: false,
+            }],
+            placement_groups: vec![PlacementGroup {
+                id: PlacementGroupId::new(1),
+                pool: PoolId::new(1),
+                epoch: Epoch::new(1),
+                members: ids().take(3).collect(),
+            }],
+            meta_nodes: Vec::new(),
+            write_pool: PoolId::new(1),
+        })
+    }
+
+    #[test]
+    fn a_pool_is_extended_only_by_groups_that_take_in_another_disk() {
+        const TIB: u64 = 1 << 40;
+        for (capacities, is_extended) in [
+            (&[TIB, TIB, TIB, TIB][..], true),
+            (&[TIB, TIB, TIB, TIB / 4], true),
+            (&[TIB, TIB, TIB, TIB / 100], true),
+            (&[TIB, TIB, TIB], false),
+            // Its share would be less than one of all groups that are made at once.
+            (&[TIB, TIB, TIB, TIB / 4096], false),
+            (&[TIB, TIB, TIB, 0], false),
+        ] {
+            let layout = layout(capacities);
+            let pool = layout.pool(PoolId::new(1)).unwrap();
+            let present: Vec<_> = layout.topology().disks.iter().map(|disk| disk.id).collect();
+            let members = extension(&layout, pool, &present).unwrap();
+            assert_eq!(members.is_some(), is_extended, "{capacities:?}");
+            let new_disk = DiskId::new(4);
+            let mut all = members.iter().flatten().flatten();
+            assert_eq!(all.any(|disk| *disk == new_disk), is_extended);
+            assert_eq!(extension(&layout, pool, &present[1..3]), Ok(None));
+        }
     }
 }
