@@ -1,25 +1,32 @@
 //! `cairn meta`: a replica of the metadata.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cairn_admin::Readiness;
-use cairn_client::TopologyCache;
-use cairn_meta::{Dial, Meta, MetaConfig, bootstrap};
+use cairn_client::{MetaClient, TopologyCache};
+use cairn_meta::{Dial, GenesisError, Meta, MetaConfig, bootstrap};
 use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::socket::{Dialer, Incoming, listen};
+use cairn_rpc::status::is_misdirected;
 use cairn_runtime::{Tasks, random};
 use cairn_types::cluster::MetaNode;
 use cairn_types::id::{ClusterId, NodeId};
-use cairn_types::namespace::{RootQuery, RootView};
+use cairn_types::namespace::{RootMutation, RootQuery, RootView};
 use cairn_workers::IsResponsible;
+use tonic::Code;
 
 use super::discovery::{self, Asked, Found, Pause};
 use super::{Process, registration, unless_stopped};
 use crate::clients;
 use crate::config::{Config, Member};
 use crate::signals::Signals;
+
+/// How often whoever leads the root group is asked to put the cluster on record.
+const PROPOSE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where metadata nodes are, as the root group last told.
 type Addresses = Arc<RwLock<HashMap<NodeId, String>>>;
@@ -177,59 +184,50 @@ impl<'a> Newcomer<'a> {
                 Ok(Some(made))
             }
             (Some((cluster, data_group_count)), made) if self.meta.is_initialized().await => {
-                Ok(Some(self.with_self(Found {
+                let found = self.with_self(Found {
                     cluster,
                     data_group_count,
                     nodes: made.map_or_else(Vec::new, |made| made.nodes),
-                })))
-            }
-            (Some(_), Some(made)) => match self.is_on_record(&made).await {
-                // It has a place for this node: what it lacks is on its way.
-                Some(true) => Ok(Some(made)),
-                // Whoever made it was cut short.
-                Some(false) if self.is_first() && missing(asked).next().is_none() => {
-                    self.make(asked).await.map(Some)
+                });
+                if self.is_first() {
+                    // Groups have logs before the cluster is on record, and this node may have been cut short in between.
+                    self.go_on(found, asked).await
+                } else {
+                    Ok(Some(found))
                 }
-                Some(false) | None => Ok(None),
-            },
+            }
+            // Where it is on record it has a place for this node: what it lacks is on its way.
+            (Some(_), Some(made)) => self.go_on(made, asked).await,
             (_, None) if self.is_first() && missing(asked).next().is_none() => {
-                self.make(asked).await.map(Some)
+                self.make(asked).await
             }
             (_, None) => Ok(None),
         }
     }
 
-    /// Makes the cluster, or goes on making the one that was begun.
-    async fn make(&self, asked: &[Asked]) -> Result<Found> {
+    /// Takes part in a cluster that was begun, once it is on record; finishes it where whoever made it was cut short.
+    async fn go_on(&self, begun: Found, asked: &[Asked]) -> Result<Option<Found>> {
+        match self.is_on_record(&begun).await {
+            Some(true) => Ok(Some(begun)),
+            Some(false) if self.is_first() && missing(asked).next().is_none() => {
+                self.make(asked).await
+            }
+            Some(false) | None => Ok(None),
+        }
+    }
+
+    /// Makes the cluster, or goes on making the one that was begun. Nothing when somebody whom it takes went away meanwhile:
+    /// trying again goes on there.
+    async fn make(&self, asked: &[Asked]) -> Result<Option<Found>> {
         let begun = asked.iter().filter_map(|one| one.identity.as_ref()?.home);
         let begun = self.meta.home().or_else(|| begun.clone().next());
         let (cluster, data_group_count) = begun.unwrap_or_else(|| {
             let count = self.process.config.meta.data_groups;
             (ClusterId::new(random::u128()), count)
         });
-        let mut members = vec![own_row(self.process, self.meta.node())];
-        for one in asked {
-            let Some(identity) = &one.identity else {
-                continue;
-            };
-            // Each has it on its label before any of them has a log, so that none can be taken for new again.
-            bootstrap::invite(
-                one.channel.clone(),
-                cluster,
-                identity.node,
-                data_group_count,
-            )
-            .await
-            .with_context(|| format!("invite {}", one.member.address))?;
-            members.push(MetaNode {
-                id: identity.node,
-                name: one.member.name.clone(),
-                address: one.member.address.clone(),
-                admin_address: String::new(),
-                incarnation: 0,
-                is_voter: true,
-            });
-        }
+        let Some(members) = self.invite(asked, cluster, data_group_count).await? else {
+            return Ok(None);
+        };
         self.meta.join(cluster, data_group_count).await?;
         let nodes = members
             .iter()
@@ -240,21 +238,80 @@ impl<'a> Newcomer<'a> {
             nodes: nodes.collect(),
         };
         let region = self.process.config.s3.region.clone();
-        self.meta
-            .genesis_on_record(cluster, region, members)
-            .await
-            .context("make the cluster")?;
-        tracing::info!(%cluster, "the cluster is made");
-        Ok(found)
+        let genesis = RootMutation::Genesis {
+            cluster,
+            data_group_count,
+            region: region.clone(),
+            members: members.clone(),
+        };
+        let client = self.client(&found)?;
+        let made = tokio::select! {
+            made = self.meta.genesis_on_record(cluster, region, members) => made,
+            never = propose(&client, genesis) => match never {},
+        };
+        match made {
+            Ok(()) => {
+                tracing::info!(%cluster, "the cluster is made");
+                Ok(Some(found))
+            }
+            Err(error @ GenesisError::Timeout(_)) => {
+                tracing::warn!(%error, "the cluster is not made yet");
+                Ok(None)
+            }
+            Err(error) => Err(error).context("make the cluster"),
+        }
+    }
+
+    /// Makes all of them nodes of the cluster: each has it on its label before any of them has a log, so that none can be taken
+    /// for new again. Gives the members, or nothing when one of them could not be told.
+    async fn invite(
+        &self,
+        asked: &[Asked],
+        cluster: ClusterId,
+        data_group_count: u16,
+    ) -> Result<Option<Vec<MetaNode>>> {
+        let mut members = vec![own_row(self.process, self.meta.node())];
+        for one in asked {
+            let Some(identity) = &one.identity else {
+                continue;
+            };
+            let (channel, node) = (one.channel.clone(), identity.node);
+            let address = &one.member.address;
+            match bootstrap::invite(channel, cluster, node, data_group_count).await {
+                Ok(()) => {}
+                // It is of another cluster. Who is another node by now is asked again who it is.
+                Err(no) if no.code() == Code::FailedPrecondition && !is_misdirected(&no) => {
+                    bail!(
+                        "{address} does not become a node of the cluster: {}",
+                        no.message()
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(address, %error, "a first metadata node went away");
+                    return Ok(None);
+                }
+            }
+            members.push(MetaNode {
+                id: node,
+                name: one.member.name.clone(),
+                address: address.clone(),
+                admin_address: String::new(),
+                incarnation: 0,
+                is_voter: true,
+            });
+        }
+        Ok(Some(members))
+    }
+
+    /// The way to the metadata nodes of a cluster.
+    fn client(&self, found: &Found) -> Result<MetaClient> {
+        let introduce = Introduce::new(found.cluster, self.meta.node(), Role::Meta);
+        self.process.meta_client(introduce, self.dialer, found)
     }
 
     /// Whether a cluster was made to the end; nothing if its root group does not answer.
     async fn is_on_record(&self, made: &Found) -> Option<bool> {
-        let introduce = Introduce::new(made.cluster, self.meta.node(), Role::Meta);
-        let client = self
-            .process
-            .meta_client(introduce, self.dialer, made)
-            .ok()?;
+        let client = self.client(made).ok()?;
         match client.ask_root(RootQuery::Cluster).await.ok()?.value {
             RootView::Cluster(info) => Some(info.is_some()),
             _ => None,
@@ -274,6 +331,17 @@ impl<'a> Newcomer<'a> {
         found.add([me]);
         found.add(self.meta.members());
         found
+    }
+}
+
+/// Has whoever leads the root group put the cluster on record, which may be another node by now. Never ends.
+async fn propose(client: &MetaClient, genesis: RootMutation) -> Infallible {
+    loop {
+        // What this node leads, it puts on record itself.
+        tokio::time::sleep(PROPOSE_PAUSE).await;
+        if let Err(error) = client.change_root(genesis.clone()).await {
+            tracing::debug!(%error, "the cluster is not on record yet");
+        }
     }
 }
 
@@ -336,4 +404,130 @@ fn mount(meta: &Arc<Meta>, incoming: Incoming, process: &Process, tasks: &Tasks)
         .add_service(metadata)
         .add_service(replication);
     clients::serve("meta service", tasks, router.serve_with_incoming(incoming));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+
+    use cairn_admin::Console;
+    use cairn_runtime::{Metrics, Secret, SystemClock};
+    use futures::future::{join_all, try_join_all};
+
+    use super::super::State;
+    use super::*;
+    use crate::clients::Surroundings;
+    use crate::config::RootCredentials;
+
+    /// A metadata node that serves, and has no part in any cluster yet.
+    struct Node {
+        process: Process,
+        dialer: Dialer,
+        meta: Arc<Meta>,
+        tasks: Tasks,
+    }
+
+    impl Node {
+        async fn open(config: Config, incoming: Incoming) -> Self {
+            let surroundings = Surroundings {
+                clock: SystemClock::shared(),
+                metrics: Metrics::new(),
+                tasks: Tasks::new(),
+            };
+            let dialer = Dialer::new(&surroundings.metrics);
+            let meta_config = meta_config(&config, dial(&Addresses::default(), &dialer));
+            let clock = Arc::clone(&surroundings.clock);
+            let tasks = surroundings.tasks.child();
+            let meta = Meta::open(meta_config, clock, &tasks, &surroundings.metrics).await;
+            let meta = Arc::new(meta.unwrap());
+            let state = State::starting();
+            let process = Process {
+                config,
+                credentials: RootCredentials {
+                    access_key: "somebody".to_owned(),
+                    secret_key: Secret::new("swordfish".to_owned()),
+                    are_default: false,
+                },
+                console: Console::new(surroundings.metrics.clone(), state.probe()),
+                surroundings,
+                state,
+                incarnation: 1,
+            };
+            mount(&meta, incoming, &process, &tasks);
+            Self {
+                process,
+                dialer,
+                meta,
+                tasks,
+            }
+        }
+
+        fn newcomer(&self) -> Newcomer<'_> {
+            Newcomer::new(&self.process, &self.dialer, &self.meta).unwrap()
+        }
+    }
+
+    fn config(directory: &Path, name: &str, at: SocketAddr, members: &[String]) -> Config {
+        let mut config = Config::default();
+        config.meta.directory = directory.join(name);
+        config.meta.data_groups = 1;
+        config.node.name = name.to_owned();
+        config.node.address = at.to_string();
+        config.cluster.members = members.to_vec();
+        config
+    }
+
+    async fn three(directory: &Path) -> Vec<Node> {
+        let listening = ["m1", "m2", "m3"].map(|name| async move {
+            let (at, incoming) = listen("127.0.0.1:0", &Metrics::new()).await.unwrap();
+            (name, at, incoming)
+        });
+        let listening = join_all(listening).await;
+        let members: Vec<String> = listening
+            .iter()
+            .map(|(name, at, _)| format!("{name}={at}"))
+            .collect();
+        let opening = listening.into_iter().map(|(name, at, incoming)| {
+            Node::open(config(directory, name, at, &members), incoming)
+        });
+        join_all(opening).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cluster_whose_making_was_cut_short_behind_the_first_log_is_made_to_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let nodes = three(directory.path()).await;
+        let rows = nodes
+            .iter()
+            .map(|node| own_row(&node.process, node.meta.node()));
+        let first = nodes.first().unwrap();
+        let region = first.process.config.s3.region.clone();
+        let making = first
+            .meta
+            .genesis_on_record(ClusterId::new(7), region, rows.collect());
+        let has_logs = async {
+            while !first.meta.is_initialized().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // The others are of no cluster, so nobody votes and nothing is on record yet.
+        tokio::select! {
+            made = making => panic!("{made:?}"),
+            () = has_logs => {}
+        }
+
+        let newcomers: Vec<_> = nodes.iter().map(Node::newcomer).collect();
+        let taking_part = try_join_all(newcomers.iter().map(Newcomer::take_part));
+        let took_part = tokio::time::timeout(Duration::from_mins(1), taking_part).await;
+        let found = took_part.expect("the cluster is made in time").unwrap();
+        for (newcomer, found) in newcomers.iter().zip(&found) {
+            assert_eq!(found.cluster, ClusterId::new(7));
+            assert_eq!(newcomer.is_on_record(found).await, Some(true));
+        }
+        for node in &nodes {
+            node.meta.close().await;
+            assert!(node.tasks.stop_and_join(Duration::from_secs(10)).await);
+        }
+    }
 }
