@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use cairn_client::{MetaClient, MutateError, Peers, ShardClient, TopologyCache};
-use cairn_rpc::identity::Introduce;
+use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::socket::Dialer;
 use cairn_runtime::SharedClock;
 use cairn_types::cluster::{Disk, MetaNode, StorageNode};
-use cairn_types::id::NodeId;
+use cairn_types::id::{ClusterId, NodeId};
 use cairn_types::namespace::{Refusal, RootMutation};
 
 use super::discovery::{self, Pause};
@@ -54,12 +54,14 @@ pub(super) async fn register_meta(
 /// When there is one.
 pub(super) async fn check_storage(
     topology: &TopologyCache,
-    introduce: &Introduce,
+    cluster: ClusterId,
     dialer: &Dialer,
     clock: &SharedClock,
     node: &StorageNode,
 ) -> Result<()> {
-    let peers = Peers::new(introduce.clone(), dialer.clone(), []);
+    // Storage nodes answer those who read and write, and not each other: this is asked as a gateway would.
+    let introduce = Introduce::new(cluster, node.id, Role::Gateway);
+    let peers = Peers::new(introduce, dialer.clone(), []);
     let shards = ShardClient::new(peers, topology.clone(), Arc::clone(clock));
     for other in &topology.current().topology().nodes {
         let is_rival = other.id == node.id || other.name == node.name;
@@ -123,5 +125,87 @@ fn taken(is_same: bool, id: NodeId, name: &str, address: &str) -> String {
         )
     } else {
         format!("a node named {name} is running at {address}: give this one another node.name")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cairn_rpc::identity::{Check, STORAGE_CALLERS};
+    use cairn_rpc::socket::listen;
+    use cairn_runtime::{Metrics, SystemClock, Tasks};
+    use cairn_storage::{Storage, StorageConfig};
+    use cairn_types::cluster::{Location, Topology};
+    use cairn_types::id::{Epoch, PoolId};
+    use tonic::service::interceptor::InterceptedService;
+
+    use super::*;
+
+    const CLUSTER: ClusterId = ClusterId::new(1);
+
+    fn row(id: u64, name: &str, address: &str) -> StorageNode {
+        StorageNode {
+            id: NodeId::new(id),
+            name: name.to_owned(),
+            address: address.to_owned(),
+            admin_address: String::new(),
+            incarnation: 1,
+            location: Location::default(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_storage_node_that_runs_elsewhere_is_not_started_a_second_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, metrics, tasks) = (SystemClock::shared(), Metrics::new(), Tasks::new());
+        let config = StorageConfig::new(vec![directory.path().join("disk")]);
+        let opening = {
+            let (clock, metrics, tasks) = (Arc::clone(&clock), metrics.clone(), tasks.clone());
+            move || Storage::open(&config, NodeId::new(1), CLUSTER, clock, &tasks, &metrics)
+        };
+        let storage = tokio::task::spawn_blocking(opening).await.unwrap().unwrap();
+        let (address, incoming) = listen("127.0.0.1:0", &metrics).await.unwrap();
+        let check = Check::new(CLUSTER, NodeId::new(1), STORAGE_CALLERS);
+        let service = InterceptedService::new(storage.service(), check);
+        let router = cairn_rpc::server::builder(&metrics).add_service(service);
+        crate::clients::serve(
+            "storage service",
+            &tasks,
+            router.serve_with_incoming(incoming),
+        );
+
+        let there = row(1, "storage-1", &address.to_string());
+        let topology = TopologyCache::fixed(Topology {
+            cluster: CLUSTER,
+            epoch: Epoch::new(1),
+            data_groups: Vec::new(),
+            nodes: vec![there.clone()],
+            disks: Vec::new(),
+            pools: Vec::new(),
+            placement_groups: Vec::new(),
+            meta_nodes: Vec::new(),
+            write_pool: PoolId::new(0),
+        });
+        let dialer = Dialer::new(&metrics);
+        let start = |node: StorageNode| {
+            let (topology, dialer, clock) = (&topology, &dialer, &clock);
+            async move { check_storage(topology, CLUSTER, dialer, clock, &node).await }
+        };
+        let elsewhere = "127.0.0.1:1";
+        let copy = start(row(1, "storage-2", elsewhere)).await.unwrap_err();
+        assert!(copy.to_string().contains("a copy of its"), "{copy}");
+        let namesake = start(row(2, "storage-1", elsewhere)).await.unwrap_err();
+        assert!(
+            namesake.to_string().contains("another node.name"),
+            "{namesake}"
+        );
+        start(row(2, "storage-2", elsewhere)).await.unwrap();
+        // In its own place it is the one that started before.
+        start(there).await.unwrap();
+
+        assert!(tasks.stop_and_join(Duration::from_secs(10)).await);
+        storage.close().await;
+        start(row(1, "storage-1", elsewhere)).await.unwrap();
     }
 }

@@ -80,11 +80,11 @@ async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Resul
     }
     let node = labelled.map_or_else(|| NodeId::new(random::u64()), |(_, node)| node);
     let introduce = Introduce::new(found.cluster, node, Role::Storage);
-    let client = process.meta_client(introduce.clone(), &dialer, &found)?;
+    let client = process.meta_client(introduce, &dialer, &found)?;
     let row = own_row(process, node);
     let topology = registration::topology(&client).await;
     let clock = &surroundings.clock;
-    registration::check_storage(&topology, &introduce, &dialer, clock, &row).await?;
+    registration::check_storage(&topology, found.cluster, &dialer, clock, &row).await?;
     let storage = open(process, &topology, found.cluster, node, services).await?;
     mount(&storage, found.cluster, node, incoming, process, services);
     let running = Running {
