@@ -13,6 +13,7 @@ use cairn_runtime::{Tasks, random};
 use cairn_storage::{Storage, StorageConfig, identify, identify_all};
 use cairn_types::cluster::{Disk, Location, StorageNode};
 use cairn_types::id::{ClusterId, DiskId, NodeId};
+use futures::future::join_all;
 use tonic::service::interceptor::InterceptedService;
 
 use super::{Process, discovery, registration, unless_stopped};
@@ -116,10 +117,12 @@ async fn open(
         .filter(|disk| disk.node == node)
         .map(|disk| disk.id)
         .collect();
-    let paths = section.directories.clone();
-    if !section.replace_lost && blocking(move || is_any_missing(&paths, &registered)).await? {
-        // A directory without a label may be the mount point of the disk that is missing.
-        config.label_new.clear();
+    if !section.replace_lost {
+        let present = present(&section.directories, LABEL_LIMIT).await;
+        if registered.iter().any(|disk| !present.contains(disk)) {
+            // A directory without a label may be the mount point of the disk that is missing.
+            config.label_new.clear();
+        }
     }
     let clock = Arc::clone(&process.surroundings.clock);
     let (tasks, metrics) = (tasks.clone(), process.surroundings.metrics.clone());
@@ -128,13 +131,15 @@ async fn open(
     Ok(opening??)
 }
 
-/// Whether one of the registered disks is in none of the directories.
-fn is_any_missing(paths: &[PathBuf], registered: &[DiskId]) -> bool {
-    let labels = paths
-        .iter()
-        .filter_map(|path| identify(path).ok().flatten());
-    let present: Vec<DiskId> = labels.map(|(_, _, disk)| disk).collect();
-    registered.iter().any(|disk| !present.contains(disk))
+/// The disks whose labels can be read within `limit`. One that hangs has none, and holds nobody up.
+async fn present(paths: &[PathBuf], limit: Duration) -> Vec<DiskId> {
+    let asking = paths.iter().cloned().map(|path| {
+        let asked = tokio::task::spawn_blocking(move || identify(&path));
+        tokio::time::timeout(limit, asked)
+    });
+    let labels = join_all(asking).await.into_iter();
+    let labels = labels.filter_map(|asked| asked.ok()?.ok()?.ok()?);
+    labels.map(|(_, _, disk)| disk).collect()
 }
 
 impl Running {
@@ -202,4 +207,29 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .context("wait for the disks")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_does_not_hold_up_the_others() {
+        let root = tempfile::tempdir().unwrap();
+        let hung = root.path().join("hung");
+        fs::create_dir(&hung).unwrap();
+        // Whoever reads a pipe that nobody writes into waits, as with a disk that does not answer.
+        let pipe = hung.join("label");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let empty = root.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        let asked = present(&[hung, empty], Duration::from_millis(100)).await;
+        // The thread that waits is let go, or the test would not end.
+        drop(OpenOptions::new().write(true).open(&pipe).unwrap());
+        assert_eq!(asked, []);
+    }
 }
