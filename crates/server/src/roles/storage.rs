@@ -11,7 +11,7 @@ use cairn_rpc::identity::{Check, Introduce, Role, STORAGE_CALLERS};
 use cairn_rpc::socket::{Dialer, Incoming, listen};
 use cairn_runtime::{Tasks, random};
 use cairn_storage::{Storage, StorageConfig, identify, identify_all};
-use cairn_types::cluster::{Disk, Location, StorageNode};
+use cairn_types::cluster::{Disk, Location, StorageNode, Topology};
 use cairn_types::id::{ClusterId, DiskId, NodeId};
 use futures::future::join_all;
 use tonic::service::interceptor::InterceptedService;
@@ -86,6 +86,14 @@ async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Resul
     let topology = registration::topology(&client).await;
     let clock = &surroundings.clock;
     registration::check_storage(&topology, found.cluster, &dialer, clock, &row).await?;
+    let is_new = labelled.is_none() && !process.config.storage.replace_lost;
+    if is_new && has_disks(topology.current().topology(), &row.name) {
+        bail!(
+            "the cluster has disks of a node named {}, and none of storage.directories holds one of them: are they mounted? If they \
+             are lost, set storage.replace_lost",
+            row.name
+        );
+    }
     let storage = open(process, &topology, found.cluster, node, services).await?;
     mount(&storage, found.cluster, node, incoming, process, services);
     let running = Running {
@@ -140,6 +148,12 @@ async fn present(paths: &[PathBuf], limit: Duration) -> Vec<DiskId> {
     let labels = join_all(asking).await.into_iter();
     let labels = labels.filter_map(|asked| asked.ok()?.ok()?.ok()?);
     labels.map(|(_, _, disk)| disk).collect()
+}
+
+/// Whether a node of this name has disks on record.
+fn has_disks(topology: &Topology, name: &str) -> bool {
+    let mut nodes = topology.nodes.iter().filter(|node| node.name == name);
+    nodes.any(|node| topology.disks.iter().any(|disk| disk.node == node.id))
 }
 
 impl Running {
@@ -214,6 +228,8 @@ mod tests {
     use std::fs::{self, OpenOptions};
     use std::process::Command;
 
+    use cairn_types::id::{Epoch, PoolId};
+
     use super::*;
 
     #[tokio::test]
@@ -231,5 +247,35 @@ mod tests {
         // The thread that waits is let go, or the test would not end.
         drop(OpenOptions::new().write(true).open(&pipe).unwrap());
         assert_eq!(asked, []);
+    }
+
+    #[test]
+    fn a_node_is_known_by_its_name_if_it_had_disks() {
+        let node = |id, name: &str| StorageNode {
+            id: NodeId::new(id),
+            name: name.to_owned(),
+            address: String::new(),
+            admin_address: String::new(),
+            incarnation: 1,
+            location: Location::default(),
+        };
+        let topology = Topology {
+            cluster: ClusterId::new(1),
+            epoch: Epoch::new(1),
+            data_groups: Vec::new(),
+            nodes: vec![node(1, "with"), node(2, "without")],
+            disks: vec![Disk {
+                id: DiskId::new(1),
+                node: NodeId::new(1),
+                capacity_bytes: 1,
+            }],
+            pools: Vec::new(),
+            placement_groups: Vec::new(),
+            meta_nodes: Vec::new(),
+            write_pool: PoolId::new(0),
+        };
+        assert!(has_disks(&topology, "with"));
+        assert!(!has_disks(&topology, "without"));
+        assert!(!has_disks(&topology, "new"));
     }
 }
