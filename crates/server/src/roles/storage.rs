@@ -10,7 +10,7 @@ use cairn_client::{MetaClient, TopologyCache};
 use cairn_rpc::identity::{Check, Introduce, Role, STORAGE_CALLERS};
 use cairn_rpc::socket::{Dialer, Incoming, listen};
 use cairn_runtime::{Tasks, random};
-use cairn_storage::{Storage, StorageConfig, identify, identify_all};
+use cairn_storage::{DiskInfo, Storage, StorageConfig, identify, identify_all};
 use cairn_types::cluster::{Disk, Location, StorageNode, Topology};
 use cairn_types::id::{ClusterId, DiskId, NodeId};
 use futures::future::join_all;
@@ -28,6 +28,8 @@ struct Running {
     storage: Arc<Storage>,
     client: MetaClient,
     row: StorageNode,
+    /// The disks that the cluster was told of last.
+    told: Vec<DiskInfo>,
 }
 
 /// Serves until a signal.
@@ -96,10 +98,11 @@ async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Resul
     }
     let storage = open(process, &topology, found.cluster, node, services).await?;
     mount(&storage, found.cluster, node, incoming, process, services);
-    let running = Running {
+    let mut running = Running {
         storage: Arc::new(storage),
         client,
         row,
+        told: Vec::new(),
     };
     running.register().await?;
     Ok(running)
@@ -157,28 +160,29 @@ fn has_disks(topology: &Topology, name: &str) -> bool {
 }
 
 impl Running {
-    async fn register(&self) -> Result<()> {
-        let disks = self.storage.disks().into_iter().map(|disk| Disk {
+    /// Tells of the disks that there are now. More may come while it waits.
+    async fn register(&mut self) -> Result<()> {
+        let there = self.storage.disks();
+        let disks = there.iter().map(|disk| Disk {
             id: disk.id,
             node: self.row.id,
             capacity_bytes: disk.capacity_bytes,
         });
-        registration::register_storage(&self.client, self.row.clone(), disks.collect()).await
+        registration::register_storage(&self.client, self.row.clone(), disks.collect()).await?;
+        self.told = there;
+        Ok(())
     }
 }
 
 /// Tells of disks that come into service after the start.
-async fn keep_registered(running: Running) {
-    let mut told = running.storage.disks();
+async fn keep_registered(mut running: Running) {
     loop {
         tokio::time::sleep(registration::FOLLOW).await;
-        let now = running.storage.disks();
-        if now == told {
+        if running.storage.disks() == running.told {
             continue;
         }
-        match running.register().await {
-            Ok(()) => told = now,
-            Err(error) => tracing::error!(error = format!("{error:#}"), "disks not registered"),
+        if let Err(error) = running.register().await {
+            tracing::error!(error = format!("{error:#}"), "disks not registered");
         }
     }
 }
