@@ -44,15 +44,15 @@ pub(crate) fn raise() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Raises the limit for a role whose connections are those of other roles, and makes sure that it is enough.
+pub(crate) fn raise_for(needs: Needs) -> Result<(), TooFewFiles> {
+    check(raise(), needs, FEWEST_CONNECTIONS)
+}
+
 /// How many connections may be open under `limit`, of the `wanted` ones.
 pub(crate) fn connections(limit: u64, needs: Needs, wanted: usize) -> Result<usize, TooFewFiles> {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let kept = PER_PROCESS + count(needs.disks) * PER_DISK + count(needs.replicas) * PER_REPLICA;
-    let left = limit.saturating_sub(kept);
-    if left < FEWEST_CONNECTIONS.min(count(wanted)) {
-        let needed = kept + FEWEST_CONNECTIONS;
-        return Err(TooFewFiles { limit, needed });
-    }
+    check(limit, needs, FEWEST_CONNECTIONS.min(count(wanted)))?;
+    let left = limit.saturating_sub(kept(needs));
     let left = usize::try_from(left).unwrap_or(usize::MAX);
     if left < wanted {
         tracing::warn!(
@@ -63,6 +63,25 @@ pub(crate) fn connections(limit: u64, needs: Needs, wanted: usize) -> Result<usi
         );
     }
     Ok(left.min(wanted))
+}
+
+/// Makes sure that so many connections are left under `limit`.
+fn check(limit: u64, needs: Needs, connections: u64) -> Result<(), TooFewFiles> {
+    let kept = kept(needs);
+    if limit.saturating_sub(kept) < connections {
+        let needed = kept + FEWEST_CONNECTIONS;
+        return Err(TooFewFiles { limit, needed });
+    }
+    Ok(())
+}
+
+/// What is kept open, whatever comes in.
+fn kept(needs: Needs) -> u64 {
+    PER_PROCESS + count(needs.disks) * PER_DISK + count(needs.replicas) * PER_REPLICA
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -88,6 +107,15 @@ mod tests {
         };
         assert!(connections(1_024, twelve, 10_000).is_err());
         assert_eq!(connections(4_096, twelve, 100), Ok(100));
+    }
+
+    #[test]
+    fn a_role_with_more_disks_than_files_is_refused() {
+        let disks = |disks| Needs { disks, replicas: 0 };
+        assert_eq!(check(1_024, disks(4), FEWEST_CONNECTIONS), Ok(()));
+        let refused = check(1_024, disks(5), FEWEST_CONNECTIONS).unwrap_err();
+        assert!(refused.to_string().contains("1024"), "{refused}");
+        assert_eq!(check(1_048_576, disks(1_024), FEWEST_CONNECTIONS), Ok(()));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::discovery::{self, Asked, Found, Pause};
 use super::{Process, registration, unless_stopped};
 use crate::clients;
 use crate::config::{Config, Member};
+use crate::open_files::{self, Needs};
 use crate::signals::Signals;
 
 /// How often whoever leads the root group is asked to put the cluster on record.
@@ -43,6 +44,10 @@ struct Newcomer<'a> {
 /// Serves until a signal, or until the node must not go on.
 pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()> {
     let surroundings = &process.surroundings;
+    open_files::raise_for(Needs {
+        disks: 0,
+        replicas: 1,
+    })?;
     let (services, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
     let dialer = Dialer::new(&surroundings.metrics);
     let (address, incoming) = listen(&process.config.node.address, &surroundings.metrics)

@@ -18,6 +18,7 @@ use tonic::service::interceptor::InterceptedService;
 
 use super::{Process, discovery, registration, unless_stopped};
 use crate::clients;
+use crate::open_files::{self, Needs};
 use crate::signals::Signals;
 
 /// How long the disks have to say whose they are; later ones have no say.
@@ -35,6 +36,10 @@ struct Running {
 /// Serves until a signal.
 pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()> {
     let surroundings = &process.surroundings;
+    open_files::raise_for(Needs {
+        disks: process.config.storage.directories.len(),
+        replicas: 0,
+    })?;
     let (services, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
     let (address, incoming) = listen(&process.config.node.address, &surroundings.metrics)
         .await
