@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use cairn_admin::Readiness;
 use cairn_client::{MetaClient, TopologyCache};
 use cairn_meta::{Dial, GenesisError, Meta, MetaConfig, bootstrap};
@@ -73,25 +73,19 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
         }
         anyhow::Ok(())
     };
-    let reason = tokio::select! {
-        served = serving => {
-            served?;
-            None
-        }
-        failure = meta.failed() => Some(failure),
+    let ended = tokio::select! {
+        served = serving => served,
+        failure = meta.failed() => Err(anyhow!("the metadata cannot go on: {failure}")),
     };
     process.state.set(|| Readiness::NotReady("stopping"));
     clients::end(&clients).await;
-    match reason {
+    match ended {
         // Whoever waits for an answer of this node gets it, while others take over.
-        None => meta.shutdown().await,
-        Some(_) => meta.close().await,
+        Ok(()) => meta.shutdown().await,
+        Err(_) => meta.close().await,
     }
     clients::end(&services).await;
-    match reason {
-        None => Ok(()),
-        Some(failure) => bail!("the metadata cannot go on: {failure}"),
-    }
+    ended
 }
 
 /// Takes part in the cluster, and begins what a member does.
