@@ -111,6 +111,10 @@ async fn register(client: &MetaClient, registration: RootMutation) -> Result<()>
                 "the cluster does not take this node: {refusal}; was it removed, or is a newer start of it running? \
                  With an empty directory it joins as a new one"
             ),
+            // No waiting mends it.
+            Err(MutateError::Refused(refusal @ Refusal::Malformed { .. })) => {
+                bail!("the cluster does not take what this node says of itself: {refusal}")
+            }
             Err(error) => tracing::warn!(%error, "not registered yet"),
         }
         pause.wait().await;
