@@ -127,7 +127,8 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     };
     if let Ok(signal) = reason {
         tracing::info!(signal, "stopping");
-        if !frontend.stop_and_join(DRAIN_LIMIT).await {
+        let drain_delay = Duration::from_millis(config.s3.drain_delay_ms);
+        if !frontend.stop_and_join(DRAIN_LIMIT + drain_delay).await {
             tracing::warn!("some requests did not end in time");
         }
     }
