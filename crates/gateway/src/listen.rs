@@ -99,7 +99,8 @@ pub async fn refuse(listener: &TcpListener, max_connections: usize) -> Infallibl
 async fn refuse_connection(accepted: Accepted, ending: Ending) {
     let unread = Unread::default();
     let service = service_fn(|request: Request<Incoming>| {
-        let (parts, _) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        unread.begin(&body);
         let mut answer = pipeline::refuse_early(&parts);
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);
@@ -298,29 +299,47 @@ mod tests {
         drive(stream, service, &unread, ending).await.unwrap();
     }
 
+    /// The answer to a request whose sender writes all of a body before it reads.
+    fn send_then_read(address: SocketAddr) -> String {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let body = vec![7; 8 * 1024 * 1024];
+        let head = format!(
+            "PUT /b/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_sender_that_writes_everything_first_gets_to_read_the_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::new();
         tasks.spawn_until_done("server", refuse_one(listener));
-        let client = tokio::task::spawn_blocking(move || {
-            let mut stream = std::net::TcpStream::connect(address).unwrap();
-            stream.set_read_timeout(Some(SOON)).unwrap();
-            let body = vec![7; 8 * 1024 * 1024];
-            let head = format!(
-                "PUT /b/k HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            stream.write_all(head.as_bytes()).unwrap();
-            stream.write_all(&body).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            answer
-        });
-        let answer = client.await.unwrap();
+        let answer = tokio::task::spawn_blocking(move || send_then_read(address));
+        let answer = answer.await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
         assert!(answer.ends_with("no"), "{answer}");
+        assert!(tasks.stop_and_join(SOON).await);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_sender_that_comes_too_early_gets_to_read_why() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::new();
+        tasks.spawn("refusing", async move {
+            refuse(&listener, 10).await;
+        });
+        let answer = tokio::task::spawn_blocking(move || send_then_read(address));
+        let answer = answer.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("x-cairn-reason: starting"), "{answer}");
         assert!(tasks.stop_and_join(SOON).await);
     }
 

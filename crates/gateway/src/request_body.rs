@@ -46,6 +46,11 @@ impl Unread {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// A request has come with this body, of which nothing was taken yet.
+    pub(crate) fn begin(&self, body: &impl Body) {
+        self.set(!body.is_end_stream());
+    }
+
     fn set(&self, value: bool) {
         self.0.store(value, Ordering::Relaxed);
     }
@@ -54,7 +59,7 @@ impl Unread {
 impl<B: Body> RequestBody<B> {
     /// Takes a body. `unread` is kept up to date.
     pub(crate) fn new(body: B, idle_timeout: Duration, received: Counter, unread: Unread) -> Self {
-        unread.set(!body.is_end_stream());
+        unread.begin(&body);
         Self {
             body,
             idle_timeout,
