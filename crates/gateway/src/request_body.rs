@@ -25,6 +25,8 @@ pub(crate) struct RequestBody<B = Incoming> {
     unread: Unread,
     /// Runs from when a piece is waited for.
     limit: Option<Pin<Box<Sleep>>>,
+    /// Whether bytes were waited for when it was asked last.
+    is_waiting: bool,
     /// Bytes of the piece that have come.
     come: u64,
 }
@@ -66,8 +68,13 @@ impl<B: Body> RequestBody<B> {
             received,
             unread,
             limit: None,
+            is_waiting: false,
             come: 0,
         }
+    }
+
+    fn has_run_out(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.is_elapsed())
     }
 
     fn took(&mut self, frame: &Frame<Bytes>) {
@@ -100,11 +107,19 @@ where
             if let Some(Ok(frame)) = &frame {
                 this.took(frame);
             }
+            // A limit that ran out while it was waited for stays run out.
+            this.is_waiting &= this.has_run_out();
             if frame.is_none() || this.body.is_end_stream() {
                 this.unread.set(false);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
+        // What ran out while nobody waited says nothing of the sender: the reader was busy with what had come.
+        if !this.is_waiting && this.has_run_out() {
+            this.come = 0;
+            this.limit = None;
+        }
+        this.is_waiting = true;
         let idle_timeout = this.idle_timeout;
         let limit = this
             .limit
@@ -184,6 +199,24 @@ mod tests {
         ] {
             assert_eq!(read(StreamBody::new(body)).await, (Err(STALLED), true));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_its_time_in_the_middle_of_a_piece_is_not_the_senders_fault() {
+        // Less than a piece, and each is waited for.
+        let pieces = pieces(3, 100, Duration::from_secs(1));
+        let unread = Unread::default();
+        let mut body = RequestBody::new(
+            StreamBody::new(pieces),
+            IDLE_TIMEOUT,
+            Counter::default(),
+            unread.clone(),
+        );
+        while let Some(frame) = body.frame().await {
+            assert!(frame.is_ok());
+            tokio::time::sleep(IDLE_TIMEOUT * 2).await;
+        }
+        assert!(!unread.get());
     }
 
     #[tokio::test(start_paused = true)]
