@@ -198,14 +198,28 @@ impl Buckets {
         Err(restless(name))
     }
 
-    /// Deletes a bucket if it is empty.
+    /// Deletes a bucket if it is empty. One whose deletion was begun here is deleted, whoever finished that.
     ///
     /// # Errors
     /// `BucketNotEmpty`, `NoSuchBucket`. Unknown when it got stuck between its steps; doing it again goes on.
     pub async fn delete(&self, name: &BucketName) -> Result<(), MutateError> {
         self.forget(name);
+        let mut begun: Option<BucketId> = None;
         for _ in 0..ROUNDS {
-            let entry = self.directory_row(name).await?.value;
+            let found = match self.directory_row(name).await {
+                Ok(found) => Some(found.value),
+                Err(QueryError::Refused(Refusal::NoSuchBucket)) => None,
+                Err(error) if begun.is_some() => {
+                    return Err(MutateError::from(error).after_effect(GroupId::ROOT));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let entry = match (found, begun) {
+                (Some(entry), begun) if begun.is_none_or(|begun| begun == entry.bucket) => entry,
+                // It is gone; what has its name now is another bucket.
+                (_, Some(_)) => return Ok(()),
+                (_, None) => return Err(Refusal::NoSuchBucket.into()),
+            };
             let deleting = match entry.state {
                 BucketState::Creating => {
                     self.finish_create(&entry).await?;
@@ -217,6 +231,7 @@ impl Buckets {
                 },
                 BucketState::Deleting | BucketState::Draining { .. } => entry,
             };
+            begun = Some(deleting.bucket);
             match self.finish_delete(&deleting).await {
                 Ok(Deletion::Gone) => return Ok(()),
                 Ok(Deletion::NotEmpty) => return Err(Refusal::BucketNotEmpty.into()),

@@ -22,11 +22,11 @@ use cairn_types::cluster::Topology;
 use cairn_types::etag::ETag;
 use cairn_types::id::{BucketId, ClusterId, Epoch, GroupId, NodeId, PoolId, RequestId, UploadId};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::UploadKey;
+use cairn_types::namespace::data::{Counters, UploadKey};
 use cairn_types::namespace::root::{BucketEntry, BucketState, ShardRange};
 use cairn_types::namespace::{
     DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query, Refusal, Reply,
-    RootView, View,
+    RootReply, RootView, View,
 };
 use cairn_types::object::{Content, NewPart};
 use cairn_types::outcome::Outcome;
@@ -483,6 +483,28 @@ async fn a_part_is_committed_in_a_bucket_whose_deletion_was_taken_back() {
     let gone = MutateError::Refused(Refusal::NoSuchUpload);
     assert_eq!(put().await.unwrap_err(), gone);
     assert_eq!(node.requests().len(), 3 + 2 + 1);
+}
+
+#[tokio::test]
+async fn a_bucket_whose_deletion_was_begun_is_deleted_whoever_finished_it() {
+    let tasks = Tasks::new();
+    let ([node], client) = nodes::<1>(&tasks, LONG);
+    let buckets = Buckets::new(client);
+    let empty = Say::View(View::Data(DataView::Counters(Counters::default())));
+    let deleting = entry(1, BucketState::Deleting, 3);
+    let begun = Say::Reply(Reply::Root(RootReply::Bucket(deleting)));
+    // Somebody else drained it and freed the name; in the second round it was made again since.
+    for found in [NO_SUCH_BUCKET, looked_up(2, 2)] {
+        node.will_say([looked_up(1, 2), empty.clone(), begun.clone()]);
+        node.will_say([NO_SUCH_BUCKET, found]);
+        buckets.delete(&bucket_name()).await.unwrap();
+        assert!(node.script.lock().unwrap().is_empty());
+    }
+    assert_eq!(node.requests().len(), 2 * 2, "begun, and too late to fence");
+    // One that was gone before anything was begun is not.
+    node.will_say([looked_up(1, 2), empty, TOO_LATE, NO_SUCH_BUCKET]);
+    let error = buckets.delete(&bucket_name()).await.unwrap_err();
+    assert_eq!(error, MutateError::Refused(Refusal::NoSuchBucket));
 }
 
 #[tokio::test]
