@@ -88,6 +88,8 @@ pub(super) fn unfence<S: Store>(
 }
 
 /// Removes uploads and parts of a fenced bucket, `limit` of them at most; after the last of them the bucket itself.
+///
+/// Cost: one seek for all uploads, which may have to pass those that were removed before, and one for the parts of each.
 pub(super) fn drain<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
@@ -106,7 +108,8 @@ pub(super) fn drain<S: Store>(
         return Err(came_too_late(bucket));
     }
     change.put(row_key, &BucketRow { epoch, ..row });
-    while let Some((upload, info)) = first_upload(change, bucket)? {
+    // One more than may go, to know whether there are more.
+    for (upload, info) in first_uploads(change, bucket, left + 1)? {
         left -= upload::remove_open_parts(change, &upload, left)?;
         if left == 0 {
             return Ok(DataReply::Drained { more: true });
@@ -183,21 +186,31 @@ fn remember_gone<S: Store>(
     Ok(())
 }
 
-fn first_upload<S: Store>(
+/// At most `limit` open uploads of a bucket, in the order of listing.
+fn first_uploads<S: Store>(
     change: &Change<'_, S>,
     bucket: BucketId,
-) -> Result<Option<(UploadKey, UploadInfo)>, StoreError> {
+    limit: usize,
+) -> Result<Vec<(UploadKey, UploadInfo)>, StoreError> {
     let prefix = key::data::upload_entry_prefix(bucket, "");
+    let mut uploads = Vec::new();
     let mut cursor = change.rows().cursor();
     cursor.seek(&prefix)?;
-    let Some((row_key, _)) = cursor.current().filter(|(key, _)| key.starts_with(&prefix)) else {
-        return Ok(None);
-    };
-    let (upload, _) = key::data::parse_upload_entry(row_key)?;
-    match change.get(&key::data::upload(&upload))? {
-        Some(UploadRow::Open(info)) => Ok(Some((upload, info))),
-        Some(UploadRow::Completed { .. }) | None => Err(StoreError::Inconsistent {
-            what: "an upload is listed that is not open",
-        }),
+    while uploads.len() < limit {
+        let Some((row_key, _)) = cursor.current().filter(|(key, _)| key.starts_with(&prefix))
+        else {
+            break;
+        };
+        let (upload, _) = key::data::parse_upload_entry(row_key)?;
+        match change.get(&key::data::upload(&upload))? {
+            Some(UploadRow::Open(info)) => uploads.push((upload, info)),
+            Some(UploadRow::Completed { .. }) | None => {
+                return Err(StoreError::Inconsistent {
+                    what: "an upload is listed that is not open",
+                });
+            }
+        }
+        cursor.next()?;
     }
+    Ok(uploads)
 }

@@ -2,7 +2,7 @@
 
 use cairn_catalog::has_chores;
 use cairn_types::etag::ETag;
-use cairn_types::id::UploadId;
+use cairn_types::id::{Epoch, UploadId};
 use cairn_types::namespace::data::{CompletedPart, Counters, UploadKey, WriteCondition};
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, Refusal};
 use cairn_types::object::{Content, NewPart, NewUpload, ObjectHeaders};
@@ -251,4 +251,29 @@ fn an_upload_is_completed_aborted_and_read_under_its_own_name_only() {
     assert_eq!(group.ask(contents(&upload)), Err(Refusal::NoSuchUpload));
     assert!(complete(&mut group, &upload, 1..=1).is_ok());
     assert!(group.ask(contents(&upload)).is_ok());
+}
+
+#[test]
+fn draining_many_uploads_passes_each_of_them_once() {
+    let mut group = Group::with_bucket();
+    for _ in 0..400 {
+        create(&mut group, "key");
+    }
+    let epoch = Epoch::new(3);
+    let bucket = BUCKET;
+    let fenced = group.change(DataMutation::FenceBucket { bucket, epoch });
+    assert_eq!(fenced, Ok(DataReply::Done));
+    group.store.take_counts();
+    for more in [true, false] {
+        let drained = group.change(DataMutation::DrainBucket {
+            bucket,
+            epoch,
+            opened_below: bucket,
+            limit: 200,
+        });
+        assert_eq!(drained, Ok(DataReply::Drained { more }));
+        let steps = group.store.take_counts().nexts;
+        assert!(steps <= 1_000, "{steps} steps for 200 uploads");
+    }
+    group.audit();
 }
