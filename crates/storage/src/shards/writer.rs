@@ -320,7 +320,11 @@ impl Writer {
                 permit.num_permits()
             }
             Command::Abandon { sequence } => {
-                self.abandon(sequence);
+                // One whose last cell is written becomes a shard, whether anybody waits for it or not: its records say that it
+                // is one, so another must not take its place.
+                if self.finished.iter().all(|(other, _)| *other != sequence) {
+                    self.abandon(sequence);
+                }
                 0
             }
             Command::Remove {

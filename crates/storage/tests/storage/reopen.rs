@@ -349,6 +349,33 @@ async fn a_write_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_finished_becomes_a_shard_whether_anybody_waits_or_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_dir(dir.path());
+    let shards: Vec<TestShard> = (0..200)
+        .map(|number| TestShard::new(blob(number), 0, &[1000]))
+        .collect();
+    for shard in &shards {
+        let mut writer = store.shards.begin(shard.blob, 0, Epoch::new(1)).unwrap();
+        let (cell, hashes) = (shard.cells[0].clone(), shard.hashes(0));
+        writer.cell(0, cell, hashes).await.unwrap();
+        let finishing = writer.finish();
+        // It is on its way after the first look, and nobody looks a second time.
+        tokio::task::yield_now().await;
+        let _ = futures::FutureExt::now_or_never(finishing);
+    }
+    store
+        .write(&TestShard::new(blob(999), 0, &[100]))
+        .await
+        .unwrap();
+    for shard in &shards {
+        assert!(store.has(shard).await);
+    }
+    assert_eq!(store.shards.status().await.unwrap().totals.doomed_bytes, 0);
+    store.close();
+}
+
+#[tokio::test]
 async fn the_same_shard_again_is_fine_and_another_in_its_place_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open_dir(dir.path());
