@@ -354,6 +354,11 @@ impl Ledger {
         segment
     }
 
+    /// Closes the account of a new segment that could not be made. Its number is not given out again.
+    pub fn not_made(&self, segment: u32) {
+        self.lock().accounts.close(segment);
+    }
+
     /// Notes that nothing will be written to the segment any more, and that it is synced up to its end.
     ///
     /// # Errors
@@ -435,5 +440,27 @@ impl Ledger {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_could_not_be_made_has_no_account() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(
+            Accounts::default(),
+            EpochTable::default(),
+            BTreeMap::new(),
+            CounterRow::default(),
+        );
+        let ledger = Ledger::new(Index::open(dir.path()).unwrap(), state);
+        let first = ledger.new_segment();
+        assert!(ledger.lock().accounts.row(first).is_some());
+        ledger.not_made(first);
+        assert_eq!(ledger.lock().accounts.row(first), None);
+        assert_ne!(ledger.new_segment(), first);
     }
 }

@@ -453,8 +453,10 @@ impl Writer {
         if self.open.is_none() {
             let segment = self.core.ledger.new_segment();
             let created = self.core.disk.create_segment(segment);
-            let file =
-                created.map_err(|error| self.core.full_or_failed("make a segment", &error))?;
+            let file = created.map_err(|error| {
+                self.core.ledger.not_made(segment);
+                self.core.full_or_failed("make a segment", &error)
+            })?;
             self.open = Some(OpenSegment {
                 segment,
                 file,
