@@ -101,13 +101,19 @@ impl ShardClient {
         }
     }
 
-    /// From now on asks every node every two seconds how its disks are, so that writes keep clear of those that are away.
+    /// From now on asks every node every two seconds how its disks are, so that writes keep clear of those that are away, and
+    /// more often while one does not answer.
     pub fn watch(&self, tasks: &Tasks) {
         let client = self.clone();
         tasks.spawn("watch disks", async move {
             loop {
-                client.look_after_disks().await;
-                tokio::time::sleep(health::POLL).await;
+                let all_answer = client.look_after_disks().await;
+                let pause = if all_answer {
+                    health::POLL
+                } else {
+                    health::POLL_AWAY
+                };
+                tokio::time::sleep(pause).await;
             }
         });
     }
@@ -283,6 +289,8 @@ impl ShardClient {
         match error.kind {
             ShardErrorKind::Full => self.health.had_no_room(disk),
             _ if is_connect_error(status) => self.not_reached(disk),
+            // Made up here, for want of an answer: the connection broke.
+            _ if std::error::Error::source(status).is_some() => self.health.away(disk),
             ShardErrorKind::Unavailable | ShardErrorKind::Unknown => self.health.failed(disk),
             ShardErrorKind::Missing
             | ShardErrorKind::Damaged
@@ -295,31 +303,38 @@ impl ShardClient {
     /// The node of a disk is not reached, so none of its disks is.
     fn not_reached(&self, disk: DiskId) {
         let layout = self.topology.current();
-        self.health.failed(disk);
+        self.health.away(disk);
         if let Some(disk) = layout.disk(disk) {
-            self.failed_with_node(&layout, disk.node);
+            self.away_with_node(&layout, disk.node);
         }
     }
 
-    fn failed_with_node(&self, layout: &Layout, node: NodeId) {
+    fn away_with_node(&self, layout: &Layout, node: NodeId) {
         let disks = layout.topology().disks.iter();
         for disk in disks.filter(|disk| disk.node == node) {
-            self.health.failed(disk.id);
+            self.health.away(disk.id);
         }
     }
 
-    async fn look_after_disks(&self) {
+    /// Asks every node how its disks are; whether all answered.
+    async fn look_after_disks(&self) -> bool {
         let layout = self.topology.current();
         let looks = layout.topology().nodes.iter().map(|node| async {
+            let asked = self.health.now();
             match self.describe(node).await {
-                Ok(disks) => self.health.described(&disks),
+                Ok(disks) => {
+                    self.health.described(&disks, asked);
+                    true
+                }
                 Err(error) => {
                     tracing::debug!(node = %node.id, %error, "storage node does not answer");
-                    self.failed_with_node(&layout, node.id);
+                    self.away_with_node(&layout, node.id);
+                    false
                 }
             }
         });
-        futures::future::join_all(looks).await;
+        let answered = futures::future::join_all(looks).await;
+        answered.into_iter().all(|answered| answered)
     }
 }
 

@@ -9,11 +9,12 @@ use cairn_types::id::DiskId;
 
 use super::DiskSummary;
 
-/// How often nodes are asked.
+/// How often nodes are asked; more often while one does not answer, so that one that is back is used soon.
 pub(super) const POLL: Duration = Duration::from_secs(2);
+pub(super) const POLL_AWAY: Duration = Duration::from_millis(500);
 
 /// How long writes keep clear of a disk after a request to it failed. Its node's word ends it no earlier: a disk that fails
-/// writes may well say that it is in service.
+/// writes may well say that it is in service. Only where the failure was the way to the node it ends with the node's word.
 const QUARANTINE: Duration = Duration::from_secs(10);
 
 /// How long a disk that was late is remembered for it.
@@ -33,8 +34,11 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct State {
-    /// On the monotonic clock, as the next three.
+    /// On the monotonic clock, as all that end.
     failed_until: Duration,
+    away_until: Duration,
+    /// When it was last found to be away.
+    away_at: Duration,
     late_to_write_until: Duration,
     suspect_until: Duration,
     late_to_read_until: Duration,
@@ -43,6 +47,12 @@ struct State {
     /// By what it said to a write, or of itself, whichever was last.
     is_full: bool,
     available_bytes: Option<u64>,
+}
+
+impl State {
+    fn is_answering(&self, now: Duration) -> bool {
+        self.failed_until <= now && self.away_until <= now
+    }
 }
 
 impl Health {
@@ -56,6 +66,15 @@ impl Health {
     pub(super) fn failed(&self, disk: DiskId) {
         let until = self.clock.monotonic() + QUARANTINE;
         self.with(disk, |state| state.failed_until = until);
+    }
+
+    /// The way to its node broke, or its node does not answer.
+    pub(super) fn away(&self, disk: DiskId) {
+        let now = self.clock.monotonic();
+        self.with(disk, |state| {
+            state.away_at = now;
+            state.away_until = now + QUARANTINE;
+        });
     }
 
     /// A write found no room. Until the disk describes itself again writes keep clear of it; what it has can be read.
@@ -82,9 +101,18 @@ impl Health {
         });
     }
 
-    pub(super) fn described(&self, disks: &[DiskSummary]) {
+    /// The time by which `described` goes.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// Their node answered to what it was asked at `asked`.
+    pub(super) fn described(&self, disks: &[DiskSummary], asked: Duration) {
         for disk in disks {
             self.with(disk.disk, |state| {
+                if state.away_at <= asked {
+                    state.away_until = Duration::ZERO;
+                }
                 state.out_of_service = disk.out_of_service.is_some();
                 state.is_full = disk.available_bytes < ROOM_BYTES;
                 state.available_bytes = Some(disk.available_bytes);
@@ -96,7 +124,7 @@ impl Health {
         let now = self.clock.monotonic();
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
         disks.get(&disk).is_none_or(|state| {
-            let is_well = state.failed_until <= now && state.late_to_write_until <= now;
+            let is_well = state.is_answering(now) && state.late_to_write_until <= now;
             !state.out_of_service && !state.is_full && is_well
         })
     }
@@ -105,7 +133,7 @@ impl Health {
         let now = self.clock.monotonic();
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
         disks.get(&disk).is_none_or(|state| {
-            let is_well = state.failed_until <= now && state.late_to_read_until <= now;
+            let is_well = state.is_answering(now) && state.late_to_read_until <= now;
             !state.out_of_service && is_well
         })
     }
@@ -143,7 +171,7 @@ mod tests {
         assert!(health.is_writable(disk));
 
         health.failed(disk);
-        health.described(&[summary(None, u64::MAX)]);
+        health.described(&[summary(None, u64::MAX)], health.now());
         assert!(
             !health.is_writable(disk),
             "its word alone does not clear it"
@@ -151,12 +179,36 @@ mod tests {
         clock.advance(QUARANTINE);
         assert!(health.is_writable(disk));
 
-        health.described(&[summary(Some("broken"), u64::MAX)]);
+        health.described(&[summary(Some("broken"), u64::MAX)], health.now());
         assert!(!health.is_writable(disk));
-        health.described(&[summary(None, ROOM_BYTES - 1)]);
+        health.described(&[summary(None, ROOM_BYTES - 1)], health.now());
         assert!(!health.is_writable(disk));
-        health.described(&[summary(None, ROOM_BYTES)]);
+        health.described(&[summary(None, ROOM_BYTES)], health.now());
         assert!(health.is_writable(disk));
+    }
+
+    #[test]
+    fn a_disk_that_was_away_is_back_when_its_node_answers_what_it_was_asked_since() {
+        let clock = ManualClock::new(Timestamp::from_millis(1_000));
+        let health = Health::new(clock.clone());
+        let disk = DiskId::new(1);
+        clock.advance(QUARANTINE);
+        let asked = health.now();
+        clock.advance(Duration::from_millis(1));
+        health.away(disk);
+        health.described(&[summary(None, u64::MAX)], asked);
+        assert!(!health.is_writable(disk) && !health.is_readable(disk));
+        health.described(&[summary(None, u64::MAX)], health.now());
+        assert!(health.is_writable(disk) && health.is_readable(disk));
+
+        health.away(disk);
+        health.failed(disk);
+        health.described(&[summary(None, u64::MAX)], health.now());
+        assert!(!health.is_writable(disk), "it failed by itself, too");
+        clock.advance(QUARANTINE);
+        health.away(disk);
+        clock.advance(QUARANTINE);
+        assert!(health.is_writable(disk), "nobody asks its node");
     }
 
     #[test]
@@ -164,13 +216,13 @@ mod tests {
         let clock = ManualClock::new(Timestamp::from_millis(1_000));
         let health = Health::new(clock.clone());
         let disk = DiskId::new(1);
-        health.described(&[summary(None, u64::MAX)]);
+        health.described(&[summary(None, u64::MAX)], health.now());
         health.had_no_room(disk);
         clock.advance(QUARANTINE);
         assert!(!health.is_writable(disk) && health.is_readable(disk));
-        health.described(&[summary(None, ROOM_BYTES - 1)]);
+        health.described(&[summary(None, ROOM_BYTES - 1)], health.now());
         assert!(!health.is_writable(disk) && health.is_readable(disk));
-        health.described(&[summary(None, ROOM_BYTES)]);
+        health.described(&[summary(None, ROOM_BYTES)], health.now());
         assert!(health.is_writable(disk));
     }
 
