@@ -27,6 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long what was sent may go unacknowledged by the other host. After that the connection is given up, and a new one is
+/// dialled: an old one, after the network was cut, waits ever longer before it tries again.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The pause after a connection could not be accepted, for want of file descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,7 +103,7 @@ impl Dialer {
                 let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
                     .await
                     .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-                stream.set_nodelay(true)?;
+                configure(&stream)?;
                 Ok::<_, io::Error>(TokioIo::new(Counted { stream, traffic }))
             }
         });
@@ -109,6 +113,13 @@ impl Dialer {
             .keep_alive_while_idle(true)
             .connect_with_connector_lazy(connector))
     }
+}
+
+fn configure(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let millis = u32::try_from(UNACKNOWLEDGED_TIMEOUT.as_millis()).expect("a few thousand");
+    rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?;
+    Ok(())
 }
 
 /// A channel as a `Dialer` opens it, whose bytes nobody counts.
@@ -166,7 +177,7 @@ impl Stream for Incoming {
             }
             let accepted = std::task::ready!(self.listener.poll_accept(cx));
             let stream = accepted.and_then(|(stream, _)| {
-                stream.set_nodelay(true)?;
+                configure(&stream)?;
                 Ok(stream)
             });
             match stream {
