@@ -230,7 +230,7 @@ impl Default for EngineSection {
 impl Default for WorkersSection {
     fn default() -> Self {
         Self {
-            reclaim_interval_ms: 1_000,
+            reclaim_interval_ms: 5_000,
             collect_interval_ms: 3_600_000,
             collect_age_ms: 24 * 3_600_000,
         }
