@@ -56,6 +56,10 @@ pub(crate) enum Answer {
     Applied(Result<Reply, Refusal>),
 }
 
+/// openraft's timers run that many heartbeats apart: coarse enough that many idle groups do not keep the processor awake, and
+/// fine beside an election timeout.
+const TIMER_HEARTBEATS: u32 = 3;
+
 /// How a group's Raft keeps time and cuts its log.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
@@ -78,7 +82,8 @@ impl Pace {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Config {
             cluster_name: "cairn".to_owned(),
-            heartbeat_interval: millis(self.heartbeat),
+            // openraft looks at its timers five times in each, and beats are not sent by them but by `Starter::beat`.
+            heartbeat_interval: millis(self.heartbeat * TIMER_HEARTBEATS),
             election_timeout_min: millis(self.election_min),
             election_timeout_max: millis(self.election_max),
             // Bounds one message only where entries are tiny; the log reader bounds it by bytes.

@@ -190,6 +190,14 @@ impl Group {
         membership.get_joint_config().clone()
     }
 
+    /// Tells the others that this node leads, if it does. Does not wait for their answers.
+    pub(crate) async fn beat(&self) {
+        if self.is_leader() {
+            // Fails where the group has stopped: then nobody is to hear from it.
+            let _ = self.raft.trigger().heartbeat().await;
+        }
+    }
+
     /// Takes note that the leader sent something.
     pub(crate) fn hear_leader(&self) {
         let now = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX - 1);

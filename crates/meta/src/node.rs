@@ -158,6 +158,7 @@ impl Node {
             for group in &groups {
                 starter.watch(self, group);
             }
+            starter.beat(self);
         }
         Ok(())
     }

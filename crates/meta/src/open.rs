@@ -189,6 +189,7 @@ pub(crate) async fn open(
     let starter = Starter::new(StarterParts {
         storage: recovered.storage,
         pace,
+        heartbeat: config.heartbeat,
         election_max: config.election_max,
         clock: Arc::clone(&clock),
         activated: Arc::clone(&activated),

@@ -6,6 +6,7 @@ pub(crate) mod peers;
 
 pub mod bootstrap;
 
+mod beats;
 mod metadata;
 mod replication;
 

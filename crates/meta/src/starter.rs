@@ -34,6 +34,8 @@ pub(crate) struct StarterParts {
     pub(crate) storage: Storage,
     /// How Raft keeps time.
     pub(crate) pace: Arc<Config>,
+    /// Time between two heartbeats.
+    pub(crate) heartbeat: Duration,
     /// The longest time without a leader.
     pub(crate) election_max: Duration,
     /// To measure with.
@@ -163,6 +165,8 @@ impl Starter {
         let raft = GroupRaft::new(node.get(), pace, network, log.clone(), machine)
             .await
             .map_err(|error| broken(error.to_string()))?;
+        // All groups beat together: see `beat`.
+        raft.runtime_config().heartbeat(false);
         let group = Group::new(GroupParts {
             id,
             raft,
@@ -176,6 +180,25 @@ impl Starter {
             .await
             .map_err(|error| broken(error.to_string()))?;
         Ok(Arc::new(group))
+    }
+
+    /// From now on, as long as the node has groups, those that it leads beat all at the same moment, so that their beats to
+    /// one node go in one message.
+    pub(crate) fn beat(&self, node: &Arc<Node>) {
+        let (node, pause) = (Arc::downgrade(node), self.parts.heartbeat);
+        self.runtime().spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let groups = node.upgrade().map(|node| node.groups());
+                let groups = groups.unwrap_or_default();
+                if groups.is_empty() {
+                    return;
+                }
+                for group in groups {
+                    group.beat().await;
+                }
+            }
+        });
     }
 
     /// Reports a fatal error of a group, learns where its members are, and shows whether this node leads it.

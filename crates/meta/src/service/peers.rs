@@ -26,6 +26,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
+use super::beats::Beats;
 use super::messages::{self, MessageError, SnapshotHeader, Stored};
 use crate::config::Dial;
 use crate::consensus::{Snapshot, TypeConfig, Vote};
@@ -65,6 +66,7 @@ struct Links {
     skew: Arc<Skew>,
     introduce: OnceLock<Introduce>,
     ways: RwLock<Ways>,
+    beats: Beats,
     sending: Mutex<Sending>,
     /// Never closed.
     turns: Semaphore,
@@ -104,6 +106,7 @@ impl Peers {
                 skew,
                 introduce: OnceLock::new(),
                 ways: RwLock::default(),
+                beats: Beats::default(),
                 sending: Mutex::default(),
                 turns: Semaphore::new(SNAPSHOTS_AT_ONCE),
             }),
@@ -154,6 +157,29 @@ impl Peers {
         let channel = self.links.channel(group, node);
         let channel = channel.ok_or("the peer has no usable address")?;
         Ok((channel, introduce.to(NodeId::new(node))))
+    }
+
+    /// Sends what has no entries, together with what other groups send to the same node at the same moment.
+    async fn beat(
+        &self,
+        target: (u16, u64),
+        request: &AppendEntriesRequest<TypeConfig>,
+        limit: Duration,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        let (group, node) = target;
+        let address = self.links.ways().addresses.get(&target).cloned();
+        let place = (node, address.unwrap_or_default());
+        let beat = messages::append_request(group, request);
+        let response = self
+            .links
+            .beats
+            .send(place, beat, async |request| {
+                let mut client = self.client(group, node)?;
+                let call = client.heartbeat(self.links.request(request));
+                self.links.answered(target, limit, call).await
+            })
+            .await?;
+        messages::read_append_response(response).map_err(|error| malformed(&error))
     }
 
     fn client(&self, group: u16, node: u64) -> Result<Client, RpcError> {
@@ -295,17 +321,18 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
-        let limit = if request.entries.is_empty() {
-            option.soft_ttl()
-        } else {
-            APPEND_TIMEOUT
-        };
+        if request.entries.is_empty() {
+            return self
+                .beat((group, target), &request, option.soft_ttl())
+                .await;
+        }
         let mut client = self.client(group, target)?;
         let request = self
             .links
             .request(messages::append_request(group, &request));
         let call = client.append_entries(request);
-        let response = self.links.answered((group, target), limit, call).await?;
+        let answered = self.links.answered((group, target), APPEND_TIMEOUT, call);
+        let response = answered.await?;
         messages::read_append_response(response).map_err(|error| malformed(&error))
     }
 

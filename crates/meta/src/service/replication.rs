@@ -51,6 +51,21 @@ impl RaftService {
             .ok_or_else(|| Status::not_found("no such group on this node"))
     }
 
+    /// Gives a group what its leader sent.
+    async fn append(
+        &self,
+        request: raft::AppendEntriesRequest,
+    ) -> Result<raft::AppendEntriesResponse, Status> {
+        let (group, request) = messages::read_append_request(request).map_err(malformed)?;
+        let group = self.group(group)?;
+        let response = group.raft().append_entries(request).await;
+        let response = response.map_err(stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            group.hear_leader();
+        }
+        Ok(messages::append_response(&response))
+    }
+
     /// Answers a request for a vote, or for what the answer to one would be.
     async fn ballot(
         &self,
@@ -71,6 +86,11 @@ impl RaftService {
     }
 }
 
+/// The node that leads, by its own word; 0 where it does not say.
+fn sender(request: &raft::AppendEntriesRequest) -> u64 {
+    request.vote.as_ref().map_or(0, |vote| vote.node)
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn malformed(error: MessageError) -> Status {
     Status::invalid_argument(error.to_string())
@@ -87,19 +107,28 @@ impl Raft for RaftService {
         request: Request<raft::AppendEntriesRequest>,
     ) -> Result<Response<raft::AppendEntriesResponse>, Status> {
         let (caller, request) = self.admit(request)?;
-        let (group, request) = messages::read_append_request(request).map_err(malformed)?;
-        let from = request.vote.leader_id.node_id;
-        let group = self.group(group)?;
-        let response = group
-            .raft()
-            .append_entries(request)
-            .await
-            .map_err(stopped)?;
-        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
-            group.hear_leader();
-        }
-        let response = messages::append_response(&response);
+        let from = sender(&request);
+        let response = self.append(request).await?;
         Ok(self.answer(&caller, from, response))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<raft::HeartbeatRequest>,
+    ) -> Result<Response<raft::HeartbeatResponse>, Status> {
+        let (caller, request) = self.admit(request)?;
+        let from = request.beats.first().map_or(0, sender);
+        let answers = request.beats.into_iter().map(async |beat| {
+            let answer = match self.append(beat).await {
+                Ok(response) => raft::heartbeat_answer::Answer::Response(response),
+                Err(status) => raft::heartbeat_answer::Answer::Refusal(status.message().to_owned()),
+            };
+            raft::HeartbeatAnswer {
+                answer: Some(answer),
+            }
+        });
+        let answers = futures::future::join_all(answers).await;
+        Ok(self.answer(&caller, from, raft::HeartbeatResponse { answers }))
     }
 
     async fn vote(
