@@ -43,7 +43,7 @@ pub(crate) enum NoPlace {
     Pool(PoolId),
     #[error("pool {0} has no placement groups yet")]
     Empty(PoolId),
-    #[error("{live} of {nodes} storage nodes are live, and a write needs two")]
+    #[error("{live} of {nodes} storage nodes can be written to, and a write needs two")]
     Nodes { live: usize, nodes: usize },
 }
 
