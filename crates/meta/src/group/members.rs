@@ -50,9 +50,39 @@ pub(crate) enum TransferError {
     /// The heir does not vote.
     #[error("node {0} is no voter of the group")]
     NotVoter(NodeId),
+    /// The heir has not got the log yet, or does not answer. It was not asked.
+    #[error("node {0} is not up to date yet")]
+    Behind(NodeId),
     /// It did not take over in time.
     #[error("node {0} did not take over within {1:?}")]
     Late(NodeId, Duration),
+}
+
+/// A node cannot take its part yet.
+#[derive(Debug)]
+enum NotReady {
+    /// This node does not lead, so it cannot tell.
+    NotLeader(Option<NodeId>),
+    /// It has not got the log yet, or does not answer.
+    Behind(NodeId),
+}
+
+impl From<NotReady> for ChangeError {
+    fn from(error: NotReady) -> Self {
+        match error {
+            NotReady::NotLeader(leader) => Self::NotLeader(leader),
+            NotReady::Behind(node) => Self::Behind(node),
+        }
+    }
+}
+
+impl From<NotReady> for TransferError {
+    fn from(error: NotReady) -> Self {
+        match error {
+            NotReady::NotLeader(leader) => Self::NotLeader(leader),
+            NotReady::Behind(node) => Self::Behind(node),
+        }
+    }
 }
 
 impl Group {
@@ -104,7 +134,9 @@ impl Group {
         }
         let is_so = |known: &Membership| known.get_joint_config().iter().eq([&voters]);
         if !is_so(&self.membership()) {
-            self.wait_until_ready(&voters, limit).await?;
+            let known: BTreeSet<u64> = self.membership().voter_ids().collect();
+            let new = voters.difference(&known).copied().collect();
+            self.wait_until_ready(&new, limit).await?;
             let change = ChangeMembers::ReplaceAllVoters(voters.clone());
             self.commit(change, limit).await?;
         }
@@ -121,40 +153,34 @@ impl Group {
         Ok(())
     }
 
-    /// Waits until all of `voters` that do not vote yet have what the log has now, and answered lately.
+    /// Waits until all of `nodes` have what the log has now, and answered lately.
     async fn wait_until_ready(
         &self,
-        voters: &BTreeSet<u64>,
+        nodes: &BTreeSet<u64>,
         limit: Duration,
-    ) -> Result<(), ChangeError> {
-        let known: BTreeSet<u64> = self.membership().voter_ids().collect();
-        let new: BTreeSet<u64> = voters.difference(&known).copied().collect();
+    ) -> Result<(), NotReady> {
         let goal = self.raft.metrics().borrow_watched().last_log_index;
         let waiting = async {
-            while self.laggard(&new, goal)?.is_some() {
+            while self.laggard(nodes, goal)?.is_some() {
                 tokio::time::sleep(PAUSE).await;
             }
             Ok(())
         };
         match tokio::time::timeout(limit, waiting).await {
             Ok(ready) => ready,
-            Err(_) => match self.laggard(&new, goal)? {
-                Some(node) => Err(ChangeError::Behind(NodeId::new(node))),
+            Err(_) => match self.laggard(nodes, goal)? {
+                Some(node) => Err(NotReady::Behind(NodeId::new(node))),
                 None => Ok(()),
             },
         }
     }
 
     /// One of `nodes` that has not got the log up to `goal`, or did not answer lately.
-    fn laggard(
-        &self,
-        nodes: &BTreeSet<u64>,
-        goal: Option<u64>,
-    ) -> Result<Option<u64>, ChangeError> {
+    fn laggard(&self, nodes: &BTreeSet<u64>, goal: Option<u64>) -> Result<Option<u64>, NotReady> {
         let metrics = self.raft.metrics().borrow_watched().clone();
         if metrics.state != ServerState::Leader {
             let leader = metrics.current_leader.map(NodeId::new);
-            return Err(ChangeError::NotLeader(leader));
+            return Err(NotReady::NotLeader(leader));
         }
         let is_there = |node: &u64| {
             let matched = metrics.replication.as_ref();
@@ -176,7 +202,8 @@ impl Group {
         changed.map(drop).map_err(not_changed)
     }
 
-    /// Hands leadership to `heir`, and waits for it up to `limit`.
+    /// Hands leadership to `heir`, and waits for it up to `limit`. A leader that hands over takes no more commands, even if its
+    /// heir cannot take over before it has got gigabytes of log: so it begins only when that one is up to date.
     pub(crate) async fn transfer_leader(
         &self,
         heir: NodeId,
@@ -192,12 +219,16 @@ impl Group {
         if !voters.all(|voters| voters.contains(&heir.get())) {
             return Err(TransferError::NotVoter(heir));
         }
+        let begun = self.clock.monotonic();
+        let heirs = BTreeSet::from([heir.get()]);
+        self.wait_until_ready(&heirs, limit / 2).await?;
+        let left = limit.saturating_sub(self.clock.monotonic().saturating_sub(begun));
         let late = || TransferError::Late(heir, limit);
         let asked = self.raft.trigger().transfer_leader(heir.get()).await;
         asked.map_err(|_| late())?;
         let me = *self.raft.node_id();
         let gone = |leader: Option<u64>| leader.is_some_and(|leader| leader != me);
-        let handed = self.raft.wait(Some(limit));
+        let handed = self.raft.wait(Some(left));
         let handed = handed.metrics(|metrics| gone(metrics.current_leader), "a new leader");
         handed.await.map(drop).map_err(|_| late())
     }

@@ -54,7 +54,9 @@ pub(crate) async fn transfer(group: &Group, heir: NodeId) -> Result<(), Status> 
     let handed = group.transfer_leader(heir, TRANSFER_LIMIT).await;
     handed.map_err(|error| match error {
         TransferError::NotLeader(leader) => not_leader(leader),
-        TransferError::NotVoter(_) | TransferError::Late(..) => Status::aborted(error.to_string()),
+        TransferError::NotVoter(_) | TransferError::Behind(_) | TransferError::Late(..) => {
+            Status::aborted(error.to_string())
+        }
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_meta::{GroupStatus, MetaConfig};
+use cairn_rpc::proto::meta::TransferLeaderRequest;
 use cairn_rpc::proto::raft::raft_client::RaftClient;
 use cairn_rpc::proto::raft::{Vote, VoteRequest};
 use cairn_rpc::status::outcome;
@@ -303,6 +304,32 @@ async fn a_new_member_that_is_not_there_never_becomes_a_voter() {
     let voters: Vec<NodeId> = (1..=3).map(NodeId::new).collect();
     assert!(cluster.data().iter().all(|group| group.voters == voters));
     cluster.seeker().put("key", "x").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leadership_is_not_handed_to_one_that_is_behind() {
+    let mut cluster = Cluster::start(10_000).await;
+    let leader = cluster.leader().await;
+    let heir = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.take(heir).kill();
+    cluster.seeker().put("key", "x").await;
+    let term = |cluster: &Cluster| cluster.data().iter().map(|group| group.term).max();
+    let before = term(&cluster);
+    let request = TransferLeaderRequest {
+        group: u32::from(DATA),
+        to: heir,
+    };
+    let mut client = cluster.node(leader).client();
+    let refused = client.transfer_leader(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted, "{refused:?}");
+    // The leader leads on: nobody had to be elected in its place.
+    let request = put_request("key", "y");
+    mutate(&mut client, DATA, &request)
+        .await
+        .unwrap()
+        .1
+        .unwrap();
+    assert_eq!(term(&cluster), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
