@@ -3,12 +3,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_runtime::{Metrics, SystemClock, Tasks};
-use cairn_types::id::{ClusterId, NodeId, RequestId};
-use cairn_types::namespace::{DataMutation, Mutation, MutationRequest};
+use cairn_types::etag::ETag;
+use cairn_types::id::{BucketId, ClusterId, Epoch, NodeId, RequestId};
+use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::namespace::data::UploadKey;
+use cairn_types::namespace::{DataMutation, DataReply, Mutation, MutationRequest, Reply};
+use cairn_types::object::{Content, NewPart, NewUpload, ObjectHeaders};
 
 use super::{GenesisError, Meta};
 use crate::config::MetaConfig;
 use crate::consensus::Proposal;
+use crate::housekeeping::do_chores;
 
 fn config(dir: &std::path::Path) -> MetaConfig {
     MetaConfig {
@@ -116,6 +121,80 @@ fn chore(node: &crate::node::Node) -> MutationRequest {
         minted: node.clock().now(),
         mutation: Mutation::Data(DataMutation::ExpireRequests),
     }
+}
+
+/// Applies a change of group 1 that is not refused.
+async fn change(meta: &Meta, mutation: DataMutation) -> DataReply {
+    let group = meta.node.group(1).unwrap();
+    let request = MutationRequest {
+        request: RequestId::new(cairn_runtime::random::u128()),
+        minted: meta.node.clock().now(),
+        mutation: Mutation::Data(mutation),
+    };
+    match meta.node.propose(&group, request).await.unwrap().1 {
+        Ok(Reply::Data(reply)) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_large_upload_left_goes_at_one_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = open(dir.path()).await;
+    genesis(&meta).await.unwrap();
+    let (bucket, key) = (BucketId::new(1), ObjectKey::parse("key").unwrap());
+    let open = DataMutation::OpenBucket {
+        bucket,
+        name: BucketName::parse("bucket").unwrap(),
+        epoch: Epoch::new(1),
+    };
+    change(&meta, open).await;
+    let create = DataMutation::CreateUpload {
+        bucket,
+        key: key.clone(),
+        upload: NewUpload {
+            headers: ObjectHeaders::default(),
+            checksum: None,
+        },
+    };
+    let DataReply::UploadCreated { upload, .. } = change(&meta, create).await else {
+        panic!("it was begun");
+    };
+    let upload = UploadKey {
+        bucket,
+        key,
+        upload,
+    };
+    // More than the abortion and one command for chores remove.
+    let puts = (1..=1_300).map(|number| {
+        let part = NewPart {
+            len: 1,
+            etag: ETag::from_md5([0; 16]),
+            checksum: None,
+            content: Content::Inline(Bytes::from_static(b"x")),
+        };
+        let upload = upload.clone();
+        change(
+            &meta,
+            DataMutation::PutPart {
+                upload,
+                number,
+                part,
+            },
+        )
+    });
+    futures::future::join_all(puts).await;
+    change(&meta, DataMutation::AbortUpload { upload }).await;
+    let group = meta.node.group(1).unwrap();
+    let has_chores = || {
+        let now = meta.node.clock().now();
+        cairn_catalog::has_chores(&group.tables().freeze(), now).unwrap()
+    };
+    assert!(has_chores());
+    do_chores(&meta.node, &group).await.unwrap();
+    assert!(!has_chores());
+    drop(group);
+    meta.shutdown().await;
 }
 
 #[tokio::test]
