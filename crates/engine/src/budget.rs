@@ -113,10 +113,14 @@ impl Drop for Held {
 /// has a share never waits for memory; a stripe that is full goes to the disks, whose pace is bounded, and gives everything
 /// back. So as long as anybody waits, somebody who does not wait will give back: a client that sends, or one that is cut off
 /// because it does not.
+///
+/// A stripe that was written in vain is taken a second time while its bytes are still held. When disks go away that is so of
+/// many at once, and they could hold all there is, shares too: for them there is one share more, beyond the budget.
 #[derive(Debug, Clone)]
 pub struct StripeBudget {
     common: Budget,
     shares: Budget,
+    share_of_repeated: Budget,
     share_len: usize,
 }
 
@@ -142,7 +146,8 @@ impl StripeBudget {
         let aside = (bytes / 4 / share).max(1) * share;
         Self {
             common: Budget::new(bytes - aside.min(bytes), used.clone()),
-            shares: Budget::new(aside, used),
+            shares: Budget::new(aside, used.clone()),
+            share_of_repeated: Budget::new(share, used),
             share_len: usize::try_from(share).expect("at most 8 MiB"),
         }
     }
@@ -152,7 +157,8 @@ impl StripeBudget {
         &self.common
     }
 
-    /// Takes the next piece of a stripe, out of `share` where the stripe has one. Waits for `patience` at most.
+    /// Takes the next piece of a stripe, out of `share` where the stripe has one. Waits for `patience` at most. `is_repeated`:
+    /// the stripe was written before, in vain.
     ///
     /// # Errors
     /// When nothing was given back in time.
@@ -161,19 +167,20 @@ impl StripeBudget {
         bytes: usize,
         patience: Duration,
         share: &mut Share,
+        is_repeated: bool,
     ) -> Result<Piece, Busy> {
         if let Some(share) = share {
             return Ok(Piece::Share(Arc::clone(share)));
         }
-        tokio::select! {
+        let taken = tokio::select! {
             biased;
-            held = self.common.take(bytes, patience) => Ok(Piece::Common(held?)),
-            held = self.shares.take(self.share_len, patience) => {
-                let held = Arc::new(held?);
-                *share = Some(Arc::clone(&held));
-                Ok(Piece::Share(held))
-            }
-        }
+            held = self.common.take(bytes, patience) => return Ok(Piece::Common(held?)),
+            held = self.shares.take(self.share_len, patience) => held?,
+            held = self.share_of_repeated.take(self.share_len, patience), if is_repeated => held?,
+        };
+        let held = Arc::new(taken);
+        *share = Some(Arc::clone(&held));
+        Ok(Piece::Share(held))
     }
 }
 
@@ -270,7 +277,8 @@ mod tests {
             async move {
                 let (mut cells, mut share) = (vec![first], None);
                 while cells.len() < CELLS {
-                    let piece = budget.take(CELL, 100 * SOON, &mut share).await.unwrap();
+                    let piece = budget.take(CELL, 100 * SOON, &mut share, false).await;
+                    let piece = piece.unwrap();
                     cells.push(piece.around(vec![0_u8; CELL]));
                     assert!(used.get() <= most);
                     tokio::task::yield_now().await;

@@ -42,6 +42,7 @@ pub(crate) struct Body<S> {
     given_back: VecDeque<Bytes>,
     taken: u64,
     has_begun: bool,
+    is_repeated: bool,
     len: u64,
 }
 
@@ -54,6 +55,7 @@ impl<S: Source> Body<S> {
             given_back: VecDeque::new(),
             taken: 0,
             has_begun: false,
+            is_repeated: false,
             len,
         }
     }
@@ -61,6 +63,11 @@ impl<S: Source> Body<S> {
     /// Whether anything was ever taken.
     pub(crate) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// Whether anything was given back to be taken once more.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.is_repeated
     }
 
     /// Waits until there are bytes to take. Cancel safe if the source's `next` is.
@@ -101,6 +108,7 @@ impl<S: Source> Body<S> {
 
     /// Takes back the pieces that were taken last, in order, to give them once more.
     pub(crate) fn give_back(&mut self, pieces: Vec<Bytes>) {
+        self.is_repeated = true;
         self.given_back.push_front(std::mem::take(&mut self.chunk));
         for piece in pieces.into_iter().rev() {
             self.taken -= u64::try_from(piece.len()).expect("a length fits");
@@ -180,7 +188,7 @@ pub(crate) mod tests {
         body.fill(&mut buffer, 5).await.unwrap();
         let pieces = ["ab", "c", "de"].map(|piece| Bytes::from_static(piece.as_bytes()));
         body.give_back(pieces.to_vec());
-        assert!(body.has_begun());
+        assert!(body.has_begun() && body.is_repeated());
         let mut again = Vec::new();
         body.fill(&mut again, 8).await.unwrap();
         assert_eq!(again, b"abcdefgh");

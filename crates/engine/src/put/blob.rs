@@ -213,7 +213,7 @@ async fn read<S: Source>(
     let plain_len = geometry.stripe_plain_len(number);
     let mut rest = plain_len;
     let mut share = Share::None;
-    let mut at_once = if S::IS_PROMPT {
+    let mut at_once = if S::IS_PROMPT && !body.is_repeated() {
         let patience = patience(shared, body);
         Some(shared.budget.common().take(cell_len * k, patience).await?)
     } else {
@@ -257,7 +257,10 @@ async fn next_piece<S: Source>(
     if rest > 0 {
         body.await_bytes().await?;
     }
-    Ok(shared.budget.take(cell_len, PATIENCE_WITHIN, share).await?)
+    let is_repeated = body.is_repeated();
+    let budget = &shared.budget;
+    let taken = budget.take(cell_len, PATIENCE_WITHIN, share, is_repeated);
+    Ok(taken.await?)
 }
 
 /// Memory for the parity of a stripe and for what of it is on its way to the disks. It comes back at the pace of disks: a disk

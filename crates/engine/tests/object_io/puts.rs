@@ -317,6 +317,34 @@ async fn writes_without_a_place_are_refused_together_when_the_metadata_is_away()
 }
 
 #[tokio::test]
+async fn writes_that_begin_anew_do_not_wait_for_each_others_memory() {
+    let mut setup = Setup::default();
+    // For three of them, with what is set aside; each holds what it has until it has as much again.
+    setup.config.budget_bytes = 4 * 262_144;
+    setup.config.patience.limit = Duration::from_secs(1);
+    let cluster = Cluster::start(setup).await;
+    for shard in [1, 3] {
+        let hangs = Fault {
+            never_syncs: true,
+            ..Fault::default()
+        };
+        cluster.disks.set_fault(disk(shard), hangs);
+    }
+    let bytes = pattern(200_000);
+    let keys: Vec<_> = (0..3).map(|at| format!("key-{at}")).collect();
+    let puts = futures::future::join_all(keys.iter().map(|key| cluster.put(key, &bytes)));
+    let puts = tokio::time::timeout(Duration::from_secs(20), puts).await;
+    for put in puts.expect("one after the other finds memory") {
+        put.unwrap();
+    }
+    for key in &keys {
+        assert_eq!(cluster.get(key).await.unwrap(), bytes);
+    }
+    let used = cluster.metrics.gauge("cairn_engine_budget_used_bytes", &[]);
+    until("all is given back", async || used.get() == 0).await;
+}
+
+#[tokio::test]
 async fn two_disks_of_one_and_one_are_a_quorum_only_together() {
     let cluster = Cluster::start(Setup {
         profile: "1+1",
