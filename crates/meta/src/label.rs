@@ -19,6 +19,10 @@ use cairn_types::id::{ClusterId, NodeId};
 use xxhash_rust::xxh3::xxh3_128;
 
 const FILE: &str = "NODE";
+
+/// A label that is being written.
+pub(crate) const DRAFT: &str = "NODE.draft";
+
 const FORMAT: u32 = 1;
 
 /// What the file says. The node is never changed; its home is written once, at genesis or when the node joins.
@@ -108,7 +112,7 @@ impl Label {
         reason = "followed by a sync of the directory"
     )]
     fn write_durably(&self, dir: &Path, path: &Path) -> io::Result<()> {
-        let draft = dir.join("NODE.draft");
+        let draft = dir.join(DRAFT);
         let mut file = File::create(&draft)?;
         file.write_all(self.text().as_bytes())?;
         file.sync_all()?;

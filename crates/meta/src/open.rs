@@ -13,13 +13,16 @@ use tokio::runtime::{Handle, Runtime};
 use crate::config::MetaConfig;
 use crate::database::{Database, DatabaseError};
 use crate::failure::FailureCell;
-use crate::label::{Label, LabelError};
+use crate::label::{self, Label, LabelError};
 use crate::log::{Writer, WriterCounters};
 use crate::node::{Node, NodeParts};
 use crate::service::peers::Peers;
 use crate::skew::Skew;
 use crate::starter::{Starter, StarterParts, Storage};
 use crate::watermark::Watermark;
+
+/// What a directory without a label may contain: `lost+found` of a fresh file system, and a label that was cut short.
+const HARMLESS: [&str; 2] = ["lost+found", label::DRAFT];
 
 /// Threads for long reads and for the rows of snapshots.
 const POOL_THREADS: usize = 2;
@@ -57,6 +60,14 @@ pub enum OpenError {
     Unlabelled {
         /// The directory.
         dir: PathBuf,
+    },
+    /// Somebody else's files are there, and no label.
+    #[error("{}: the directory has no label NODE and contains {entry:?}; give an empty directory", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the files.
+        entry: String,
     },
     /// RocksDB could not be opened.
     #[error(transparent)]
@@ -286,12 +297,32 @@ fn labelled(dir: &Path, proposed: Option<NodeId>) -> Result<Label, OpenError> {
         let dir = dir.to_owned();
         return Err(OpenError::Unlabelled { dir });
     }
+    if let Some(entry) = foreign_entry(dir)? {
+        let dir = dir.to_owned();
+        return Err(OpenError::Foreign { dir, entry });
+    }
     let label = Label {
         node: proposed.unwrap_or_else(new_node),
         home: None,
     };
     label.write(dir)?;
     Ok(label)
+}
+
+/// Something in a directory that no label says to be a metadata node's, and that such a node would not have left there before
+/// it had one.
+fn foreign_entry(dir: &Path) -> Result<Option<String>, OpenError> {
+    let unusable = |source| OpenError::Directory {
+        dir: dir.to_owned(),
+        source,
+    };
+    for entry in std::fs::read_dir(dir).map_err(unusable)? {
+        let name = entry.map_err(unusable)?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+            return Ok(Some(name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// A node id that was never used. 48 bits are enough for that, and fit into every number that somebody may read it as.
@@ -313,5 +344,19 @@ mod tests {
         assert_ne!(second.node, first.node);
         let other = labelled(dir.path(), Some(first.node));
         assert!(matches!(other, Err(OpenError::OtherNode { .. })));
+    }
+
+    #[test]
+    fn a_directory_with_somebodys_files_is_left_alone_and_a_fresh_file_system_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("thesis.txt"), "a life's work").unwrap();
+        let refused = labelled(dir.path(), None).unwrap_err();
+        assert!(refused.to_string().contains("thesis.txt"), "{refused}");
+        assert!(!dir.path().join("NODE").exists());
+
+        std::fs::remove_file(dir.path().join("thesis.txt")).unwrap();
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        std::fs::write(dir.path().join(label::DRAFT), "cairn-me").unwrap();
+        labelled(dir.path(), None).unwrap();
     }
 }

@@ -403,6 +403,7 @@ fn remedy(error: &OpenError) -> Option<Remedy> {
         OpenError::Label(LabelError::Newer { .. })
         | OpenError::Database(DatabaseError::Locked { .. })
         | OpenError::OtherNode { .. }
+        | OpenError::Foreign { .. }
         | OpenError::Config(_)
         | OpenError::Threads(_) => None,
     }

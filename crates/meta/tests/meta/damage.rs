@@ -164,6 +164,8 @@ async fn a_directory_that_was_wiped_is_another_node_and_votes_for_nobody() {
     let nobodys = open(fresh()).await.unwrap_err();
     assert!(matches!(nobodys, OpenError::Unlabelled { .. }), "{nobodys}");
     fs::remove_dir_all(dir.path().join("db")).unwrap();
+    let foreign = open(fresh()).await.unwrap_err();
+    assert!(matches!(foreign, OpenError::Foreign { .. }), "{foreign}");
     fs::remove_file(dir.path().join("WATERMARK")).unwrap();
     let wiped = open(fresh()).await.unwrap();
     assert_ne!(wiped.node(), node);
