@@ -1,4 +1,7 @@
-//! Raft to other nodes: one channel to each, shared by all groups.
+//! Raft to other nodes: one channel to each, shared by all groups, and another one for snapshots.
+//!
+//! The streams of a connection share its flow control: what a node does not take of a snapshot, because it is slow to write it,
+//! would stand in the way of heartbeats, and cost leaderships of groups that have nothing to do with it.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -77,8 +80,17 @@ struct Links {
 struct Ways {
     /// By group and node.
     addresses: HashMap<(u16, u64), String>,
-    /// By node and address.
-    dialled: HashMap<(u64, String), Way>,
+    /// By node, address and purpose.
+    dialled: HashMap<(u64, String, Purpose), Way>,
+}
+
+/// What a channel is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// What is answered soon.
+    Calls,
+    /// What may take long.
+    Snapshots,
 }
 
 struct Way {
@@ -133,7 +145,7 @@ impl Peers {
         let mut ways = links.ways_mut();
         ways.addresses.insert((group, node), address.to_owned());
         let Ways { addresses, dialled } = &mut *ways;
-        dialled.retain(|(node, address), _| {
+        dialled.retain(|(node, address, _), _| {
             let mut used = addresses.iter();
             used.any(|((_, known), place)| known == node && place == address)
         });
@@ -152,9 +164,18 @@ impl Peers {
     /// # Errors
     /// Why there is no way.
     pub(crate) fn way(&self, group: u16, node: u64) -> Result<(Channel, Introduce), &'static str> {
+        self.way_for(Purpose::Calls, group, node)
+    }
+
+    fn way_for(
+        &self,
+        purpose: Purpose,
+        group: u16,
+        node: u64,
+    ) -> Result<(Channel, Introduce), &'static str> {
         let introduce = self.links.introduce.get();
         let introduce = introduce.ok_or("this node is of no cluster yet")?;
-        let channel = self.links.channel(group, node);
+        let channel = self.links.channel(purpose, group, node);
         let channel = channel.ok_or("the peer has no usable address")?;
         Ok((channel, introduce.to(NodeId::new(node))))
     }
@@ -174,7 +195,7 @@ impl Peers {
             .links
             .beats
             .send(place, beat, async |request| {
-                let mut client = self.client(group, node)?;
+                let mut client = self.client(Purpose::Calls, group, node)?;
                 let call = client.heartbeat(self.links.request(request));
                 self.links.answered(target, limit, call).await
             })
@@ -182,8 +203,8 @@ impl Peers {
         messages::read_append_response(response).map_err(|error| malformed(&error))
     }
 
-    fn client(&self, group: u16, node: u64) -> Result<Client, RpcError> {
-        let way = self.way(group, node);
+    fn client(&self, purpose: Purpose, group: u16, node: u64) -> Result<Client, RpcError> {
+        let way = self.way_for(purpose, group, node);
         let (channel, introduce) =
             way.map_err(|what| RPCError::Unreachable(Unreachable::from_string(what)))?;
         Ok(RaftClient::with_interceptor(channel, introduce)
@@ -206,11 +227,11 @@ impl Links {
     }
 
     /// The way to a node, opened now if there is none yet or if the one that there is leads nowhere.
-    fn channel(&self, group: u16, node: u64) -> Option<Channel> {
+    fn channel(&self, purpose: Purpose, group: u16, node: u64) -> Option<Channel> {
         let now = self.skew.monotonic();
         let key = {
             let ways = self.ways();
-            let key = (node, ways.addresses.get(&(group, node))?.clone());
+            let key = (node, ways.addresses.get(&(group, node))?.clone(), purpose);
             if let Some(way) = ways.dialled.get(&key)
                 && !(way.leads_nowhere && now.saturating_sub(way.since) >= DIAL_PAUSE)
             {
@@ -239,10 +260,13 @@ impl Links {
     fn leads_nowhere(&self, group: u16, node: u64) {
         let mut ways = self.ways_mut();
         let Ways { addresses, dialled } = &mut *ways;
-        let address = addresses.get(&(group, node));
-        let way = address.and_then(|address| dialled.get_mut(&(node, address.clone())));
-        if let Some(way) = way {
-            way.leads_nowhere = true;
+        let Some(address) = addresses.get(&(group, node)) else {
+            return;
+        };
+        for purpose in [Purpose::Calls, Purpose::Snapshots] {
+            if let Some(way) = dialled.get_mut(&(node, address.clone(), purpose)) {
+                way.leads_nowhere = true;
+            }
         }
     }
 
@@ -326,7 +350,7 @@ impl GroupRouter<TypeConfig, u16> for Peers {
                 .beat((group, target), &request, option.soft_ttl())
                 .await;
         }
-        let mut client = self.client(group, target)?;
+        let mut client = self.client(Purpose::Calls, group, target)?;
         let request = self
             .links
             .request(messages::append_request(group, &request));
@@ -343,7 +367,7 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(group, target)?;
+        let mut client = self.client(Purpose::Calls, group, target)?;
         let request = self.links.request(messages::vote_request(group, &request));
         let (limit, call) = (option.hard_ttl(), client.vote(request));
         let response = self.links.answered((group, target), limit, call).await?;
@@ -357,7 +381,7 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(group, target)?;
+        let mut client = self.client(Purpose::Calls, group, target)?;
         let request = self.links.request(messages::vote_request(group, &request));
         let (limit, call) = (option.hard_ttl(), client.pre_vote(request));
         let response = self.links.answered((group, target), limit, call).await?;
@@ -383,7 +407,7 @@ impl GroupRouter<TypeConfig, u16> for Peers {
             meta: snapshot.meta,
             state_hash: rows.state_hash,
         };
-        let client = self.client(group, target)?;
+        let client = self.client(Purpose::Snapshots, group, target)?;
         let _underway = Underway::begin(&self.links);
         let sending = async {
             let _turn = self.links.turns.acquire().await.expect("never closed");
@@ -402,7 +426,7 @@ impl GroupRouter<TypeConfig, u16> for Peers {
         request: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
-        let mut client = self.client(group, target)?;
+        let mut client = self.client(Purpose::Calls, group, target)?;
         let request = self
             .links
             .request(messages::transfer_request(group, &request));
@@ -503,3 +527,6 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetwork {
         GroupNetworkAdapter::new(self.peers.clone(), target, self.group)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,16 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// The rows in these pieces.
+    #[cfg(test)]
+    pub(crate) fn of(pieces: mpsc::Receiver<io::Result<Piece>>) -> Self {
+        Self {
+            state_hash: 0,
+            start: None,
+            pieces,
+        }
+    }
+
     /// The next piece; `None` when the reader ended before `Piece::End`. Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<io::Result<Piece>> {
         if let Some(start) = self.start.take() {
