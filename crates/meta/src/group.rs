@@ -342,7 +342,8 @@ impl Group {
         tokio::time::timeout(limit, waiting).await.is_ok()
     }
 
-    /// Hands leadership, if this node has it, to the voter that is closest behind; waits for it up to `limit`.
+    /// Hands leadership, if this node has it, to the voter that is closest behind of those that answer; waits for it up to
+    /// `limit`.
     pub(crate) async fn hand_over(&self, limit: Duration) {
         let me = *self.raft.node_id();
         let metrics = self.raft.metrics().borrow_watched().clone();
@@ -358,7 +359,7 @@ impl Group {
             .membership()
             .voter_ids()
             .filter(|node| *node != me)
-            .max_by_key(|node| matched(*node));
+            .max_by_key(|node| (self.answered_lately(NodeId::new(*node)), matched(*node)));
         let Some(heir) = heir else { return };
         if let Err(error) = self.transfer_leader(NodeId::new(heir), limit).await {
             tracing::warn!(group = self.id.get(), %error, "hand a leadership over");
