@@ -19,8 +19,8 @@ use crate::node::Node;
 /// How often the clock is compared with those of the peers, where this node leads.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// After so many looks it is said again that clocks hold up groups.
-const HELD_UP_LOOKS: u32 = 150;
+/// After so many looks it is said again that a clock is wrong.
+const SAID_AGAIN_LOOKS: u32 = 150;
 
 /// How often quiet groups are looked after.
 const CHORE_INTERVAL: Duration = Duration::from_secs(10);
@@ -39,17 +39,20 @@ const FOLLOW_UP_FACTOR: u64 = 4;
 pub(crate) fn start(node: &Arc<Node>, tasks: &Tasks, log_bytes: u64) {
     let clock = Arc::clone(node);
     tasks.spawn("meta clock", async move {
-        let mut held_up = 0_u32;
+        let (mut held_up, mut off) = (0_u32, 0_u32);
+        let looks = |looks: u32, again: bool| if again { looks.saturating_add(1) } else { 0 };
         loop {
             tokio::time::sleep(CLOCK_INTERVAL).await;
-            held_up = if is_held_up(&clock) {
-                held_up.saturating_add(1)
-            } else {
-                0
-            };
-            if held_up % HELD_UP_LOOKS == 5 {
+            held_up = looks(held_up, is_held_up(&clock));
+            if held_up % SAID_AGAIN_LOOKS == 5 {
                 tracing::warn!(
                     "too few voters agree with this node's clock: what it leads stands still"
+                );
+            }
+            off = looks(off, is_off(&clock));
+            if off % SAID_AGAIN_LOOKS == 5 {
+                tracing::warn!(
+                    "this node's clock is more than 5 s from those of most metadata nodes: set it right, until then it leads nothing"
                 );
             }
             mind_clock(&clock).await;
@@ -85,6 +88,13 @@ fn is_held_up(node: &Node) -> bool {
     let groups = node.groups();
     let mut led = groups.iter().filter(|group| group.is_leader());
     led.any(|group| group.has_live_leader() && !node.agrees_with(group))
+}
+
+/// Whether most voters of a group have another time than this node.
+fn is_off(node: &Node) -> bool {
+    let groups = node.groups();
+    let mut groups = groups.iter();
+    groups.any(|group| node.skew().is_off(&group.voter_sets()))
 }
 
 /// Hands over what this node leads while its clock is wrong.
