@@ -18,6 +18,9 @@ use crate::group::Group;
 use crate::node::Node;
 use crate::state::{SnapshotData, StageError, Staging};
 
+/// How long a group may take for what has no entries. The sender waits little longer.
+const BEAT_TIMEOUT: Duration = Duration::from_millis(150);
+
 /// How long the next piece of a snapshot may take: its sender reads ahead.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -119,9 +122,12 @@ impl Raft for RaftService {
         let (caller, request) = self.admit(request)?;
         let from = request.beats.first().map_or(0, sender);
         let answers = request.beats.into_iter().map(async |beat| {
-            let answer = match self.append(beat).await {
-                Ok(response) => raft::heartbeat_answer::Answer::Response(response),
-                Err(status) => raft::heartbeat_answer::Answer::Refusal(status.message().to_owned()),
+            let refused = |reason: &str| raft::heartbeat_answer::Answer::Refusal(reason.to_owned());
+            // A group that waits for its disk does not make the others miss their time.
+            let answer = match tokio::time::timeout(BEAT_TIMEOUT, self.append(beat)).await {
+                Ok(Ok(response)) => raft::heartbeat_answer::Answer::Response(response),
+                Ok(Err(status)) => refused(status.message()),
+                Err(_) => refused("the group did not answer in time"),
             };
             raft::HeartbeatAnswer {
                 answer: Some(answer),
