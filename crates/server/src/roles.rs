@@ -49,7 +49,7 @@ struct Process {
     surroundings: Surroundings,
     console: Arc<Console>,
     state: State,
-    /// Which start of the process this is: the time of it.
+    /// Which start of the process this is: the time of it, if that is later than what the cluster knows.
     incarnation: u64,
 }
 

@@ -24,9 +24,12 @@ pub(super) const FOLLOW: Duration = Duration::from_secs(1);
 pub(super) async fn register_meta(
     client: &MetaClient,
     dialer: &Dialer,
-    node: MetaNode,
+    mut node: MetaNode,
 ) -> Result<()> {
     let layout = topology(client).await.current();
+    let known = layout.topology().meta_nodes.iter();
+    let known = known.filter(|known| known.id == node.id || known.name == node.name);
+    node.incarnation = newest(known.map(|known| known.incarnation), node.incarnation);
     for other in &layout.topology().meta_nodes {
         let is_rival = other.id == node.id || other.name == node.name;
         if !is_rival || other.address == node.address {
@@ -76,6 +79,13 @@ pub(super) async fn check_storage(
         }
     }
     Ok(())
+}
+
+/// Which start of a process this is, at the time `started`: also with a clock that went back since the starts before it.
+pub(super) fn newest(known: impl Iterator<Item = u64>, started: u64) -> u64 {
+    known
+        .map(|known| known.saturating_add(1))
+        .fold(started, u64::max)
 }
 
 /// Registers a storage node and its disks. Waits for the root group as long as it takes.
@@ -147,6 +157,14 @@ mod tests {
     use super::*;
 
     const CLUSTER: ClusterId = ClusterId::new(1);
+
+    #[test]
+    fn a_start_is_newer_than_those_before_it_whatever_the_clock_says() {
+        assert_eq!(newest([].into_iter(), 7), 7);
+        assert_eq!(newest([3, 5].into_iter(), 7), 7);
+        assert_eq!(newest([3, 7].into_iter(), 7), 8);
+        assert_eq!(newest([9, 3].into_iter(), 7), 10);
+    }
 
     fn row(id: u64, name: &str, address: &str) -> StorageNode {
         StorageNode {

@@ -89,12 +89,16 @@ async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Resul
     let node = labelled.map_or_else(|| NodeId::new(random::u64()), |(_, node)| node);
     let introduce = Introduce::new(found.cluster, node, Role::Storage);
     let client = process.meta_client(introduce, &dialer, &found)?;
-    let row = own_row(process, node);
+    let mut row = own_row(process, node);
     let topology = registration::topology(&client).await;
+    let layout = topology.current();
+    let known = layout.topology().nodes.iter();
+    let known = known.filter(|known| known.id == node);
+    row.incarnation = registration::newest(known.map(|known| known.incarnation), row.incarnation);
     let clock = &surroundings.clock;
     registration::check_storage(&topology, found.cluster, &dialer, clock, &row).await?;
     let is_new = labelled.is_none() && !process.config.storage.replace_lost;
-    if is_new && has_disks(topology.current().topology(), &row.name) {
+    if is_new && has_disks(layout.topology(), &row.name) {
         bail!(
             "the cluster has disks of a node named {}, and none of storage.directories holds one of them: are they mounted? If they \
              are lost, set storage.replace_lost",
