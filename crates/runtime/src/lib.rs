@@ -16,4 +16,4 @@ pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use cpu::CpuPool;
 pub use metrics::Metrics;
 pub use secret::Secret;
-pub use tasks::Tasks;
+pub use tasks::{TaskFailure, Tasks};

@@ -164,7 +164,12 @@ pub const TABLE: &[Row] = &[
     row(
         "cairn_engine_hedged_reads_total",
         Kind::Counter,
-        "Cells that were asked for twice because the first was late",
+        "Cells that were asked for because others were late",
+    ),
+    row(
+        "cairn_engine_withheld_hedges_total",
+        Kind::Counter,
+        "Reads with late cells for which no others were asked because that is done for one read in ten at most",
     ),
     row(
         "cairn_engine_left_out_shards_total",
