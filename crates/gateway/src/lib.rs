@@ -11,6 +11,7 @@ mod fault;
 mod late;
 pub mod listen;
 mod ops;
+mod pace;
 mod pipeline;
 mod request_body;
 mod tag;

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use crate::pace::Paced;
 use crate::request_body::Unread;
 use crate::{Gateway, pipeline};
 
@@ -35,7 +36,7 @@ const MAX_HEADERS: usize = 200;
 /// A connection on which no request head arrives for so long is closed, also between requests: S3 keeps idle ones about as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client that takes nothing of an answer for so long is given up.
+/// A client that takes nothing of an answer for so long is given up; one that takes too little, by `Paced`.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// After a failed `accept` (no file descriptors left), so that the loop does not spin.
@@ -222,12 +223,13 @@ where
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let stream = Paced::new(Box::pin(stream));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_LEN)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(served),
         _ = ending.changed() => None,
