@@ -62,6 +62,12 @@ impl ShardError {
 
     pub(crate) fn from_status(disk: DiskId, status: &Status) -> Self {
         let kind = match status.code() {
+            // What was made up on this side, for want of an answer, has a source, and says nothing of the disk: a connection
+            // that is told to be calm looks like a disk that is full.
+            code if std::error::Error::source(status).is_some() => match code {
+                Code::Unavailable => ShardErrorKind::Unavailable,
+                _ => ShardErrorKind::Unknown,
+            },
             // Another node is at that address: as good as nobody.
             Code::FailedPrecondition if cairn_rpc::status::is_misdirected(status) => {
                 ShardErrorKind::Unavailable
@@ -71,14 +77,15 @@ impl ShardError {
             Code::ResourceExhausted => ShardErrorKind::Full,
             Code::FailedPrecondition => ShardErrorKind::Stale,
             Code::Unavailable => ShardErrorKind::Unavailable,
-            Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => {
-                ShardErrorKind::Malformed
-            }
+            // A blob's shard is written once: whoever writes another one in its place is wrong, and the disk is well.
+            Code::InvalidArgument
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::AlreadyExists => ShardErrorKind::Malformed,
             Code::Ok
             | Code::Cancelled
             | Code::Unknown
             | Code::DeadlineExceeded
-            | Code::AlreadyExists
             | Code::PermissionDenied
             | Code::Aborted
             | Code::Internal
@@ -94,6 +101,8 @@ impl ShardError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -104,5 +113,20 @@ mod tests {
         assert_eq!(kind(&stale), ShardErrorKind::Stale);
         let elsewhere = cairn_rpc::status::misdirected(stale);
         assert_eq!(kind(&elsewhere), ShardErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn only_what_the_disk_itself_says_is_taken_for_its_state() {
+        let kind = |status: &Status| ShardError::from_status(DiskId::new(1), status).kind;
+        let broken = || Arc::new(std::io::Error::other("too much of it"));
+        let mut calmed = Status::resource_exhausted("h2 protocol error: enhance your calm");
+        assert_eq!(kind(&calmed), ShardErrorKind::Full);
+        calmed.set_source(broken());
+        assert_eq!(kind(&calmed), ShardErrorKind::Unknown);
+        let mut gone = Status::unavailable("gone");
+        gone.set_source(broken());
+        assert_eq!(kind(&gone), ShardErrorKind::Unavailable);
+        let twice = Status::already_exists("another content");
+        assert_eq!(kind(&twice), ShardErrorKind::Malformed);
     }
 }
