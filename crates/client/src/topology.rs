@@ -14,7 +14,7 @@ use cairn_types::namespace::{RootQuery, RootView};
 use crate::meta::{MetaClient, QueryError};
 
 /// How often the root group is asked whether the topology changed.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_secs(2);
 
 /// A topology with tables for looking things up. It does not change.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl TopologyCache {
     /// Keeps it up to date from now on.
     pub fn watch(&self, tasks: &Tasks) {
         let cache = self.clone();
-        tasks.spawn("watch topology", async move {
+        tasks.spawn_essential("watch topology", async move {
             loop {
                 tokio::time::sleep(POLL).await;
                 // The old one stays in use: what it misses is found when somebody needs it.

@@ -15,6 +15,9 @@ use crate::planning::{PlanningError, disks_of, ensure_pool, extend_pool};
 /// How often the topology is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// The same, once there is nothing left to plan.
+const INTERVAL_PLANNED: Duration = Duration::from_secs(2);
+
 /// Rounds without another disk, before a profile is chosen by their number: storage nodes that are started together are to
 /// be counted together.
 const SETTLED_ROUNDS: u32 = 4;
@@ -36,6 +39,14 @@ pub struct Planner {
     pub profile: Option<Profile>,
 }
 
+/// How a round found the plan.
+enum Standing {
+    /// There is, or may be, more to do.
+    Planning,
+    /// All that is there has its place.
+    Planned,
+}
+
 /// What a round has seen, to tell whether the next one sees the same.
 #[derive(Default)]
 struct Memory {
@@ -51,9 +62,16 @@ impl Planner {
     pub async fn run(self) {
         let mut memory = Memory::default();
         loop {
+            let mut pause = INTERVAL;
             if (self.is_responsible)(GroupId::ROOT) {
                 match self.round(&mut memory).await {
-                    Ok(()) => memory.failed_rounds = 0,
+                    Ok(standing) => {
+                        memory.failed_rounds = 0;
+                        pause = match standing {
+                            Standing::Planning => INTERVAL,
+                            Standing::Planned => INTERVAL_PLANNED,
+                        };
+                    }
                     Err(error) => {
                         if memory.failed_rounds.is_multiple_of(TELL_AGAIN) {
                             let reason = &error as &dyn std::error::Error;
@@ -65,11 +83,11 @@ impl Planner {
             } else {
                 memory = Memory::default();
             }
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
-    async fn round(&self, memory: &mut Memory) -> Result<(), PlanningError> {
+    async fn round(&self, memory: &mut Memory) -> Result<Standing, PlanningError> {
         let layout = self.topology.refresh().await?;
         let present = self.present(&layout);
         memory.see(&present);
@@ -77,7 +95,7 @@ impl Planner {
         let pool = layout.pool(layout.topology().write_pool);
         let wanted = match (self.profile, pool) {
             (Some(profile), _) => profile,
-            (None, _) if !is_settled => return Ok(()),
+            (None, _) if !is_settled => return Ok(Standing::Planning),
             // Wider when the cluster has grown, and never narrower: nodes that are away come back.
             (None, pool) => {
                 let fitting = fitting_profile(&layout, &present);
@@ -92,7 +110,7 @@ impl Planner {
         }
         let pool = ensure_pool(&self.meta, &self.topology, wanted, &present).await?;
         tracing::info!(profile = %wanted, pool = pool.get(), disks = present.len(), "objects have a place");
-        Ok(())
+        Ok(Standing::Planning)
     }
 
     /// Sees to it that the pool that is written to uses all disks.
@@ -101,11 +119,14 @@ impl Planner {
         layout: &Layout,
         present: &[DiskId],
         memory: &mut Memory,
-    ) -> Result<(), PlanningError> {
+    ) -> Result<Standing, PlanningError> {
         let pool = layout.topology().write_pool;
         let is_settled = memory.same_rounds >= SETTLED_ROUNDS;
-        if !is_settled || memory.complete == Some(pool) || covers(layout, pool, present) {
-            return Ok(());
+        if !is_settled {
+            return Ok(Standing::Planning);
+        }
+        if memory.complete == Some(pool) || covers(layout, pool, present) {
+            return Ok(Standing::Planned);
         }
         if !extend_pool(&self.meta, layout, pool, present).await? {
             tracing::info!(
@@ -113,7 +134,7 @@ impl Planner {
             );
             memory.complete = Some(pool);
         }
-        Ok(())
+        Ok(Standing::Planning)
     }
 
     /// The disks that are not known to be away.
