@@ -14,7 +14,7 @@ use cairn_types::namespace::root::BucketEntry;
 
 use crate::abandoned::{self, Queue};
 use crate::budget::{Budget, StripeBudget};
-use crate::get::Latency;
+use crate::get::{Hedges, Latency};
 use crate::put::quorum::Patience;
 
 /// What can be set. `Default` is what a cluster runs with.
@@ -99,14 +99,16 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     /// For stripes that are read from clients or disks.
     pub(crate) budget: StripeBudget,
-    /// For parity, and for what is on its way to disks. Taken for stripes that are full, and given back at the pace of disks
-    /// whatever else is waited for: so what is taken of the other budget for those stripes comes back as well.
+    /// For parity, for what is on its way to disks, and for what comes from disks to be decoded. Taken for stripes that are
+    /// full, or for reads that need more than they have; given back at the pace of disks whatever else is waited for: so what is
+    /// taken of the other budget for those comes back as well.
     pub(crate) transit: Budget,
     /// Held while a fallback group is made, so that many who need one make one.
     pub(crate) making_fallback: tokio::sync::Mutex<()>,
     pub(crate) meta: MetaClient,
     pub(crate) abandoned: Queue,
     pub(crate) latency: Latency,
+    pub(crate) hedges: Hedges,
     pub(crate) config: Config,
     pub(crate) counts: Counts,
 }
@@ -115,6 +117,7 @@ pub(crate) struct Shared {
 pub(crate) struct Counts {
     pub(crate) degraded_reads: Counter,
     pub(crate) hedged_reads: Counter,
+    pub(crate) withheld_hedges: Counter,
     pub(crate) left_out_shards: Counter,
 }
 
@@ -133,6 +136,7 @@ impl Engine {
         let counts = Counts {
             degraded_reads: metrics.counter("cairn_engine_degraded_reads_total", &[]),
             hedged_reads: metrics.counter("cairn_engine_hedged_reads_total", &[]),
+            withheld_hedges: metrics.counter("cairn_engine_withheld_hedges_total", &[]),
             left_out_shards: metrics.counter("cairn_engine_left_out_shards_total", &[]),
         };
         Self {
@@ -150,6 +154,7 @@ impl Engine {
                 meta,
                 abandoned,
                 latency: Latency::new(config.hedge_after),
+                hedges: Hedges::new(),
                 config,
                 counts,
             }),

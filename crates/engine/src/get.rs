@@ -1,5 +1,6 @@
 //! Reading: a version's bytes, a bounded window ahead of whoever takes them.
 
+mod hedges;
 mod latency;
 mod pin;
 mod plan;
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::budget::Held;
 use crate::engine::{Engine, Shared};
 use crate::error::ReadError;
+pub(crate) use hedges::Hedges;
 pub(crate) use latency::Latency;
 use pin::Pin;
 use plan::{Job, Plan, StripeJob};

@@ -4,6 +4,13 @@
 //! stripe is *degraded*: the same frames (those that any wanted byte is in, the `hull`) of other cells are asked for, until
 //! k cells are here or on their way that are not late. Whatever is complete first wins: all wanted frames themselves, or any
 //! k cells' frames, of which the missing ones are decoded.
+//!
+//! Others are asked instead of a late cell (a hedge) only where it is paid for (`Hedges`), or goes from disks that are known
+//! to be slow to disks that are not.
+//!
+//! Whoever reads has memory for the wanted frames. What the other cells need on top is taken of the memory for what is on its
+//! way to and from disks: it comes back at their pace, and who has some of it waits for no more. So a degraded read may wait
+//! for others, but none for ever; a hedge does not wait.
 
 use std::time::Duration;
 
@@ -17,7 +24,9 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
+use super::PATIENCE_WITHIN;
 use super::plan::StripeJob;
+use crate::budget::{Busy, Held};
 use crate::engine::Shared;
 use crate::error::ReadError;
 
@@ -57,6 +66,18 @@ struct Answer {
     result: Result<Bytes, ShardError>,
 }
 
+/// Memory for more than the wanted frames.
+enum Extra<'a> {
+    None,
+    Waits(BoxFuture<'a, Result<Held, Busy>>),
+    Here { _held: Held },
+}
+
+enum Event {
+    Answer(Answer),
+    Memory(Result<Held, Busy>),
+}
+
 struct Reader<'a> {
     engine: &'a Shared,
     job: &'a StripeJob,
@@ -66,8 +87,12 @@ struct Reader<'a> {
     /// By shard.
     cells: Vec<Cell>,
     asks: FuturesUnordered<BoxFuture<'a, Answer>>,
+    extra: Extra<'a>,
     is_degraded: bool,
+    /// Whether it was told of which disks cells were late, since others were last asked instead.
+    is_late_told: bool,
     last_error: Option<ShardError>,
+    last_busy: Option<Busy>,
 }
 
 /// Reads the wanted bytes of a stripe, one piece for each of the job's slices, all checked against their hashes.
@@ -82,15 +107,12 @@ pub(super) async fn read(engine: &Shared, job: &StripeJob) -> Result<Vec<Bytes>,
         if reader.is_decodable() {
             return reader.decode().await;
         }
-        if reader.asks.is_empty() {
-            return Err(ReadError::Stripe {
-                blob: job.place.blob,
-                stripe: job.stripe,
-                source: reader.last_error,
-            });
+        if reader.asks.is_empty() && !matches!(reader.extra, Extra::Waits(_)) {
+            return Err(reader.failure());
         }
-        match tokio::time::timeout(patience, reader.asks.next()).await {
-            Ok(Some(answer)) => reader.take_in(answer),
+        match tokio::time::timeout(patience, reader.next()).await {
+            Ok(Some(Event::Answer(answer))) => reader.take_in(answer),
+            Ok(Some(Event::Memory(memory))) => reader.take_memory(memory),
             Ok(None) => {}
             Err(_) => {
                 reader.hedge();
@@ -120,40 +142,110 @@ impl<'a> Reader<'a> {
             direct: vec![Direct::default(); width],
             cells: vec![Cell::NotAsked; width],
             asks: FuturesUnordered::new(),
+            extra: Extra::None,
             is_degraded: false,
+            is_late_told: false,
             last_error: None,
+            last_busy: None,
         }
     }
 
-    /// Asks for the frames that are wanted; not where the disk is known not to answer.
+    /// What happens next. Cancel safe.
+    async fn next(&mut self) -> Option<Event> {
+        let Extra::Waits(waiting) = &mut self.extra else {
+            return self.asks.next().await.map(Event::Answer);
+        };
+        tokio::select! {
+            biased;
+            Some(answer) = self.asks.next() => Some(Event::Answer(answer)),
+            memory = waiting => Some(Event::Memory(memory)),
+        }
+    }
+
+    /// Why it cannot go on.
+    fn failure(self) -> ReadError {
+        match self.last_busy {
+            Some(busy) => busy.into(),
+            None => ReadError::Stripe {
+                blob: self.job.place.blob,
+                stripe: self.job.stripe,
+                source: self.last_error,
+            },
+        }
+    }
+
+    /// Asks for the frames that are wanted; not where the disk is known not to answer, if enough others are better.
     fn ask_wanted(&mut self) {
+        let readable = (0..self.cells.len()).filter(|shard| self.is_readable(*shard));
+        let has_others = readable.count() >= self.job.place.geometry.profile().k();
         for slice in &self.job.slices {
             let shard = usize::from(slice.cell);
-            if self.is_readable(shard) {
+            if self.is_readable(shard) || !has_others {
+                self.engine.hedges.earn();
                 self.ask(shard, frames_of(slice));
             } else {
                 self.is_degraded = true;
             }
         }
-        self.ask_others(false);
+        self.ask_others();
     }
 
-    /// What is asked for and not here is late: ask others.
+    /// What is asked for and not here is late: ask others, if that is paid for and there is memory.
     fn hedge(&mut self) {
-        self.is_degraded = true;
-        let cells = self.cells.iter_mut().zip(&self.direct);
-        for ((cell, direct), disk) in cells.zip(&self.job.place.disks) {
-            let is_waited_for = match cell {
-                Cell::Asked { is_late } => !*is_late,
-                Cell::NotAsked => direct.is_asked && direct.bytes.is_none(),
-                Cell::Here(_) | Cell::Failed => false,
-            };
-            if is_waited_for {
-                self.engine.shards.report_read(*disk, true);
-                *cell = Cell::Asked { is_late: true };
-            }
+        let late: Vec<usize> = (0..self.cells.len())
+            .filter(|shard| self.is_waited_for(*shard))
+            .collect();
+        if late.is_empty() {
+            return;
         }
-        self.ask_others(true);
+        let is_known = !late.iter().any(|shard| self.is_readable(*shard));
+        let is_first = !std::mem::replace(&mut self.is_late_told, true);
+        if is_first {
+            self.tell_late(&late);
+        }
+        let here = |cell: &&Cell| matches!(cell, Cell::Here(_));
+        let here = self.cells.iter().filter(here).count();
+        let others = self.others(here, &late);
+        if others.is_empty() {
+            return;
+        }
+        let had_memory = matches!(self.extra, Extra::Here { .. });
+        if !self.has_memory() {
+            return;
+        }
+        let is_free = is_known && others.iter().all(|shard| self.is_readable(*shard));
+        if !is_free && !self.engine.hedges.pay(others.len()) {
+            if is_first {
+                self.engine.counts.withheld_hedges.inc();
+            }
+            if !had_memory {
+                self.extra = Extra::None;
+            }
+            return;
+        }
+        self.is_degraded = true;
+        self.is_late_told = false;
+        for shard in late {
+            self.set(shard, Cell::Asked { is_late: true });
+        }
+        for shard in others {
+            self.engine.counts.hedged_reads.inc();
+            self.ask(shard, self.hull);
+        }
+    }
+
+    fn is_waited_for(&self, shard: usize) -> bool {
+        match (self.cells.get(shard), self.direct.get(shard)) {
+            (Some(Cell::Asked { is_late }), _) => !*is_late,
+            (Some(Cell::NotAsked), Some(direct)) => direct.is_asked && direct.bytes.is_none(),
+            (Some(_) | None, _) => false,
+        }
+    }
+
+    fn tell_late(&self, late: &[usize]) {
+        for disk in late.iter().filter_map(|at| self.job.place.disks.get(*at)) {
+            self.engine.shards.report_read(*disk, true);
+        }
     }
 
     fn take_in(&mut self, answer: Answer) {
@@ -183,27 +275,81 @@ impl<'a> Reader<'a> {
                 self.set(shard, Cell::Failed);
             }
         }
-        self.ask_others(false);
+        self.ask_others();
     }
 
-    /// When degraded: asks for the hull of as many more cells as are missing to k, those first that probably answer.
-    fn ask_others(&mut self, is_hedge: bool) {
+    fn take_memory(&mut self, memory: Result<Held, Busy>) {
+        match memory {
+            Ok(held) => {
+                self.extra = Extra::Here { _held: held };
+                self.ask_others();
+            }
+            Err(busy) => {
+                self.extra = Extra::None;
+                self.last_busy = Some(busy);
+            }
+        }
+    }
+
+    /// When degraded: asks for the hull of as many more cells as are missing to k, once there is memory for them.
+    fn ask_others(&mut self) {
         if !self.is_degraded {
             return;
         }
         let counts = |cell: &&Cell| matches!(cell, Cell::Here(_) | Cell::Asked { is_late: false });
         let on_the_way = self.cells.iter().filter(counts).count();
-        let k = self.job.place.geometry.profile().k();
-        let mut others: Vec<usize> = (0..self.cells.len())
-            .filter(|shard| self.cells.get(*shard) == Some(&Cell::NotAsked))
-            .collect();
-        others.sort_by_key(|shard| !self.is_readable(*shard));
-        for shard in others.into_iter().take(k.saturating_sub(on_the_way)) {
-            if is_hedge {
-                self.engine.counts.hedged_reads.inc();
-            }
+        let others = self.others(on_the_way, &[]);
+        if others.is_empty() {
+            return;
+        }
+        if !self.has_memory() {
+            self.await_memory();
+            return;
+        }
+        for shard in others {
+            self.engine.hedges.earn();
             self.ask(shard, self.hull);
         }
+    }
+
+    /// Whom to ask when only `on_the_way` cells are to be counted on: those first that probably answer.
+    fn others(&self, on_the_way: usize, but_not: &[usize]) -> Vec<usize> {
+        let mut others: Vec<usize> = (0..self.cells.len())
+            .filter(|shard| self.cells.get(*shard) == Some(&Cell::NotAsked))
+            .filter(|shard| !but_not.contains(shard))
+            .collect();
+        others.sort_by_key(|shard| !self.is_readable(*shard));
+        let k = self.job.place.geometry.profile().k();
+        others.truncate(k.saturating_sub(on_the_way));
+        others
+    }
+
+    /// Whether there is memory for the hull of all cells, now.
+    fn has_memory(&mut self) -> bool {
+        if matches!(self.extra, Extra::None)
+            && let Some(held) = self.engine.transit.try_take(self.extra_len())
+        {
+            self.extra = Extra::Here { _held: held };
+        }
+        matches!(self.extra, Extra::Here { .. })
+    }
+
+    fn await_memory(&mut self) {
+        if matches!(self.extra, Extra::None) {
+            let len = self.extra_len();
+            let taking = self.engine.transit.take(len, PATIENCE_WITHIN);
+            self.extra = Extra::Waits(Box::pin(taking));
+        }
+    }
+
+    /// Bytes of the hull of all cells, without what is wanted anyway. Nothing more is held while it is decoded: of k cells the
+    /// others are made, and a cell that must be copied for it goes as its copy comes.
+    fn extra_len(&self) -> usize {
+        let cell_len = self.job.place.geometry.cell_len(self.job.stripe);
+        let hull_len = frames_len(cell_len, self.hull).unwrap_or(0);
+        let slices = self.job.slices.iter();
+        let wanted = slices.filter(|slice| frames_of(slice) == self.hull).count();
+        hull_len * self.cells.len().saturating_sub(wanted)
     }
 
     fn ask(&mut self, shard: usize, frames: Frames) {
@@ -293,7 +439,12 @@ impl<'a> Reader<'a> {
             let cell = cells.get(usize::from(slice.cell))?.as_ref()?;
             let before = usize::try_from(slice.first_frame - self.hull.first).ok()? * FRAME_LEN;
             let start = before + slice.skip;
-            Some(cell.slice(start..start + slice.take))
+            let wanted = start..start + slice.take;
+            if slice.frame_count == self.hull.count {
+                return Some(cell.slice(wanted));
+            }
+            // Copied: a slice would hold the whole hull, for which there is memory only here.
+            cell.get(wanted).map(Bytes::copy_from_slice)
         });
         pieces
             .collect::<Option<_>>()

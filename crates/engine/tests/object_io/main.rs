@@ -10,5 +10,7 @@ mod cluster;
 mod copies;
 mod disks;
 mod gets;
+mod memory;
 mod metadata;
 mod puts;
+mod versions;
