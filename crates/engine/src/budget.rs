@@ -1,11 +1,15 @@
 //! The bytes of bodies that may be in memory at once.
 
+mod reads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_runtime::metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use reads::{Got, ReadBudget};
 
 /// What is counted in: a semaphore has 2³² places at most for one taker.
 const UNIT: usize = 1024;
@@ -32,6 +36,8 @@ pub struct Busy {
 #[derive(Debug)]
 pub struct Held {
     permit: OwnedSemaphorePermit,
+    /// Of a cap that this counts for as well.
+    cap: Option<OwnedSemaphorePermit>,
     used: Gauge,
 }
 
@@ -73,10 +79,28 @@ impl Budget {
         permit.ok().map(|permit| self.held(permit))
     }
 
+    /// As `try_take`, of one half: when the other half is left for others.
+    fn try_take_of_half(&self, bytes: usize) -> Option<Held> {
+        let units = bytes.div_ceil(UNIT);
+        let left = self.units.available_permits().checked_sub(units)?;
+        if left < self.total_units / 2 {
+            return None;
+        }
+        self.try_take(bytes)
+    }
+
+    /// A budget of a part of this one's size that nothing shows, to cap what some take of this one.
+    fn share(&self, part: u64, of: u64) -> Self {
+        let units = u64::try_from(self.total_units).unwrap_or(u64::MAX);
+        let unit = u64::try_from(UNIT).expect("it is small");
+        Self::new(units / of * part * unit, Gauge::default())
+    }
+
     fn held(&self, permit: OwnedSemaphorePermit) -> Held {
         self.used.inc_by(units_to_bytes(permit.num_permits()));
         Held {
             permit,
+            cap: None,
             used: self.used.clone(),
         }
     }
@@ -91,11 +115,27 @@ impl Held {
     /// Takes the part for `bytes` out of this; all of it when there is less.
     #[must_use]
     pub fn split(&mut self, bytes: usize) -> Self {
-        let units = bytes.div_ceil(UNIT).min(self.permit.num_permits());
+        let part = |permit: &mut OwnedSemaphorePermit| {
+            let units = bytes.div_ceil(UNIT).min(permit.num_permits());
+            permit.split(units).expect("no more than there is")
+        };
         Self {
-            permit: self.permit.split(units).expect("no more than there is"),
+            permit: part(&mut self.permit),
+            cap: self.cap.as_mut().map(part),
             used: self.used.clone(),
         }
+    }
+
+    /// Bytes it stands for.
+    pub fn len_bytes(&self) -> usize {
+        self.permit.num_permits() * UNIT
+    }
+
+    /// The same, which counts for a cap as long as it is held.
+    fn within(mut self, mut cap: Self) -> Self {
+        let all = cap.permit.num_permits();
+        self.cap = cap.permit.split(all);
+        self
     }
 }
 
@@ -119,6 +159,8 @@ impl Drop for Held {
 #[derive(Debug, Clone)]
 pub struct StripeBudget {
     common: Budget,
+    reads: ReadBudget,
+    copies: Budget,
     shares: Budget,
     share_of_repeated: Budget,
     share_len: usize,
@@ -140,21 +182,38 @@ pub enum Piece {
 const STRIPE_LEN_MAX: u64 = 8 * 1024 * 1024;
 
 impl StripeBudget {
-    /// A budget of `bytes`, shown in `used`. About a quarter of it is set aside.
+    /// A budget of `bytes`, shown in `used`. About a quarter of it is set aside, and some more for readers and copies.
     pub fn new(bytes: u64, used: Gauge) -> Self {
         let share = STRIPE_LEN_MAX.min(bytes / 2).max(1);
         let aside = (bytes / 4 / share).max(1) * share;
+        let (frames, copies) = (bytes / 8, bytes / 16);
+        let common = bytes.saturating_sub(aside + frames + copies);
+        let common = Budget::new(common, used.clone());
+        let frames = Budget::new(frames, used.clone());
         Self {
-            common: Budget::new(bytes - aside.min(bytes), used.clone()),
+            reads: ReadBudget::new(&common, frames),
+            common,
+            copies: Budget::new(copies, used.clone()),
             shares: Budget::new(aside, used.clone()),
             share_of_repeated: Budget::new(share, used),
             share_len: usize::try_from(share).expect("at most 8 MiB"),
         }
     }
 
-    /// What is not set aside: for reads, and for the first piece of a body.
+    /// What is not set aside: for the first piece of a body.
     pub fn common(&self) -> &Budget {
         &self.common
+    }
+
+    /// For what is read for clients.
+    pub fn reads(&self) -> &ReadBudget {
+        &self.reads
+    }
+
+    /// For what copies read. Taken before the memory for what they write, and never while that is held: so whoever holds some
+    /// of this may wait for that, and not the other way round.
+    pub fn copies(&self) -> &Budget {
+        &self.copies
     }
 
     /// Takes the next piece of a stripe, out of `share` where the stripe has one. Waits for `patience` at most. `is_repeated`:

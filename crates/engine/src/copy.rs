@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_client::Indexed;
@@ -46,6 +47,10 @@ impl Source for CopySource {
     type Error = ReadError;
 
     const IS_PROMPT: bool = true;
+
+    async fn prepare(&mut self, patience: Duration) -> Result<(), ReadError> {
+        self.download.prepare(patience).await
+    }
 
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         self.download.next().await

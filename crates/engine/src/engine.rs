@@ -28,7 +28,7 @@ pub struct Config {
     pub budget_patience: Duration,
     /// When a shard is left out of a write.
     pub patience: Patience,
-    /// Bytes that a read asks for ahead of what was taken.
+    /// Bytes that a read asks for ahead of what was taken, while there is plenty of memory.
     pub read_ahead_bytes: usize,
     /// A cell is asked for elsewhere when it is later than the 95th percentile of recent ones, within these bounds.
     pub hedge_after: (Duration, Duration),

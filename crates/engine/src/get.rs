@@ -12,17 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cairn_erasure::FRAME_LEN;
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::ObjectVersion;
 use tokio::sync::oneshot;
 
-use crate::budget::Held;
+use crate::budget::{Got, Held};
 use crate::engine::{Engine, Shared};
 use crate::error::ReadError;
 pub(crate) use hedges::Hedges;
 pub(crate) use latency::Latency;
 use pin::Pin;
-use plan::{Job, Plan, StripeJob};
+use plan::{Cut, Job, Plan, StripeJob};
 
 /// How long a read that has begun waits for memory: its client has the head of the answer already.
 const PATIENCE_WITHIN: Duration = Duration::from_mins(1);
@@ -35,6 +36,10 @@ pub struct Download {
     /// What was asked for and not taken, in order.
     asked: VecDeque<Asked>,
     asked_bytes: usize,
+    /// Whether there was only memory for a frame the last time.
+    is_crowded: bool,
+    /// What a copy has for what it reads at a time.
+    of_copy: Option<Held>,
     /// Of the stripe that was taken last.
     ready: VecDeque<Bytes>,
     len: u64,
@@ -49,8 +54,8 @@ pub struct Download {
 enum Use {
     /// A client, who takes them at its own pace: they are read ahead, out of the budget.
     Client,
-    /// A write, which took from the budget before it asks: one stripe at a time, and none before it is asked for, so that
-    /// the two halves of copies never wait for each other's memory.
+    /// A write of the same bytes: nothing is read before it is asked for, and no more at a time than `prepare` took memory
+    /// for.
     Copy,
 }
 
@@ -59,7 +64,6 @@ enum Asked {
     Stripe {
         answer: oneshot::Receiver<Result<Vec<Bytes>, ReadError>>,
         len: usize,
-        waits_for_memory: bool,
     },
 }
 
@@ -67,7 +71,8 @@ impl Engine {
     /// Begins to read bytes `range` of a version, whose record is whole (not a head). When this returns, the first of them
     /// are here: what fails at once fails here and not within the body.
     ///
-    /// Memory: `read_ahead_bytes` out of the budget, when there is so much, and at least one stripe.
+    /// Memory: `read_ahead_bytes` and a stripe out of the budget while there is plenty; when it is short a cell, or a frame. It
+    /// comes back as the bytes given are dropped, so whoever passes them on sees to it that this is not put off for ever.
     ///
     /// # Errors
     /// `Superseded`: the version was replaced before the read began; look it up again. Once begun, an overwrite does not cut
@@ -79,15 +84,16 @@ impl Engine {
         range: Range<u64>,
     ) -> Result<Download, ReadError> {
         let mut download = self.download(bucket, version, range, Use::Client).await?;
+        download.ask_front().await?;
         download.ask_ahead();
         if !download.plan.is_over() {
-            download.pin = Some(Pin::after_a_while(&download.shared, &download.plan));
+            download.pin();
         }
         download.await_front().await?;
         Ok(download)
     }
 
-    /// As `get`, for a write of the same bytes: they are read as the write asks for them.
+    /// As `get`, for a write of the same bytes: they are read as the write asks for them, in the memory that `prepare` takes.
     pub(crate) async fn get_for_copy(
         &self,
         bucket: &Arc<BucketEntry>,
@@ -96,7 +102,7 @@ impl Engine {
     ) -> Result<Download, ReadError> {
         let mut download = self.download(bucket, version, range, Use::Copy).await?;
         if !download.plan.is_over() {
-            download.pin = Some(Pin::after_a_while(&download.shared, &download.plan));
+            download.pin();
         }
         Ok(download)
     }
@@ -115,6 +121,8 @@ impl Engine {
             use_of,
             asked: VecDeque::new(),
             asked_bytes: 0,
+            is_crowded: false,
+            of_copy: None,
             ready: VecDeque::new(),
             len: range.end - range.start,
             has_begun: false,
@@ -143,6 +151,7 @@ impl Download {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some(bytes));
             }
+            self.ask_front().await?;
             self.ask_ahead();
             if self.asked.is_empty() {
                 // All is here: nothing can be cut short any more.
@@ -177,46 +186,106 @@ impl Download {
         Ok(())
     }
 
-    /// Asks for stripes until the window is full. Only the first one waits for memory, and while it does nothing is taken for
-    /// those behind it: what they held would be missing for it.
-    fn ask_ahead(&mut self) {
-        let window = match self.use_of {
-            Use::Client => self.shared.config.read_ahead_bytes,
-            Use::Copy => 0,
+    /// For a copy: takes memory for what `next` reads. To be called before memory for the write is taken: then `next` waits for
+    /// none while that is held.
+    ///
+    /// # Errors
+    /// When nothing was given back in time.
+    pub(crate) async fn prepare(&mut self, patience: Duration) -> Result<(), ReadError> {
+        if !self.asked.is_empty() || !self.ready.is_empty() {
+            return Ok(());
+        }
+        // The next copy's turn, where there are many.
+        self.of_copy = None;
+        let at_least = |len: usize| len.max(FRAME_LEN);
+        let copies = self.shared.budget.copies();
+        self.of_copy = copies.try_take(at_least(self.len_of(Cut::Stripe)));
+        if self.of_copy.is_none() {
+            let bytes = at_least(self.len_of(Cut::Cell));
+            self.of_copy = Some(copies.take(bytes, patience).await?);
+        }
+        Ok(())
+    }
+
+    /// Asks for what comes next, if nothing is asked for. Waits for memory: a whole stripe's where there is plenty, else a
+    /// cell's or a frame's. Cancel safe.
+    async fn ask_front(&mut self) -> Result<(), ReadError> {
+        if !self.asked.is_empty() {
+            return Ok(());
+        }
+        let (cut, held) = match (self.plan.peek(Cut::Stripe), self.use_of) {
+            (None, _) => return Ok(()),
+            (Some(Job::Here(_)), _) => (Cut::Stripe, None),
+            (Some(Job::Stripe(_)), Use::Copy) => (self.cut_of_copy(), None),
+            (Some(Job::Stripe(stripe)), Use::Client) => {
+                let taken = self.take_for_front(stripe.len()).await;
+                self.has_failed = taken.is_err();
+                let (cut, held) = taken?;
+                (cut, Some(held))
+            }
         };
-        while self.asked.is_empty() || (self.asked_bytes < window && !self.waits_for_memory()) {
-            let Some(job) = self.plan.peek() else { return };
-            let memory = match (&job, self.use_of) {
-                (Job::Here(_), _) | (_, Use::Copy) => Memory::Free,
-                (Job::Stripe(stripe), Use::Client) => {
-                    match self.shared.budget.common().try_take(stripe.len()) {
-                        Some(held) => Memory::Held(held),
-                        None if self.asked.is_empty() => Memory::Wait(self.patience()),
-                        None => return,
+        if let Some(job) = self.plan.peek(cut) {
+            self.ask(job, held);
+        }
+        Ok(())
+    }
+
+    async fn take_for_front(&mut self, stripe_len: usize) -> Result<(Cut, Held), ReadError> {
+        if let Some(held) = self.shared.budget.reads().try_take(stripe_len) {
+            self.is_crowded = false;
+            return Ok((Cut::Stripe, held));
+        }
+        // It may wait for long.
+        self.pin();
+        let lens = (self.len_of(Cut::Cell), self.len_of(Cut::Frame));
+        let reads = self.shared.budget.reads();
+        let taking = reads.take(lens, self.patience(), self.is_crowded);
+        let (held, got) = taking.await?;
+        self.is_crowded = got == Got::Frame;
+        let cut = match got {
+            Got::Cell => Cut::Cell,
+            Got::Frame => Cut::Frame,
+        };
+        Ok((cut, held))
+    }
+
+    /// As much as a copy has memory for.
+    fn cut_of_copy(&self) -> Cut {
+        let has = self.of_copy.as_ref().map_or(0, Held::len_bytes);
+        let cuts = [Cut::Stripe, Cut::Cell];
+        let mut fitting = cuts.into_iter().filter(|cut| self.len_of(*cut) <= has);
+        fitting.next().unwrap_or(Cut::Frame)
+    }
+
+    /// Asks for stripes until the window is full, as long as there is plenty of memory.
+    fn ask_ahead(&mut self) {
+        if self.use_of == Use::Copy {
+            return;
+        }
+        while self.asked_bytes < self.shared.config.read_ahead_bytes {
+            let held = match self.plan.peek(Cut::Stripe) {
+                None => return,
+                Some(Job::Here(_)) => None,
+                Some(Job::Stripe(stripe)) => {
+                    let held = self.shared.budget.reads().try_take(stripe.len());
+                    if held.is_none() {
+                        return;
                     }
+                    held
                 }
             };
-            self.plan.advance();
-            self.has_begun = true;
-            let asked = match job {
-                Job::Here(bytes) => Asked::Here(bytes),
-                Job::Stripe(stripe) => self.ask(stripe, memory),
-            };
-            self.asked.push_back(asked);
+            if let Some(job) = self.plan.peek(Cut::Stripe) {
+                self.ask(job, held);
+            }
         }
     }
 
-    fn waits_for_memory(&self) -> bool {
-        let front = self.asked.front();
-        front.is_some_and(|front| {
-            matches!(
-                front,
-                Asked::Stripe {
-                    waits_for_memory: true,
-                    ..
-                }
-            )
-        })
+    /// Bytes that are read of the next stripe at once; 0 when it is none.
+    fn len_of(&self, cut: Cut) -> usize {
+        match self.plan.peek(cut) {
+            Some(Job::Stripe(stripe)) => stripe.len(),
+            Some(Job::Here(_)) | None => 0,
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -227,26 +296,33 @@ impl Download {
         }
     }
 
-    /// Reads a stripe on a task of its own, which ends when nobody waits for it any more.
-    fn ask(&mut self, job: StripeJob, memory: Memory) -> Asked {
+    fn pin(&mut self) {
+        if self.pin.is_none() {
+            self.pin = Some(Pin::after_a_while(&self.shared, &self.plan));
+        }
+    }
+
+    /// Takes the next job. A stripe is read on a task of its own, which ends when nobody waits for it any more.
+    fn ask(&mut self, job: Job, held: Option<Held>) {
+        self.plan.advance(&job);
+        self.has_begun = true;
+        let stripe = match job {
+            Job::Here(bytes) => return self.asked.push_back(Asked::Here(bytes)),
+            Job::Stripe(stripe) => stripe,
+        };
         let (mut told, answer) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        let len = job.len();
-        let waits_for_memory = matches!(memory, Memory::Wait(_));
-        self.asked_bytes += len;
+        let len = stripe.len();
         self.shared.tasks.spawn("read stripe", async move {
             let answer = tokio::select! {
-                answer = read(&shared, job, memory) => answer,
+                answer = read(&shared, stripe, held) => answer,
                 () = told.closed() => return,
             };
             // Nobody waits: then the download was dropped.
             let _ = told.send(answer);
         });
-        Asked::Stripe {
-            answer,
-            len,
-            waits_for_memory,
-        }
+        self.asked_bytes += len;
+        self.asked.push_back(Asked::Stripe { answer, len });
     }
 }
 
@@ -258,21 +334,12 @@ impl std::fmt::Debug for Download {
     }
 }
 
-/// Where the memory for a stripe comes from.
-enum Memory {
-    /// Somebody else's account.
-    Free,
-    Held(Held),
-    Wait(Duration),
-}
-
 /// The wanted bytes of a stripe, in order, which give their memory back as they go.
-async fn read(shared: &Shared, job: StripeJob, memory: Memory) -> Result<Vec<Bytes>, ReadError> {
-    let held = match memory {
-        Memory::Free => None,
-        Memory::Held(held) => Some(held),
-        Memory::Wait(patience) => Some(shared.budget.common().take(job.len(), patience).await?),
-    };
+async fn read(
+    shared: &Shared,
+    job: StripeJob,
+    held: Option<Held>,
+) -> Result<Vec<Bytes>, ReadError> {
     let pieces = stripe::read(shared, &job).await?;
     let Some(mut held) = held else {
         return Ok(pieces);

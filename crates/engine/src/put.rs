@@ -145,6 +145,7 @@ async fn collect<S: Source>(
     len: usize,
     digest: &mut Digest,
 ) -> Result<Content, PutError<S::Error>> {
+    body.prepare(shared.config.budget_patience).await?;
     let held = shared
         .budget
         .common()

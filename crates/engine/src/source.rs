@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_types::checksum::ObjectChecksum;
@@ -25,6 +26,17 @@ pub trait Source: Send {
 
     /// Why there may be no more of it.
     type Error: Error + Send + Sync + 'static;
+
+    /// Takes the memory that the next bytes need where they come from, waiting for `patience` at most. It is called before memory
+    /// for the bytes themselves is taken, so that `next` waits for none while that is held. Most sources need none.
+    fn prepare(
+        &mut self,
+        patience: Duration,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        // No source waits that has nothing to take.
+        let _ = patience;
+        std::future::ready(Ok(()))
+    }
 
     /// The next bytes; `None` at the end, by which signature, length and checksum of the whole are verified.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Self::Error>> + Send;
@@ -68,6 +80,17 @@ impl<S: Source> Body<S> {
     /// Whether anything was given back to be taken once more.
     pub(crate) fn is_repeated(&self) -> bool {
         self.is_repeated
+    }
+
+    /// See `Source::prepare`. Nothing is done while there are bytes that were not taken.
+    pub(crate) async fn prepare(&mut self, patience: Duration) -> Result<(), PutError<S::Error>> {
+        if !self.chunk.is_empty() || !self.given_back.is_empty() {
+            return Ok(());
+        }
+        self.source
+            .prepare(patience)
+            .await
+            .map_err(PutError::Source)
     }
 
     /// Waits until there are bytes to take. Cancel safe if the source's `next` is.

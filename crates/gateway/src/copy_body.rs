@@ -1,5 +1,7 @@
 //! An object's bytes on their way into a copy, with a checksum of them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use cairn_engine::{CopySource, Declared, ReadError, Source};
 use cairn_runtime::CpuPool;
@@ -33,6 +35,10 @@ impl Source for CopyBody {
     type Error = ReadError;
 
     const IS_PROMPT: bool = true;
+
+    async fn prepare(&mut self, patience: Duration) -> Result<(), ReadError> {
+        self.source.prepare(patience).await
+    }
 
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         let bytes = self.source.next().await?;

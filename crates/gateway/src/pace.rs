@@ -151,7 +151,7 @@ mod tests {
     /// How a server fares that sends to such a client.
     async fn send_to(len: usize, interval: Duration) -> io::Result<()> {
         let (server, client) = duplex(1024);
-        let sending = async move { Paced::new(server).write_all(&[7; LEN]).await };
+        let sending = async move { Paced::new(server).write_all(&vec![7; LEN]).await };
         tokio::join!(sending, take(client, len, interval)).0
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use cairn_erasure::{CellSlice, Geometry, codec};
+use cairn_erasure::{CellSlice, FRAME_LEN, Geometry, codec};
 use cairn_types::id::{BlobId, DiskId, UploadId};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, Extent, ObjectVersion, PartSpan};
@@ -46,6 +46,17 @@ pub(super) struct StripeJob {
     pub(super) slices: Vec<CellSlice>,
 }
 
+/// How much of what comes next is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// All that is wanted of its stripe.
+    Stripe,
+    /// What is wanted of its cell.
+    Cell,
+    /// What is wanted of its frame.
+    Frame,
+}
+
 /// What is to be had next.
 #[derive(Debug, Clone)]
 pub(super) enum Job {
@@ -67,6 +78,12 @@ impl StripeJob {
     /// Bytes of the frames that are read for it.
     pub(super) fn len(&self) -> usize {
         self.slices.iter().map(|slice| slice.frames_len).sum()
+    }
+
+    /// Bytes that are wanted of them.
+    fn wanted_len(&self) -> u64 {
+        let wanted: usize = self.slices.iter().map(|slice| slice.take).sum();
+        u64::try_from(wanted).expect("at most a stripe")
     }
 }
 
@@ -107,11 +124,11 @@ impl Plan {
     }
 
     /// What comes next.
-    pub(super) fn peek(&self) -> Option<Job> {
+    pub(super) fn peek(&self, cut: Cut) -> Option<Job> {
         Some(match self.segments.get(self.at())? {
             Segment::Here(bytes) => Job::Here(bytes.clone()),
             Segment::Blob { place, range } => {
-                let (stripe, end) = self.stripe_at(place, range);
+                let (stripe, end) = self.next_run(place, range, cut);
                 let slices = place.geometry.slices(self.offset..end);
                 Job::Stripe(StripeJob {
                     place: Arc::clone(place),
@@ -122,11 +139,12 @@ impl Plan {
         })
     }
 
-    /// Goes on behind what `peek` gives.
-    pub(super) fn advance(&mut self) {
+    /// Goes on behind `job`, which `peek` gave.
+    pub(super) fn advance(&mut self, job: &Job) {
         let at = self.at();
-        if let Some(Segment::Blob { place, range }) = self.segments.get(at) {
-            let (_, end) = self.stripe_at(place, range);
+        if let (Some(Segment::Blob { range, .. }), Job::Stripe(job)) = (self.segments.get(at), job)
+        {
+            let end = self.offset + job.wanted_len();
             if end < range.end {
                 self.offset = end;
                 return;
@@ -150,12 +168,18 @@ impl Plan {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// The stripe at the current offset, and where what is wanted of it ends.
-    fn stripe_at(&self, place: &BlobPlace, range: &Range<u64>) -> (u32, u64) {
-        let first = place.geometry.slices(self.offset..range.end).next();
-        let stripe = first.map_or(0, |slice| slice.stripe);
-        let end = place.geometry.stripe_range(stripe).end;
-        (stripe, end.min(range.end))
+    /// The stripe at the current offset, and where what is read of it at once ends.
+    fn next_run(&self, place: &BlobPlace, range: &Range<u64>, cut: Cut) -> (u32, u64) {
+        let Some(first) = place.geometry.slices(self.offset..range.end).next() else {
+            return (0, range.end);
+        };
+        let behind = |len: usize| self.offset + u64::try_from(len).expect("at most a cell");
+        let end = match cut {
+            Cut::Stripe => place.geometry.stripe_range(first.stripe).end,
+            Cut::Cell => behind(first.take),
+            Cut::Frame => behind(first.take.min(FRAME_LEN - first.skip)),
+        };
+        (first.stripe, end.min(range.end))
     }
 }
 

@@ -215,6 +215,7 @@ async fn read<S: Source>(
     let mut share = Share::None;
     let mut at_once = if S::IS_PROMPT && !body.is_repeated() {
         let patience = patience(shared, body);
+        body.prepare(patience).await?;
         Some(shared.budget.common().take(cell_len * k, patience).await?)
     } else {
         None

@@ -463,7 +463,7 @@ async fn clients_that_send_slowly_hold_what_they_sent_and_nobody_up() {
         cell_len: 256 * 1024,
         ..Setup::default()
     };
-    setup.config.budget_bytes = 16 * 1024 * 1024;
+    setup.config.budget_bytes = 24 * 1024 * 1024;
     setup.config.budget_patience = Duration::from_secs(5);
     let cluster = Cluster::start(setup).await;
     let used = cluster.metrics.gauge("cairn_engine_budget_used_bytes", &[]);
