@@ -13,4 +13,3 @@ mod gets;
 mod memory;
 mod metadata;
 mod puts;
-mod versions;
