@@ -9,6 +9,7 @@ mod limits;
 mod member;
 mod object;
 mod request;
+mod slot;
 mod topology;
 mod upload;
 mod whole;
@@ -83,8 +84,8 @@ pub enum ApplyError {
 /// be remembered is refused. All or nothing: a refused command leaves no trace of what it was about to do. All effects,
 /// the state hash among them, are in `txn` when this returns; on an error nothing is.
 ///
-/// Cost: point reads, a few for most commands; a seek only where a command removes or completes uploads, and for about every
-/// eighth command to forget old requests. Deterministic, does not block but for the store.
+/// Cost: point reads, a few for most commands; a seek only where a command removes or completes uploads or removes the newest
+/// version of a key, and for about every eighth command to forget old requests. Deterministic, does not block but for the store.
 ///
 /// # Errors
 /// See [`ApplyError`]: each is fatal.
@@ -273,7 +274,12 @@ fn mutate_data<S: Store>(
             object,
             condition,
         } => object::put(change, *bucket, key, object, condition),
-        DataMutation::DeleteObjects { bucket, keys } => object::delete(change, *bucket, keys),
+        DataMutation::SetVersioning {
+            bucket,
+            epoch,
+            versioning,
+        } => bucket::set_versioning(change, *bucket, *epoch, *versioning),
+        DataMutation::DeleteObjects { bucket, targets } => object::delete(change, *bucket, targets),
         DataMutation::CreateUpload {
             bucket,
             key,

@@ -16,9 +16,9 @@
 //! | 04 | request expiry | remembered until u64, request u128 | – | the oldest come first |
 //! | 10 | buckets | bucket u64 | `BucketRow` | |
 //! | 11 | ranges | bucket u64, start text | `RangeRow` | counts and orders per range, so that a range can be split |
-//! | 12 | current | bucket u64, key text | `CurrentRow` | small rows, side by side: listings and conditions read these alone |
+//! | 12 | current | bucket u64, key text | `CurrentRow` | small rows, side by side: listings and conditions read these alone; none below a delete marker |
 //! | 13 | keys | bucket u64, key text | `KeyRow` | which version is the newest, which the null version |
-//! | 14 | versions | bucket u64, key text, ~order u64 | `VersionRow` | whole, inline bytes within |
+//! | 14 | versions | bucket u64, key text, ~order u64 | `VersionRow` | whole, inline bytes within; delete markers among them |
 //! | 15 | uploads | bucket u64, key text, upload u128 | `UploadRow` | found by what a client names, open or completed |
 //! | 16 | upload entries | bucket u64, key text, initiated u64, upload u128 | `UploadEntryRow` | open ones in S3's order of listing |
 //! | 17 | parts | bucket u64, key text, upload u128, number u16 | `PartRow` | an upload's parts are one range; completion leaves them |

@@ -7,6 +7,7 @@ mod listing;
 mod object;
 mod topology;
 mod upload;
+mod versions;
 
 use cairn_types::id::GroupId;
 use cairn_types::namespace::{
@@ -69,6 +70,7 @@ fn query_data<S: Store>(store: &S, query: &DataQuery) -> Result<DataView, Failur
             version,
         } => object::head(store, *bucket, key, *version),
         DataQuery::ListObjects(query) => listing::objects(store, query),
+        DataQuery::ListVersions(query) => versions::versions(store, query),
         DataQuery::Upload { upload } => upload::upload(store, upload),
         DataQuery::Parts {
             upload,
@@ -82,6 +84,7 @@ fn query_data<S: Store>(store: &S, query: &DataQuery) -> Result<DataView, Failur
             limit,
         } => upload::part_contents(store, upload, *from, *limit),
         DataQuery::Counters { bucket } => bucket::counters(store, *bucket),
+        DataQuery::Versioning { bucket } => bucket::versioning(store, *bucket),
         DataQuery::FreedBlobs { after, limit } => blobs::freed(store, after.as_ref(), *limit),
         DataQuery::UnheldBlobs { blobs } => blobs::unheld(store, blobs),
         DataQuery::Status => blobs::status(store),

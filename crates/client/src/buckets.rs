@@ -345,7 +345,7 @@ impl FromBucketLoss for MutateError {
 }
 
 /// The data groups that hold a bucket's keys, each once.
-fn groups(bucket: &BucketEntry) -> Vec<GroupId> {
+pub(crate) fn groups(bucket: &BucketEntry) -> Vec<GroupId> {
     let mut groups: Vec<_> = bucket.ranges.iter().map(|range| range.group).collect();
     groups.sort_unstable();
     groups.dedup();

@@ -11,6 +11,7 @@ pub mod peers;
 pub mod shards;
 pub mod topology;
 pub mod uploads;
+pub mod versions;
 
 pub use blobs::Blobs;
 pub use buckets::Buckets;

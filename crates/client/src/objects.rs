@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use cairn_types::id::{GroupId, VersionId};
+use cairn_types::id::GroupId;
 use cairn_types::name::ObjectKey;
-use cairn_types::namespace::data::{Committed, ListObjects, ListedObject, WriteCondition, extents};
+use cairn_types::namespace::data::{
+    Committed, DeleteTarget, Deleted, ListObjects, ListedObject, WriteCondition, extents,
+};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
 use cairn_types::object::{Content, NewObject, ObjectVersion};
+use cairn_types::version::NamedVersion;
 
 use crate::buckets::Buckets;
 use crate::meta::{Indexed, MutateError, QueryError};
@@ -72,15 +75,15 @@ impl Objects {
         self.buckets.with_current(bucket, commit).await
     }
 
-    /// The newest version of a key, or the one with this id, whole.
+    /// The newest version of a key, or the one of this name, whole.
     ///
     /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, `NoSuchBucket`, or no answer.
+    /// `NoSuchKey`, `NoSuchVersion`, `DeleteMarker`, `NoSuchBucket`, or no answer.
     pub async fn get(
         &self,
         bucket: &Arc<BucketEntry>,
         key: &ObjectKey,
-        version: Option<VersionId>,
+        version: Option<NamedVersion>,
     ) -> Result<Indexed<ObjectVersion>, QueryError> {
         let read = |bucket: Arc<BucketEntry>| async move {
             let query = DataQuery::Object {
@@ -101,7 +104,7 @@ impl Objects {
         &self,
         bucket: &Arc<BucketEntry>,
         key: &ObjectKey,
-        version: Option<VersionId>,
+        version: Option<NamedVersion>,
     ) -> Result<Indexed<ObjectVersion>, QueryError> {
         let read = |bucket: Arc<BucketEntry>| async move {
             let query = DataQuery::ObjectHead {
@@ -114,22 +117,23 @@ impl Objects {
         self.buckets.with_current(bucket, read).await
     }
 
-    /// Deletes 1 to 1,000 keys, each as if alone; for each whether it was there. The index is the last group's.
+    /// Deletes 1 to 1,000 keys and versions, each as if alone, and tells for each what became of it. The index is the last
+    /// group's.
     ///
     /// # Errors
     /// See `MutateError`. With keys in several groups, some may be deleted then: the error is `Unknown`.
     pub async fn delete(
         &self,
         bucket: &Arc<BucketEntry>,
-        keys: &[ObjectKey],
-    ) -> Result<Indexed<Vec<bool>>, MutateError> {
+        targets: &[DeleteTarget],
+    ) -> Result<Indexed<Vec<Deleted>>, MutateError> {
         let delete = |bucket: Arc<BucketEntry>| async move {
-            let mut found = vec![false; keys.len()];
+            let mut deleted = vec![Deleted::Missing; targets.len()];
             let mut index = 0;
-            let groups = by_group(&bucket, keys);
+            let groups = by_group(&bucket, targets);
             for (at, (group, places)) in groups.iter().enumerate() {
                 let answered = self
-                    .delete_in(*group, &bucket, keys, places, &mut found)
+                    .delete_in(*group, &bucket, targets, places, &mut deleted)
                     .await;
                 index = match answered {
                     Ok(index) => index,
@@ -138,7 +142,7 @@ impl Objects {
                 };
             }
             Ok(Indexed {
-                value: found,
+                value: deleted,
                 index,
             })
         };
@@ -193,22 +197,22 @@ impl Objects {
         &self,
         group: GroupId,
         bucket: &BucketEntry,
-        keys: &[ObjectKey],
+        targets: &[DeleteTarget],
         places: &[usize],
-        found: &mut [bool],
+        deleted: &mut [Deleted],
     ) -> Result<u64, MutateError> {
         let mutation = DataMutation::DeleteObjects {
             bucket: bucket.bucket,
-            keys: places
+            targets: places
                 .iter()
-                .filter_map(|place| keys.get(*place).cloned())
+                .filter_map(|place| targets.get(*place).cloned())
                 .collect(),
         };
         let reply = self.buckets.meta().change_data(group, mutation).await?;
         match reply.value {
             DataReply::Deleted(answers) if answers.len() == places.len() => {
                 for (place, answer) in places.iter().zip(answers) {
-                    if let Some(slot) = found.get_mut(*place) {
+                    if let Some(slot) = deleted.get_mut(*place) {
                         *slot = answer;
                     }
                 }
@@ -276,10 +280,10 @@ async fn object_view(
 }
 
 /// The places of the keys of each group, in the order of first appearance.
-fn by_group(bucket: &BucketEntry, keys: &[ObjectKey]) -> Vec<(GroupId, Vec<usize>)> {
+fn by_group(bucket: &BucketEntry, targets: &[DeleteTarget]) -> Vec<(GroupId, Vec<usize>)> {
     let mut groups: Vec<(GroupId, Vec<usize>)> = Vec::new();
-    for (place, key) in keys.iter().enumerate() {
-        let group = bucket.group_of(key.as_str());
+    for (place, target) in targets.iter().enumerate() {
+        let group = bucket.group_of(target.key.as_str());
         match groups.iter_mut().find(|(known, _)| *known == group) {
             Some((_, places)) => places.push(place),
             None => groups.push((group, vec![place])),
@@ -319,10 +323,11 @@ mod tests {
             epoch: Epoch::new(2),
             ranges: vec![range("", 3), range("m", 4)],
         };
-        let keys = ["z", "a", "m", "lz"].map(|key| ObjectKey::parse(key).unwrap());
+        let targets =
+            ["z", "a", "m", "lz"].map(|key| DeleteTarget::from(ObjectKey::parse(key).unwrap()));
 
         assert_eq!(
-            by_group(&bucket, &keys),
+            by_group(&bucket, &targets),
             [(GroupId::new(4), vec![0, 2]), (GroupId::new(3), vec![1, 3])]
         );
     }

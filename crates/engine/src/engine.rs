@@ -10,6 +10,7 @@ use cairn_runtime::metrics::Counter;
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks};
 use cairn_types::id::GroupId;
 use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::{DeleteTarget, Deleted};
 use cairn_types::namespace::root::BucketEntry;
 
 use crate::abandoned::{self, Queue};
@@ -32,7 +33,8 @@ pub struct Config {
     pub read_ahead_bytes: usize,
     /// A cell is asked for elsewhere when it is later than the 95th percentile of recent ones, within these bounds.
     pub hedge_after: (Duration, Duration),
-    /// A read that runs longer keeps its blobs from being given back.
+    /// A read that runs longer keeps its blobs from being given back. Where the nodes give removed data back sooner than in
+    /// three times this, it does so after a third of that.
     pub pin_after: Duration,
 }
 
@@ -181,16 +183,16 @@ impl Engine {
         &self.shared.cpu
     }
 
-    /// Deletes 1 to 1,000 keys, each as if alone; for each whether it was there. The bytes go later.
+    /// Deletes 1 to 1,000 keys and versions, each as if alone, and tells for each what became of it. The bytes go later.
     ///
     /// # Errors
     /// See `MutateError`.
     pub async fn delete(
         &self,
         bucket: &Arc<BucketEntry>,
-        keys: &[ObjectKey],
-    ) -> Result<Indexed<Vec<bool>>, MutateError> {
-        self.shared.objects.delete(bucket, keys).await
+        targets: &[DeleteTarget],
+    ) -> Result<Indexed<Vec<Deleted>>, MutateError> {
+        self.shared.objects.delete(bucket, targets).await
     }
 }
 

@@ -252,7 +252,8 @@ impl From<Refusal> for Fault {
             Refusal::NoSuchBucket => Code::NoSuchBucket,
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
-            Refusal::NoSuchKey => Code::NoSuchKey,
+            // To whoever names no version a key below a delete marker is not there.
+            Refusal::NoSuchKey | Refusal::DeleteMarker { .. } => Code::NoSuchKey,
             Refusal::NoSuchVersion => Code::NoSuchVersion,
             Refusal::PreconditionFailed => Code::PreconditionFailed,
             Refusal::NoSuchUpload => Code::NoSuchUpload,

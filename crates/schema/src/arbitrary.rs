@@ -22,8 +22,8 @@ pub use data::{
     data_mutation, data_query, data_reply, data_view, upload_info, upload_key, write_condition,
 };
 pub use object::{
-    checksum, checksum_spec, content, etag, extent, new_object, new_part, new_upload,
-    object_checksum, object_headers, object_version, version_id,
+    checksum, checksum_spec, content, etag, extent, named_version, new_object, new_part,
+    new_upload, object_checksum, object_headers, object_version, version_id, versioning,
 };
 pub use root::{bucket_entry, cluster_info, root_mutation, root_query, root_reply, root_view};
 
@@ -93,6 +93,13 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::BucketNotEmpty),
         Just(Refusal::NoSuchKey),
         Just(Refusal::NoSuchVersion),
+        (version_id(), any::<bool>(), timestamp()).prop_map(|(version, is_null, last_modified)| {
+            Refusal::DeleteMarker {
+                version,
+                is_null,
+                last_modified,
+            }
+        }),
         Just(Refusal::PreconditionFailed),
         Just(Refusal::NoSuchUpload),
         any::<u16>().prop_map(|number| Refusal::InvalidPart { number }),

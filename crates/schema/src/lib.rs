@@ -22,6 +22,7 @@ mod object;
 pub use command::{decode_command, encode_command};
 pub use field::DecodeError;
 pub use namespace::{bucket_state, bucket_state_message};
+pub use object::{versioning, versioning_number};
 
 /// The messages as generated from `proto/cairn/schema/v1`: plain data, unchecked.
 ///

@@ -7,6 +7,7 @@ use cairn_types::etag::ETag;
 use cairn_types::id::{Order, VersionId};
 use cairn_types::object::{NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion};
 use cairn_types::time::Timestamp;
+use cairn_types::version::{NamedVersion, Versioning};
 
 use bytes::Bytes;
 
@@ -251,6 +252,44 @@ pub(crate) fn version_id(at: Field, bytes: &[u8]) -> Result<VersionId, DecodeErr
     let bits = at.bits_128(bytes)?;
     let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).expect("masked to 64 bits");
     Ok(VersionId::new(Order::new(half(bits >> 64)), half(bits)))
+}
+
+/// A version as a client names it, as the schema writes it: its id, or nothing for the null version.
+pub(crate) fn named_version_bytes(version: NamedVersion) -> Bytes {
+    match version {
+        NamedVersion::Null => Bytes::new(),
+        NamedVersion::Id(version) => version_id_bytes(version),
+    }
+}
+
+/// The version as a client names it in these bytes.
+pub(crate) fn named_version(at: Field, bytes: &[u8]) -> Result<NamedVersion, DecodeError> {
+    match bytes {
+        [] => Ok(NamedVersion::Null),
+        bytes => version_id(at, bytes).map(NamedVersion::Id),
+    }
+}
+
+/// Whether a bucket keeps versions, as the schema writes it: zero where it was never told to.
+pub fn versioning_number(versioning: Option<Versioning>) -> i32 {
+    match versioning {
+        None => proto::Versioning::Unspecified,
+        Some(Versioning::Enabled) => proto::Versioning::Enabled,
+        Some(Versioning::Suspended) => proto::Versioning::Suspended,
+    }
+    .into()
+}
+
+/// Whether a bucket keeps versions, by this number.
+///
+/// # Errors
+/// `UnknownValue`.
+pub fn versioning(at: Field, number: i32) -> Result<Option<Versioning>, DecodeError> {
+    Ok(match at.value(number)? {
+        proto::Versioning::Unspecified => None,
+        proto::Versioning::Enabled => Some(Versioning::Enabled),
+        proto::Versioning::Suspended => Some(Versioning::Suspended),
+    })
 }
 
 fn algorithm_number(algorithm: ChecksumAlgorithm) -> i32 {

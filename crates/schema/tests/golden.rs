@@ -9,14 +9,15 @@ use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChe
 use cairn_types::cluster::{Disk, Location, MetaNode, Profile, StorageNode};
 use cairn_types::etag::ETag;
 use cairn_types::id::{
-    BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
-    RequestId, UploadId,
+    BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, Order, PlacementGroupId, PoolId,
+    RequestId, UploadId, VersionId,
 };
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
 use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest, RootMutation};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
 use cairn_types::time::Timestamp;
+use cairn_types::version::{NamedVersion, Versioning};
 
 const RECORDED: &str = include_str!("golden/commands-v1.txt");
 
@@ -72,7 +73,7 @@ fn recorded(name: &str) -> Option<Bytes> {
     )
 }
 
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 31] = [
     "genesis",
     "register_storage",
     "retire_storage",
@@ -93,6 +94,7 @@ const KINDS: [&str; 30] = [
     "fence_bucket",
     "unfence_bucket",
     "drain_bucket",
+    "set_versioning",
     "put_object",
     "delete_objects",
     "create_upload",
@@ -131,6 +133,7 @@ fn kind(mutation: &Mutation) -> &'static str {
             DataMutation::FenceBucket { .. } => "fence_bucket",
             DataMutation::UnfenceBucket { .. } => "unfence_bucket",
             DataMutation::DrainBucket { .. } => "drain_bucket",
+            DataMutation::SetVersioning { .. } => "set_versioning",
             DataMutation::PutObject { .. } => "put_object",
             DataMutation::DeleteObjects { .. } => "delete_objects",
             DataMutation::CreateUpload { .. } => "create_upload",
@@ -312,18 +315,25 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
         2000,
         if_match,
     );
-    let keys = vec![key(), ObjectKey::parse("b").expect("a valid key")];
+    let other = ObjectKey::parse("b").expect("a valid key");
+    let target = |key: ObjectKey, version| DeleteTarget { key, version };
+    let version = VersionId::new(Order::new(5), 0xab);
+    let versions = vec![
+        target(key(), Some(NamedVersion::Id(version))),
+        target(key(), Some(NamedVersion::Null)),
+        target(other.clone(), None),
+    ];
+    let keys = vec![key().into(), other.into()];
+    let delete = |targets| DataMutation::DeleteObjects {
+        bucket: BUCKET,
+        targets,
+    };
     vec![
         ("put_object_inline", inline),
         ("put_object_empty", empty),
         ("put_object_extents", extents),
-        (
-            "delete_objects",
-            DataMutation::DeleteObjects {
-                bucket: BUCKET,
-                keys,
-            },
-        ),
+        ("delete_objects", delete(keys)),
+        ("delete_versions", delete(versions)),
     ]
 }
 
@@ -350,6 +360,14 @@ fn life_fixtures() -> Vec<(&'static str, DataMutation)> {
             DataMutation::UnfenceBucket {
                 bucket: BUCKET,
                 epoch: Epoch::new(4),
+            },
+        ),
+        (
+            "set_versioning",
+            DataMutation::SetVersioning {
+                bucket: BUCKET,
+                epoch: Epoch::new(2),
+                versioning: Versioning::Suspended,
             },
         ),
         (

@@ -12,3 +12,4 @@ pub mod namespace;
 pub mod object;
 pub mod outcome;
 pub mod time;
+pub mod version;

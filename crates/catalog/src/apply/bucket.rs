@@ -6,6 +6,7 @@ use cairn_types::id::{BucketId, Epoch, Order};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::{Counters, UploadInfo, UploadKey};
 use cairn_types::namespace::{DataReply, Refusal};
+use cairn_types::version::Versioning;
 
 use super::change::Change;
 use super::{limits, upload};
@@ -40,6 +41,7 @@ pub(super) fn open<S: Store>(
         name: name.clone(),
         is_fenced: false,
         epoch,
+        versioning: None,
     };
     let range = RangeRow {
         order: Order::new(0),
@@ -84,6 +86,28 @@ pub(super) fn unfence<S: Store>(
         };
         change.put(key::data::bucket(bucket), &row);
     }
+    Ok(DataReply::Done)
+}
+
+/// Says whether a bucket keeps versions from now on. What is there stays as it is.
+///
+/// It is no step of the bucket's life and leaves its epoch alone: of two the later one counts, and steps that were taken before
+/// are repeated as before.
+pub(super) fn set_versioning<S: Store>(
+    change: &mut Change<'_, S>,
+    bucket: BucketId,
+    epoch: Epoch,
+    versioning: Versioning,
+) -> Result<DataReply, Failure> {
+    let row = change.writable(bucket)?;
+    if row.epoch > epoch {
+        return Err(came_too_late(bucket));
+    }
+    let row = BucketRow {
+        versioning: Some(versioning),
+        ..row
+    };
+    change.put(key::data::bucket(bucket), &row);
     Ok(DataReply::Done)
 }
 

@@ -130,12 +130,13 @@ impl<'a, S: Store> Change<'a, S> {
         Ok(row.ok_or(Refusal::NoSuchBucket)?)
     }
 
-    /// Checks that objects may be written in a bucket.
-    pub(super) fn check_writable(&self, bucket: BucketId) -> Result<(), Failure> {
-        if self.bucket(bucket)?.is_fenced {
+    /// A bucket that objects may be written in.
+    pub(super) fn writable(&self, bucket: BucketId) -> Result<BucketRow, Failure> {
+        let row = self.bucket(bucket)?;
+        if row.is_fenced {
             return Err(Refusal::NoSuchBucket.into());
         }
-        Ok(())
+        Ok(row)
     }
 
     /// The range that a key is in. There is one to a bucket until ranges are split.

@@ -9,12 +9,12 @@ use cairn_types::object::{Content, PartSpan};
 use md5::{Digest, Md5};
 
 use super::change::Change;
-use super::object::{self, Slot};
+use super::slot::Slot;
 use super::upload::{self, StoredPart};
-use super::{limits, whole};
+use super::{limits, slot, whole};
 use crate::failure::Failure;
 use crate::key;
-use crate::record::object::VersionRow;
+use crate::record::object::ObjectRow;
 use crate::record::upload::UploadRow;
 use crate::store::{Store, StoreError};
 
@@ -33,14 +33,14 @@ pub(super) fn complete<S: Store>(
     completion: &Completion<'_>,
 ) -> Result<DataReply, Failure> {
     let upload = completion.upload;
-    change.check_writable(upload.bucket)?;
+    let bucket = change.writable(upload.bucket)?;
     let info = match change.get(&key::data::upload(upload))? {
         Some(UploadRow::Open(info)) => info,
         Some(UploadRow::Completed { order }) => return repeat(change, completion, order),
         None => return Err(Refusal::NoSuchUpload.into()),
     };
     check_list(completion.parts)?;
-    let slot = Slot::read(change, upload.bucket, &upload.key)?;
+    let slot = Slot::read(change, upload.bucket, bucket.versioning, &upload.key)?;
     slot.check(completion.condition)?;
     let stored = upload::stored_parts(change, upload, usize::from(limits::PARTS))?;
     let (named, others) = select(completion.parts, stored)?;
@@ -48,9 +48,9 @@ pub(super) fn complete<S: Store>(
     let checksum = whole::checksum(info.checksum, &named)?;
     check_checksum(completion.checksum, checksum.as_ref())?;
 
-    let version = VersionRow {
-        random: object::version_random(change),
-        is_null: true,
+    let object = ObjectRow {
+        random: slot::version_random(change, 0),
+        is_null: slot.makes_null(),
         last_modified: change.clock(),
         len,
         etag: whole_etag(completion.parts),
@@ -61,7 +61,7 @@ pub(super) fn complete<S: Store>(
             parts: named.iter().map(span).collect(),
         },
     };
-    let committed = slot.commit(change, &version)?;
+    let committed = slot.commit(change, object)?;
     close(change, upload, &info, &named, &others)?;
     let order = committed.version.order();
     change.put(key::data::upload(upload), &UploadRow::Completed { order });
@@ -80,7 +80,10 @@ fn repeat<S: Store>(
         .ok_or(StoreError::Inconsistent {
             what: "an upload was completed to a version that is not there",
         })?;
-    let Content::Parts { parts, .. } = &version.content else {
+    let completed = version.into_object();
+    let Some((completed, Content::Parts { parts, .. })) =
+        completed.as_ref().map(|row| (row, &row.content))
+    else {
         return Err(StoreError::Inconsistent {
             what: "an upload was completed to a version without parts",
         }
@@ -89,11 +92,11 @@ fn repeat<S: Store>(
     let numbers = parts.iter().map(|part| part.number);
     let is_same = !completion.parts.is_empty()
         && numbers.eq(completion.parts.iter().map(|part| part.number))
-        && version.etag == whole_etag(completion.parts);
+        && completed.etag == whole_etag(completion.parts);
     if !is_same {
         return Err(Refusal::NoSuchUpload.into());
     }
-    Ok(DataReply::Committed(object::committed(order, &version)))
+    Ok(DataReply::Committed(slot::committed(order, completed)))
 }
 
 fn check_list(parts: &[CompletedPart]) -> Result<(), Refusal> {

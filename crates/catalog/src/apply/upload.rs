@@ -23,7 +23,7 @@ pub(super) fn create<S: Store>(
     key: &ObjectKey,
     upload: &NewUpload,
 ) -> Result<DataReply, Failure> {
-    change.check_writable(bucket)?;
+    change.writable(bucket)?;
     limits::check_upload(upload)?;
     let initiated = change.clock();
     let target = UploadKey {
@@ -61,7 +61,7 @@ pub(super) fn put_part<S: Store>(
     number: u16,
     part: &NewPart,
 ) -> Result<DataReply, Failure> {
-    change.check_writable(upload.bucket)?;
+    change.writable(upload.bucket)?;
     limits::check_part(number, part)?;
     let info = open_upload(change, upload)?;
     if let Some((algorithm, _)) = info.checksum

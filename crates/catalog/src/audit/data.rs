@@ -14,7 +14,7 @@ use crate::key::data::DataKey;
 use crate::record;
 use crate::record::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
 use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
-use crate::record::object::{CurrentRow, KeyRow, VersionRow};
+use crate::record::object::{CurrentRow, KeyRow, ObjectRow, VersionRow};
 use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
 use crate::store::{Store, StoreError};
 
@@ -144,13 +144,8 @@ fn check_current<S: Store>(
         Some(keyed) => row.get(&key::data::version(bucket, key, keyed.newest))?,
         None => None,
     };
-    let is_same = newest.is_some_and(|newest| {
-        let checksum = newest.checksum.as_ref();
-        newest.len == current.len
-            && newest.etag == current.etag
-            && newest.last_modified == current.last_modified
-            && checksum.map(|sum| (sum.checksum.algorithm(), sum.kind)) == current.checksum
-    });
+    let newest = newest.and_then(VersionRow::into_object);
+    let is_same = newest.is_some_and(|newest| CurrentRow::of(&newest) == current);
     row.require(is_same, "a listed object is not its key's newest version");
     Ok(())
 }
@@ -161,17 +156,22 @@ fn check_key<S: Store>(
     key: &ObjectKey,
 ) -> Result<(), StoreError> {
     let keyed: KeyRow = row.decode()?;
-    let newest = key::data::version(bucket, key, keyed.newest);
-    row.marked(&newest, "a key's newest version is not there")?;
     if let Some(null) = keyed.null {
         let null = row.get(&key::data::version(bucket, key, null))?;
-        let is_null = null.is_some_and(|null| null.is_null);
+        let is_null = null.is_some_and(|null| null.is_null());
         row.require(is_null, "a key's null version is none");
     }
-    row.marked(
-        &key::data::current(bucket, key.as_str()),
-        "a key has no current object",
-    )
+    match row.get(&key::data::version(bucket, key, keyed.newest))? {
+        Some(VersionRow::Object(_)) => row.marked(
+            &key::data::current(bucket, key.as_str()),
+            "a key has no current object",
+        ),
+        Some(VersionRow::Marker(_)) => Ok(()),
+        None => {
+            row.require(false, "a key's newest version is not there");
+            Ok(())
+        }
+    }
 }
 
 fn check_version<S: Store>(
@@ -184,16 +184,43 @@ fn check_version<S: Store>(
     let version: VersionRow = row.decode()?;
     let counters = tally.of(bucket);
     counters.versions += 1;
-    counters.version_bytes += version.len;
+    counters.version_bytes += version.len();
     let range = row.get(&key::data::range(bucket, ""))?;
     let is_counted = range.is_some_and(|range| order <= range.order);
     row.require(is_counted, "a version's order is above its range's");
     let keyed = row.get(&key::data::object_key(bucket, key))?;
-    let is_found = keyed.is_some_and(|keyed| keyed.newest == order || (keyed.null == Some(order)));
-    row.require(
-        is_found,
-        "a version is neither its key's newest nor its null version",
-    );
+    let is_found = keyed.as_ref().is_some_and(|keyed| order <= keyed.newest);
+    row.require(is_found, "a version is above its key's newest");
+    let is_known_as_null = keyed.is_some_and(|keyed| keyed.null == Some(order));
+    let rule = "a version is null and its key does not know, or the other way round";
+    row.require(is_known_as_null == version.is_null(), rule);
+    let keeps_versions = match row.get(&key::data::bucket(bucket))? {
+        Some(bucket) => bucket.versioning.is_some(),
+        None => false,
+    };
+    match &version {
+        VersionRow::Object(object) => {
+            let rule = "a bucket without versioning keeps a version";
+            row.require(object.is_null || keeps_versions, rule);
+            check_content(row, bucket, key, order, object)
+        }
+        VersionRow::Marker(_) => {
+            row.require(
+                keeps_versions,
+                "a bucket without versioning has a delete marker",
+            );
+            Ok(())
+        }
+    }
+}
+
+fn check_content<S: Store>(
+    row: &mut Row<'_, '_, S>,
+    bucket: BucketId,
+    key: &ObjectKey,
+    order: Order,
+    version: &ObjectRow,
+) -> Result<(), StoreError> {
     match &version.content {
         Content::Inline(bytes) => {
             let is_right = u64::try_from(bytes.len()) == Ok(version.len);
@@ -246,6 +273,7 @@ fn check_upload<S: Store>(
         UploadRow::Completed { order } => {
             let version = key::data::version(upload.bucket, &upload.key, order);
             let version = row.get(&version)?;
+            let version = version.and_then(VersionRow::into_object);
             let is_its_own = version.is_some_and(|version| {
                 matches!(version.content, Content::Parts { upload: id, .. } if id == upload.upload)
             });
@@ -271,7 +299,8 @@ fn check_part<S: Store>(
         }
         Some(UploadRow::Completed { order }) => {
             let version = key::data::version(upload.bucket, &upload.key, order);
-            let content = row.get(&version)?.map(|version| version.content);
+            let version = row.get(&version)?.and_then(VersionRow::into_object);
+            let content = version.map(|version| version.content);
             matches!(content, Some(Content::Parts { parts, .. })
                 if parts.iter().any(|span| span.number == number))
         }
@@ -348,6 +377,7 @@ fn held_by<S: Store>(row: &Row<'_, '_, S>, holder: &Holder) -> Result<Option<Con
     Ok(match holder {
         Holder::Version { bucket, key, order } => {
             let version = row.get(&key::data::version(*bucket, key, *order))?;
+            let version = version.and_then(VersionRow::into_object);
             version.map(|version| version.content)
         }
         Holder::Part { upload, number } => {

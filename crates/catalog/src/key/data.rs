@@ -112,6 +112,28 @@ pub(crate) fn version(bucket: BucketId, key: &ObjectKey, order: Order) -> RowKey
     RowKey::new(bytes)
 }
 
+/// What the versions of one key begin with.
+pub(crate) fn versions_of(bucket: BucketId, key: &str) -> Vec<u8> {
+    of_key(VERSIONS, bucket, key)
+}
+
+/// What the versions of all keys with this prefix begin with.
+pub(crate) fn version_prefix(bucket: BucketId, prefix: &str) -> Vec<u8> {
+    let mut bytes = in_bucket(VERSIONS, bucket);
+    text::push_prefix(&mut bytes, prefix);
+    bytes
+}
+
+/// Which key a version is of, and its order.
+pub(crate) fn parse_version(key: &[u8]) -> Result<(ObjectKey, Order), StoreError> {
+    let mut fields = Fields::of(VERSIONS, key).ok_or(StoreError::Key { table: VERSIONS })?;
+    take_bucket(&mut fields)?;
+    let key = take_object_key(&mut fields)?;
+    let order = Order::new(!u64::from_be_bytes(fields.take()?));
+    fields.end()?;
+    Ok((key, order))
+}
+
 pub(crate) fn upload(upload: &UploadKey) -> RowKey<UploadRow> {
     RowKey::new(of_upload(UPLOADS, upload))
 }

@@ -17,6 +17,14 @@ pub(super) fn counters<S: Store>(store: &S, bucket: BucketId) -> Result<DataView
     Ok(DataView::Counters(range.counters))
 }
 
+/// Whether a bucket keeps versions.
+pub(super) fn versioning<S: Store>(store: &S, bucket: BucketId) -> Result<DataView, Failure> {
+    match record::get(store, &key::data::bucket(bucket))? {
+        Some(row) => Ok(DataView::Versioning(row.versioning)),
+        None => Err(Refusal::NoSuchBucket.into()),
+    }
+}
+
 /// Checks that the bucket is known here. A fenced one is: it is read until it is gone.
 pub(super) fn check_known<S: Store>(store: &S, bucket: BucketId) -> Result<(), Failure> {
     match record::get(store, &key::data::bucket(bucket))? {

@@ -19,18 +19,18 @@ use crate::store::{Cursor, Store, StoreError};
 use crate::{key, record};
 
 /// Rows of a page.
-const LARGEST_PAGE: u32 = 1_000;
+pub(super) const LARGEST_PAGE: u32 = 1_000;
 
 /// Which keys are wanted, and which are rolled up.
 #[derive(Debug, Clone, Copy)]
-struct Pattern<'a> {
-    prefix: &'a str,
-    delimiter: &'a str,
+pub(super) struct Pattern<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) delimiter: &'a str,
 }
 
 impl Pattern<'_> {
     /// The common prefix that a text with the prefix is rolled up into, if it is.
-    fn common_prefix<'k>(&self, text: &'k str) -> Option<&'k str> {
+    pub(super) fn common_prefix<'k>(&self, text: &'k str) -> Option<&'k str> {
         let rest = text.strip_prefix(self.prefix)?;
         if self.delimiter.is_empty() {
             return None;
@@ -133,17 +133,17 @@ pub(super) fn uploads<S: Store>(store: &S, query: &ListUploads) -> Result<DataVi
 }
 
 /// A page on the way.
-struct Page<R> {
+pub(super) struct Page<R> {
     limit: usize,
-    rows: Vec<R>,
-    common_prefixes: Vec<String>,
+    pub(super) rows: Vec<R>,
+    pub(super) common_prefixes: Vec<String>,
     /// The last key or common prefix of it.
-    last: String,
-    is_truncated: bool,
+    pub(super) last: String,
+    pub(super) is_truncated: bool,
 }
 
 impl<R> Page<R> {
-    fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
             rows: Vec::new(),
@@ -153,17 +153,17 @@ impl<R> Page<R> {
         }
     }
 
-    fn add(&mut self, key: &str, row: R) {
+    pub(super) fn add(&mut self, key: &str, row: R) {
         self.rows.push(row);
         key.clone_into(&mut self.last);
     }
 
-    fn roll_up(&mut self, common_prefix: &str) {
+    pub(super) fn roll_up(&mut self, common_prefix: &str) {
         self.common_prefixes.push(common_prefix.to_owned());
         common_prefix.clone_into(&mut self.last);
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.rows.len() + self.common_prefixes.len() >= self.limit
     }
 }

@@ -1,12 +1,14 @@
 //! One object.
 
-use cairn_types::id::{BucketId, VersionId};
+use cairn_types::id::{BucketId, Order, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::{DataView, Refusal};
 use cairn_types::object::{Content, ObjectVersion};
+use cairn_types::version::NamedVersion;
 
 use super::bucket;
 use crate::failure::Failure;
+use crate::record::object::VersionRow;
 use crate::store::{Store, StoreError};
 use crate::{key, record};
 
@@ -15,7 +17,7 @@ pub(super) fn whole<S: Store>(
     store: &S,
     bucket: BucketId,
     key: &ObjectKey,
-    version: Option<VersionId>,
+    version: Option<NamedVersion>,
 ) -> Result<DataView, Failure> {
     let version = find(store, bucket, key, version)?;
     Ok(DataView::Object(Box::new(version)))
@@ -26,7 +28,7 @@ pub(super) fn head<S: Store>(
     store: &S,
     bucket: BucketId,
     key: &ObjectKey,
-    version: Option<VersionId>,
+    version: Option<NamedVersion>,
 ) -> Result<DataView, Failure> {
     let mut version = find(store, bucket, key, version)?;
     match &version.content {
@@ -42,20 +44,26 @@ fn find<S: Store>(
     store: &S,
     bucket: BucketId,
     key: &ObjectKey,
-    version: Option<VersionId>,
+    version: Option<NamedVersion>,
 ) -> Result<ObjectVersion, Failure> {
     bucket::check_known(store, bucket)?;
-    match version {
-        None => newest(store, bucket, key),
-        Some(id) => {
+    let (order, row) = match version {
+        None => newest(store, bucket, key)?,
+        Some(NamedVersion::Null) => null(store, bucket, key)?,
+        Some(NamedVersion::Id(id)) => {
             let row = record::get(store, &key::data::version(bucket, key, id.order()))?;
-            match row {
-                Some(row) if row.random == id.random() => {
-                    Ok(row.into_version(key.clone(), id.order()))
-                }
-                _ => Err(Refusal::NoSuchVersion.into()),
-            }
+            let row = row.filter(|row: &VersionRow| row.random() == id.random());
+            (id.order(), row.ok_or(Refusal::NoSuchVersion)?)
         }
+    };
+    match row {
+        VersionRow::Object(object) => Ok(object.into_version(key.clone(), order)),
+        VersionRow::Marker(marker) => Err(Refusal::DeleteMarker {
+            version: VersionId::new(order, marker.random),
+            is_null: marker.is_null,
+            last_modified: marker.last_modified,
+        }
+        .into()),
     }
 }
 
@@ -63,12 +71,32 @@ fn newest<S: Store>(
     store: &S,
     bucket: BucketId,
     key: &ObjectKey,
-) -> Result<ObjectVersion, Failure> {
+) -> Result<(Order, VersionRow), Failure> {
     let row = record::get(store, &key::data::object_key(bucket, key))?;
     let order = row.ok_or(Refusal::NoSuchKey)?.newest;
+    Ok((order, named(store, bucket, key, order)?))
+}
+
+fn null<S: Store>(
+    store: &S,
+    bucket: BucketId,
+    key: &ObjectKey,
+) -> Result<(Order, VersionRow), Failure> {
+    let row = record::get(store, &key::data::object_key(bucket, key))?;
+    let null = row.and_then(|row| row.null);
+    let order = null.ok_or(Refusal::NoSuchVersion)?;
+    Ok((order, named(store, bucket, key, order)?))
+}
+
+/// The version that its key names.
+fn named<S: Store>(
+    store: &S,
+    bucket: BucketId,
+    key: &ObjectKey,
+    order: Order,
+) -> Result<VersionRow, StoreError> {
     let version = record::get(store, &key::data::version(bucket, key, order))?;
-    let version = version.ok_or(StoreError::Inconsistent {
+    version.ok_or(StoreError::Inconsistent {
         what: "a key names a version that is not there",
-    })?;
-    Ok(version.into_version(key.clone(), order))
+    })
 }

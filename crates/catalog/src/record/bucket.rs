@@ -6,6 +6,7 @@ use cairn_schema::proto;
 use cairn_types::id::{BucketId, Epoch, Order};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::Counters;
+use cairn_types::version::Versioning;
 
 use super::Record;
 
@@ -18,6 +19,8 @@ pub(crate) struct BucketRow {
     pub(crate) is_fenced: bool,
     /// The epoch of the latest step of its life that this group was told of. Earlier ones come too late.
     pub(crate) epoch: Epoch,
+    /// Whether it keeps versions; `None`: it was never told to.
+    pub(crate) versioning: Option<Versioning>,
 }
 
 impl Record for BucketRow {
@@ -29,6 +32,7 @@ impl Record for BucketRow {
             name: self.name.as_str().to_owned(),
             is_fenced: self.is_fenced,
             epoch: self.epoch.get(),
+            versioning: cairn_schema::versioning_number(self.versioning),
         }
     }
 
@@ -37,6 +41,10 @@ impl Record for BucketRow {
             name: Field::new(Self::KIND, "name").bucket_name(&message.name)?,
             is_fenced: message.is_fenced,
             epoch: Epoch::new(message.epoch),
+            versioning: cairn_schema::versioning(
+                Field::new(Self::KIND, "versioning"),
+                message.versioning,
+            )?,
         })
     }
 }

@@ -12,7 +12,7 @@ use cairn_types::time::Timestamp;
 
 use super::Record;
 
-/// The newest version of a key, as listings and conditions see it. A key without a current object has none.
+/// The newest version of a key, as listings and conditions see it. A key whose newest version is a delete marker has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentRow {
     /// Its length in bytes.
@@ -23,6 +23,19 @@ pub(crate) struct CurrentRow {
     pub(crate) last_modified: Timestamp,
     /// The algorithm and kind of its checksum.
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+impl CurrentRow {
+    /// What is to be seen of an object that is its key's newest version.
+    pub(crate) fn of(object: &ObjectRow) -> Self {
+        let checksum = object.checksum.as_ref();
+        Self {
+            len: object.len,
+            etag: object.etag.clone(),
+            last_modified: object.last_modified,
+            checksum: checksum.map(|whole| (whole.checksum.algorithm(), whole.kind)),
+        }
+    }
 }
 
 impl Record for CurrentRow {
@@ -48,7 +61,7 @@ impl Record for CurrentRow {
     }
 }
 
-/// Which versions of a key are found without looking.
+/// Which versions of a key are found without looking. A key that has a version has this row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRow {
     /// The newest.
@@ -78,7 +91,20 @@ impl Record for KeyRow {
 
 /// A version, whole, but for what the key of its row says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VersionRow {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are objects, and few are held at a time"
+)]
+pub(crate) enum VersionRow {
+    /// An object.
+    Object(ObjectRow),
+    /// A delete marker: the key is deleted, unless a newer version says otherwise.
+    Marker(MarkerRow),
+}
+
+/// A version that is an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObjectRow {
     /// What makes its id unguessable.
     pub(crate) random: u64,
     /// Whether it is the null version.
@@ -97,7 +123,65 @@ pub(crate) struct VersionRow {
     pub(crate) content: Content,
 }
 
+/// A version that is a delete marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MarkerRow {
+    /// What makes its id unguessable.
+    pub(crate) random: u64,
+    /// Whether it is the null version.
+    pub(crate) is_null: bool,
+    /// When it was committed.
+    pub(crate) last_modified: Timestamp,
+}
+
 impl VersionRow {
+    /// What makes its id unguessable.
+    pub(crate) fn random(&self) -> u64 {
+        match self {
+            Self::Object(object) => object.random,
+            Self::Marker(marker) => marker.random,
+        }
+    }
+
+    /// Whether it is the null version.
+    pub(crate) fn is_null(&self) -> bool {
+        match self {
+            Self::Object(object) => object.is_null,
+            Self::Marker(marker) => marker.is_null,
+        }
+    }
+
+    /// When it was committed.
+    pub(crate) fn last_modified(&self) -> Timestamp {
+        match self {
+            Self::Object(object) => object.last_modified,
+            Self::Marker(marker) => marker.last_modified,
+        }
+    }
+
+    /// Its length in bytes; a delete marker has none.
+    pub(crate) fn len(&self) -> u64 {
+        self.object().map_or(0, |object| object.len)
+    }
+
+    /// The object that it is, if it is one.
+    pub(crate) fn object(&self) -> Option<&ObjectRow> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Marker(_) => None,
+        }
+    }
+
+    /// The object that it is, if it is one.
+    pub(crate) fn into_object(self) -> Option<ObjectRow> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Marker(_) => None,
+        }
+    }
+}
+
+impl ObjectRow {
     /// The version at `order` of `key`.
     pub(crate) fn into_version(self, key: ObjectKey, order: Order) -> ObjectVersion {
         ObjectVersion {
@@ -119,21 +203,42 @@ impl Record for VersionRow {
     type Message = proto::VersionRecord;
 
     fn to_message(&self) -> proto::VersionRecord {
-        proto::VersionRecord {
-            random: self.random,
-            is_null: self.is_null,
-            last_modified_ms: self.last_modified.as_millis(),
-            len: self.len,
-            etag: Some((&self.etag).into()),
-            checksum: self.checksum.as_ref().map(Into::into),
-            headers: Some((&self.headers).into()),
-            content: Some((&self.content).into()),
+        let common = proto::VersionRecord {
+            random: self.random(),
+            is_null: self.is_null(),
+            last_modified_ms: self.last_modified().as_millis(),
+            ..proto::VersionRecord::default()
+        };
+        match self {
+            Self::Object(object) => proto::VersionRecord {
+                len: object.len,
+                etag: Some((&object.etag).into()),
+                checksum: object.checksum.as_ref().map(Into::into),
+                headers: Some((&object.headers).into()),
+                content: Some((&object.content).into()),
+                ..common
+            },
+            Self::Marker(_) => proto::VersionRecord {
+                is_delete_marker: true,
+                ..common
+            },
         }
     }
 
     fn from_message(message: proto::VersionRecord) -> Result<Self, DecodeError> {
         let at = |name| Field::new(Self::KIND, name);
-        Ok(Self {
+        if message.is_delete_marker {
+            let marker = Self::Marker(MarkerRow {
+                random: message.random,
+                is_null: message.is_null,
+                last_modified: Timestamp::from_millis(message.last_modified_ms),
+            });
+            if marker.to_message() != message {
+                return Err(at("is_delete_marker").breaks("a delete marker holds nothing"));
+            }
+            return Ok(marker);
+        }
+        Ok(Self::Object(ObjectRow {
             random: message.random,
             is_null: message.is_null,
             last_modified: Timestamp::from_millis(message.last_modified_ms),
@@ -142,6 +247,6 @@ impl Record for VersionRow {
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
             headers: at("headers").required(message.headers)?.into(),
             content: at("content").noun(message.content)?,
-        })
+        }))
     }
 }

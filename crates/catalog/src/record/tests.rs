@@ -11,14 +11,15 @@ use cairn_types::cluster::{Disk, Location, MetaNode, PlacementGroup, Pool, Profi
 use cairn_types::etag::ETag;
 use cairn_types::id::{
     BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, Order, PlacementGroupId, PoolId,
-    RequestId, UploadId,
+    RequestId, UploadId, VersionId,
 };
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{Counters, UploadInfo, UploadKey};
+use cairn_types::namespace::data::{Counters, Deleted, UploadInfo, UploadKey};
 use cairn_types::namespace::root::{BucketState, ClusterInfo};
 use cairn_types::namespace::{DataReply, Refusal, Reply};
 use cairn_types::object::{Content, Extent, ObjectHeaders, PartSpan};
 use cairn_types::time::Timestamp;
+use cairn_types::version::Versioning;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use proptest::strategy::Strategy;
 
@@ -27,7 +28,7 @@ use super::bucket::{BucketRow, OpenedRow, RangeRow};
 use super::cluster::{ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow};
 use super::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use super::group::{GroupRow, RequestRow, StateHashRow};
-use super::object::{CurrentRow, KeyRow, VersionRow};
+use super::object::{CurrentRow, KeyRow, MarkerRow, ObjectRow, VersionRow};
 use super::upload::{PartRow, UploadEntryRow, UploadRow};
 use super::{Record, decode, encode};
 use crate::key::{self, Mark, RowKey};
@@ -119,8 +120,21 @@ fn group_rows(golden: &mut Golden) {
         remembered_until: TIME.plus_millis(600_000),
         result,
     };
-    let applied = row(Ok(Reply::Data(DataReply::Deleted(vec![true, false]))));
+    let deleted = |deleted| row(Ok(Reply::Data(DataReply::Deleted(deleted))));
+    let removed = Deleted::Removed { is_marker: false };
+    let applied = deleted(vec![removed, Deleted::Missing]);
     golden.row("request-applied", &key::request(request), &applied);
+    let version = VersionId::new(ORDER, 0x0708);
+    let applied = deleted(vec![
+        removed,
+        Deleted::Missing,
+        Deleted::Removed { is_marker: true },
+        Deleted::Marked {
+            version,
+            is_null: true,
+        },
+    ]);
+    golden.row("request-deleted-versions", &key::request(request), &applied);
     let refused = row(Err(Refusal::PartTooSmall { number: 3, len: 9 }));
     golden.row("request-refused", &key::request(request), &refused);
     golden.mark("request-expiry", &key::request_expiry(TIME, request));
@@ -131,8 +145,19 @@ fn bucket_rows(golden: &mut Golden) {
         name: bucket_name(),
         is_fenced: true,
         epoch: Epoch::new(3),
+        versioning: None,
     };
     golden.row("bucket", &key::data::bucket(BUCKET), &bucket);
+    for (name, versioning) in [
+        ("bucket-enabled", Versioning::Enabled),
+        ("bucket-suspended", Versioning::Suspended),
+    ] {
+        let bucket = BucketRow {
+            versioning: Some(versioning),
+            ..bucket.clone()
+        };
+        golden.row(name, &key::data::bucket(BUCKET), &bucket);
+    }
     let opened = OpenedRow { below: BUCKET };
     golden.row("opened", &key::data::opened(), &opened);
     golden.mark("gone-bucket", &key::data::gone_bucket(BUCKET));
@@ -169,15 +194,17 @@ fn object_rows(golden: &mut Golden) {
         null: Some(Order::new(0)),
     };
     golden.row("key", &key::data::object_key(BUCKET, &key), &keyed);
-    let version = |content| VersionRow {
-        random: 0x0708_090a_0b0c_0d0e,
-        is_null: true,
-        last_modified: TIME,
-        len: 3,
-        etag: ETag::from_md5([0xe7; 16]),
-        checksum: Some(checksum()),
-        headers: headers(),
-        content,
+    let version = |content| {
+        VersionRow::Object(ObjectRow {
+            random: 0x0708_090a_0b0c_0d0e,
+            is_null: true,
+            last_modified: TIME,
+            len: 3,
+            etag: ETag::from_md5([0xe7; 16]),
+            checksum: Some(checksum()),
+            headers: headers(),
+            content,
+        })
     };
     let at = key::data::version(BUCKET, &key, ORDER);
     let inline = Content::Inline(Bytes::from_static(b"abc"));
@@ -198,6 +225,12 @@ fn object_rows(golden: &mut Golden) {
         ],
     };
     golden.row("version-parts", &at, &version(parts));
+    let marker = VersionRow::Marker(MarkerRow {
+        random: 0x0708_090a_0b0c_0d0e,
+        is_null: false,
+        last_modified: TIME,
+    });
+    golden.row("version-marker", &at, &marker);
 }
 
 fn upload_rows(golden: &mut Golden) {
@@ -428,6 +461,19 @@ fn an_unknown_form_is_an_error_that_says_so() {
     }
 }
 
+#[test]
+fn a_delete_marker_that_holds_something_is_an_error() {
+    let marker = VersionRow::Marker(MarkerRow {
+        random: 1,
+        is_null: true,
+        last_modified: TIME,
+    });
+    let mut message = marker.to_message();
+    assert_eq!(VersionRow::from_message(message.clone()), Ok(marker));
+    message.len = 1;
+    assert!(VersionRow::from_message(message).is_err());
+}
+
 fn reads_back<R: Record + PartialEq + std::fmt::Debug>(row: &R) {
     assert_eq!(&decode::<R>(encode(row)).unwrap(), row);
 }
@@ -441,7 +487,12 @@ proptest! {
         part in arbitrary::new_part(),
         random: u64,
     ) {
-        reads_back(&VersionRow {
+        reads_back(&VersionRow::Marker(MarkerRow {
+            random,
+            is_null: version.is_null,
+            last_modified: version.last_modified,
+        }));
+        reads_back(&VersionRow::Object(ObjectRow {
             random,
             is_null: version.is_null,
             last_modified: version.last_modified,
@@ -450,7 +501,7 @@ proptest! {
             checksum: version.checksum,
             headers: version.headers,
             content: version.content,
-        });
+        }));
         reads_back(&PartRow {
             len: part.len,
             etag: part.etag,

@@ -8,7 +8,7 @@ use cairn_types::namespace::{
 };
 use cairn_types::time::Timestamp;
 
-use crate::group::{BUCKET, GROUP, Group, Outcome, inline, object_key, run};
+use crate::group::{BUCKET, GROUP, Group, Outcome, REMOVED, inline, object_key, run};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -39,7 +39,7 @@ fn a_request_is_answered_the_same_for_ten_minutes_and_then_refused() {
         assert_eq!(run(&mut group.store, &command), first, "{minutes} minutes");
     }
     assert_eq!(group.counters().objects, 1);
-    assert_eq!(group.delete(&["a"]), Ok(DataReply::Deleted(vec![true])));
+    assert_eq!(group.delete(&["a"]), Ok(DataReply::Deleted(vec![REMOVED])));
 
     command.proposed = group.now.plus_millis(10 * MINUTE_MS + 1);
     for _ in 0..2 {
@@ -187,7 +187,7 @@ fn the_clock_goes_on_with_every_command_and_never_back() {
     group.now = Timestamp::from_millis(start.as_millis() + 5);
     let refused = group.change(DataMutation::DeleteObjects {
         bucket: BUCKET,
-        keys: Vec::new(),
+        targets: Vec::new(),
     });
     assert!(refused.is_err());
     assert_eq!(group_clock(&group.store).unwrap(), group.now);

@@ -2,12 +2,12 @@
 
 use cairn_catalog::has_chores;
 use cairn_types::id::{BlobId, BucketId, GroupId, PlacementGroupId};
-use cairn_types::namespace::data::FreedBlob;
+use cairn_types::namespace::data::{Deleted, FreedBlob};
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView, Refusal};
 use cairn_types::object::Content;
 use cairn_types::time::Timestamp;
 
-use crate::group::{BUCKET, GROUP, Group, Outcome, extent, inline, malformed, object};
+use crate::group::{BUCKET, GROUP, Group, Outcome, REMOVED, extent, inline, malformed, object};
 
 fn put_blob(group: &mut Group, key: &str, blob: BlobId) -> Outcome {
     group.put(key, object(7, Content::Extents(vec![extent(blob, 7)])))
@@ -40,7 +40,7 @@ fn an_overwritten_or_deleted_object_frees_its_blobs_once() {
     group.now = group.now.plus_millis(10);
     assert_eq!(
         group.delete(&["a", "a"]),
-        Ok(DataReply::Deleted(vec![true, false]))
+        Ok(DataReply::Deleted(vec![REMOVED, Deleted::Missing]))
     );
 
     let freed = vec![
@@ -235,7 +235,7 @@ fn writes_to_an_unknown_bucket_are_refused() {
     let unknown = BucketId::new(BUCKET.get() + 1);
     let refused = group.change(DataMutation::DeleteObjects {
         bucket: unknown,
-        keys: vec![crate::group::object_key("a")],
+        targets: vec![crate::group::object_key("a").into()],
     });
     assert_eq!(refused, Err(Refusal::NoSuchBucket));
 }

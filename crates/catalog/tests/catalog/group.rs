@@ -6,7 +6,7 @@ use cairn_types::cluster::Profile;
 use cairn_types::etag::ETag;
 use cairn_types::id::{BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{Counters, GroupStatus, WriteCondition};
+use cairn_types::namespace::data::{Counters, Deleted, GroupStatus, WriteCondition};
 use cairn_types::namespace::{
     Command, DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query,
     Refusal, Reply, RootMutation, RootQuery, RootReply, RootView, View,
@@ -19,6 +19,9 @@ pub(crate) const GROUP: GroupId = GroupId::new(3);
 
 /// A bucket in it.
 pub(crate) const BUCKET: BucketId = BucketId::new(1);
+
+/// What becomes of a key that is deleted in a bucket without versioning.
+pub(crate) const REMOVED: Deleted = Deleted::Removed { is_marker: false };
 
 /// What a command came to, with no words about what is malformed.
 pub(crate) type Outcome = Result<DataReply, Refusal>;
@@ -145,7 +148,7 @@ impl Group {
     pub(crate) fn delete(&mut self, keys: &[&str]) -> Outcome {
         self.change(DataMutation::DeleteObjects {
             bucket: BUCKET,
-            keys: keys.iter().map(|key| object_key(key)).collect(),
+            targets: keys.iter().map(|key| object_key(key).into()).collect(),
         })
     }
 

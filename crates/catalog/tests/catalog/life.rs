@@ -328,7 +328,7 @@ impl World {
         if !keys.is_empty() {
             let delete = DataMutation::DeleteObjects {
                 bucket: entry.bucket,
-                keys: keys.iter().map(|key| object_key(key)).collect(),
+                targets: keys.iter().map(|key| object_key(key).into()).collect(),
             };
             let result = self.send(Message::Data(entry.ranges[0].group, delete));
             assert!(result.is_ok(), "{entry:?} {result:?}");

@@ -162,7 +162,7 @@ fn a_mutation_names_1_to_1000_keys() {
     for (count, is_allowed) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
         let deleted = group.change(DataMutation::DeleteObjects {
             bucket: BUCKET,
-            keys: vec![object_key("a"); count],
+            targets: vec![object_key("a").into(); count],
         });
         assert_eq!(deleted.is_ok(), is_allowed, "{count}");
     }

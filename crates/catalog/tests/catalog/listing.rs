@@ -171,7 +171,7 @@ fn a_command_that_cannot_read_writes_nothing() {
     assert!(group.put("a", inline(b"x")).is_ok());
     let command = group.command(Mutation::Data(DataMutation::DeleteObjects {
         bucket: BUCKET,
-        keys: vec![object_key("a"), object_key("b")],
+        targets: vec![object_key("a").into(), object_key("b").into()],
     }));
     let mut failed = 0;
     loop {

@@ -19,3 +19,4 @@ mod reference;
 mod root;
 mod script;
 mod upload;
+mod versions;

@@ -6,18 +6,19 @@ use bytes::Bytes;
 use cairn_catalog::{BTreeStore, Overlay, Txn, audit, group_clock, state_hash};
 use cairn_types::id::{BlobId, BucketId, RequestId, UploadId};
 use cairn_types::name::ObjectKey;
-use cairn_types::namespace::data::{ListObjects, ListUploads, UploadKey};
+use cairn_types::namespace::data::{Deleted, ListObjects, ListUploads, ListVersions, UploadKey};
 use cairn_types::namespace::{
     Command, DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Refusal,
 };
 use cairn_types::object::Content;
+use cairn_types::version::NamedVersion;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use proptest::sample::Index;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::group::{GROUP, Outcome, ask, run};
-use crate::reference::{self, Model};
+use crate::reference::{self, Model, Version};
 use crate::script::{self, KEYS, Script, Step};
 
 const BUCKETS: [BucketId; 3] = [BucketId::new(1), BucketId::new(2), BucketId::new(3)];
@@ -45,40 +46,72 @@ fn compare_objects(store: &BTreeStore, model: &Model) {
         let bucket = model.buckets.get(&id);
         for text in KEYS {
             let key = ObjectKey::parse(text).unwrap();
-            let object = bucket.and_then(|bucket| bucket.objects.get(&key));
-            let whole = |version| DataQuery::Object {
-                bucket: id,
-                key: key.clone(),
-                version,
-            };
-            let Some(object) = object else {
-                let missing = match bucket {
-                    Some(_) => Refusal::NoSuchKey,
-                    None => Refusal::NoSuchBucket,
-                };
-                assert_eq!(ask(store, whole(None)), Err(missing));
-                continue;
-            };
-            let answer = ask(store, whole(None));
-            assert_eq!(answer, ask(store, whole(Some(object.version))));
-            let Ok(DataView::Object(version)) = answer else {
-                panic!("{answer:?}");
-            };
-            assert_eq!(version.version, object.version);
-            assert_eq!(version.last_modified, object.at);
-            assert_eq!(version.len, object.new.len);
-            assert_eq!(version.etag, object.new.etag);
-            assert_eq!(version.checksum, object.new.checksum);
-            assert_eq!(version.content, object.new.content);
-            if let Content::Parts { upload, .. } = version.content {
-                let upload = UploadKey {
+            let versions = bucket.and_then(|bucket| bucket.versions.get(&key));
+            let versions = versions.map(Vec::as_slice).unwrap_or_default();
+            let whole = |version| {
+                let question = DataQuery::Object {
                     bucket: id,
                     key: key.clone(),
-                    upload,
+                    version,
                 };
-                compare_parts(store, &upload, object);
+                ask(store, question)
+            };
+            let missing = |refusal: Refusal| match bucket {
+                Some(_) => Err(refusal),
+                None => Err(Refusal::NoSuchBucket),
+            };
+            if versions.is_empty() {
+                assert_eq!(whole(None), missing(Refusal::NoSuchKey));
+            }
+            if versions.iter().all(|version| !version.is_null) {
+                let answer = whole(Some(NamedVersion::Null));
+                assert_eq!(answer, missing(Refusal::NoSuchVersion));
+            }
+            for (place, version) in versions.iter().enumerate() {
+                let answer = whole(Some(version.name()));
+                let by_id = whole(Some(NamedVersion::Id(version.version)));
+                assert_eq!(answer, by_id);
+                if place + 1 == versions.len() {
+                    assert_eq!(answer, whole(None));
+                }
+                compare_version(store, &(id, key.clone()), version, answer);
             }
         }
+    }
+}
+
+fn compare_version(
+    store: &BTreeStore,
+    (bucket, key): &(BucketId, ObjectKey),
+    expected: &Version,
+    answer: Result<DataView, Refusal>,
+) {
+    let Some(object) = &expected.object else {
+        let marker = Refusal::DeleteMarker {
+            version: expected.version,
+            is_null: expected.is_null,
+            last_modified: expected.at,
+        };
+        assert_eq!(answer, Err(marker));
+        return;
+    };
+    let Ok(DataView::Object(version)) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(version.version, expected.version);
+    assert_eq!(version.is_null, expected.is_null);
+    assert_eq!(version.last_modified, expected.at);
+    assert_eq!(version.len, object.new.len);
+    assert_eq!(version.etag, object.new.etag);
+    assert_eq!(version.checksum, object.new.checksum);
+    assert_eq!(version.content, object.new.content);
+    if let Content::Parts { upload, .. } = version.content {
+        let upload = UploadKey {
+            bucket: *bucket,
+            key: key.clone(),
+            upload,
+        };
+        compare_parts(store, &upload, object);
     }
 }
 
@@ -207,6 +240,12 @@ fn compare_blobs(store: &BTreeStore, model: &Model, script: &Script) {
 
 fn compare_counters(store: &BTreeStore, model: &Model) {
     for bucket in BUCKETS {
+        let row = model.buckets.get(&bucket);
+        let versioning = row.map(|row| DataView::Versioning(row.versioning));
+        assert_eq!(
+            ask(store, DataQuery::Versioning { bucket }),
+            versioning.ok_or(Refusal::NoSuchBucket)
+        );
         let counters = model.counters(bucket).map(DataView::Counters);
         assert_eq!(
             ask(store, DataQuery::Counters { bucket }),
@@ -243,6 +282,7 @@ fn compare_listings(store: &BTreeStore, model: &Model, patterns: &[Pattern], scr
                 let Some(next) = next else { break };
                 objects.after = next;
             }
+            compare_versions(store, model, pattern, bucket);
             let mut uploads = ListUploads {
                 bucket,
                 prefix: pattern.prefix.clone(),
@@ -265,12 +305,43 @@ fn compare_listings(store: &BTreeStore, model: &Model, patterns: &[Pattern], scr
     }
 }
 
+/// Every page of a listing of versions.
+fn compare_versions(store: &BTreeStore, model: &Model, pattern: &Pattern, bucket: BucketId) {
+    let mut question = ListVersions {
+        bucket,
+        prefix: pattern.prefix.clone(),
+        delimiter: pattern.delimiter.clone(),
+        after_key: pattern.after.clone(),
+        after_version: pattern.after_version(bucket, model),
+        limit: pattern.limit,
+    };
+    while let Some(expected) = model.list_versions(&question) {
+        store.take_counts();
+        let answer = ask(store, DataQuery::ListVersions(question.clone()));
+        assert_eq!(answer.as_ref(), Ok(&expected), "{question:?}");
+        let DataView::Versions {
+            common_prefixes,
+            next,
+            ..
+        } = expected
+        else {
+            panic!("{expected:?}");
+        };
+        let seeks = store.take_counts().seeks;
+        assert!(seeks <= 1 + common_prefixes.len() as u64);
+        let Some((key, version)) = next else { break };
+        question.after_key = key;
+        question.after_version = version;
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Pattern {
     prefix: String,
     delimiter: String,
     after: String,
     after_upload: Option<Index>,
+    after_version: Option<Index>,
     limit: u32,
 }
 
@@ -280,6 +351,19 @@ impl Pattern {
         let uploads = &script.uploads;
         (!uploads.is_empty()).then(|| index.get(uploads).upload)
     }
+
+    /// A version of the key, or of another one, or null whether or not there is one.
+    fn after_version(&self, bucket: BucketId, model: &Model) -> Option<NamedVersion> {
+        let index = self.after_version.as_ref()?;
+        let bucket = model.buckets.get(&bucket);
+        let there: Vec<_> = bucket
+            .into_iter()
+            .flat_map(|bucket| bucket.versions.values().flatten())
+            .map(Version::name)
+            .chain([NamedVersion::Null])
+            .collect();
+        Some(*index.get(&there))
+    }
 }
 
 proptest::prop_compose! {
@@ -287,16 +371,17 @@ proptest::prop_compose! {
         proptest::sample::select(vec!["", "a", "a/", "a→", "a\0", "a/b", "b", "c", "\u{10ffff}"]),
         proptest::sample::select(vec!["", "/", "→", "b/", "b", "\0", "\u{10ffff}"]),
         proptest::sample::select([&KEYS[..], &["", "", "", "a/b/", "a→", "Z", "z"]].concat()),
-        any::<Option<Index>>(),
+        any::<[Option<Index>; 2]>(),
         0_u32..5,
     ), 4)) -> Vec<Pattern> {
         patterns
             .into_iter()
-            .map(|(prefix, delimiter, after, after_upload, limit)| Pattern {
+            .map(|(prefix, delimiter, after, [after_upload, after_version], limit)| Pattern {
                 prefix: prefix.to_owned(),
                 delimiter: delimiter.to_owned(),
                 after: after.to_owned(),
                 after_upload,
+                after_version,
                 limit,
             })
             .collect()
@@ -313,6 +398,32 @@ fn kind(outcome: &Outcome) -> String {
     word.take(1).collect()
 }
 
+/// What deletions came to, in words.
+fn deletions(command: &Command, outcome: &Outcome) -> Vec<String> {
+    let (
+        Mutation::Data(DataMutation::DeleteObjects { targets, .. }),
+        Ok(DataReply::Deleted(deleted)),
+    ) = (&command.request.mutation, outcome)
+    else {
+        return Vec::new();
+    };
+    let words = targets.iter().zip(deleted).map(|(target, deleted)| {
+        let what = match deleted {
+            Deleted::Missing => return "missing".to_owned(),
+            Deleted::Removed { is_marker: true } => "marker removed",
+            Deleted::Removed { is_marker: false } => "object removed",
+            Deleted::Marked { is_null: true, .. } => "key marked as null",
+            Deleted::Marked { is_null: false, .. } => "key marked",
+        };
+        match target.version {
+            None => what.replace("object", "key"),
+            Some(NamedVersion::Null) => format!("{what} by null"),
+            Some(NamedVersion::Id(_)) => format!("{what} by id"),
+        }
+    });
+    words.collect()
+}
+
 #[test]
 fn histories_come_to_every_answer_that_a_data_group_gives() {
     let mut runner = TestRunner::deterministic();
@@ -320,8 +431,11 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
     for _ in 0..200 {
         let steps = script::steps(120).new_tree(&mut runner).unwrap().current();
         let (_, _, _, log) = play(&steps);
-        for (_, outcome) in &log {
+        for (command, outcome) in &log {
             *counts.entry(kind(outcome)).or_default() += 1;
+            for what in deletions(command, outcome) {
+                *counts.entry(what).or_default() += 1;
+            }
         }
     }
     println!("{counts:?}");
@@ -348,6 +462,13 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
         "RequestTooNew",
         "RequestTooOld",
         "UploadCreated",
+        "key marked",
+        "key marked as null",
+        "key removed",
+        "marker removed by id",
+        "marker removed by null",
+        "object removed by id",
+        "object removed by null",
     ] {
         assert!(
             counts.get(wanted).is_some_and(|count| *count >= 5),

@@ -1,5 +1,7 @@
 //! The namespace once more, as plainly as it can be said: whole maps, recounted each time, nothing incremental.
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_types::checksum::{Checksum, ChecksumKind, ObjectChecksum};
@@ -7,13 +9,15 @@ use cairn_types::etag::ETag;
 use cairn_types::id::{BlobId, BucketId, GroupId, Order, RequestId, UploadId, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{
-    Committed, CompletedPart, Counters, FreedBlob, ListObjects, ListUploads, ListedObject,
-    ListedUpload, UploadKey, WriteCondition, extents,
+    Committed, CompletedPart, Counters, DeleteTarget, Deleted, FreedBlob, UploadKey,
+    WriteCondition, extents,
 };
-use cairn_types::namespace::{Command, DataMutation, DataReply, DataView, Mutation, Refusal};
+use cairn_types::namespace::{Command, DataMutation, DataReply, Mutation, Refusal};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, PartSpan};
 use cairn_types::time::Timestamp;
+use cairn_types::version::{NamedVersion, Versioning};
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
 use crate::bodies;
 use crate::group::{Outcome, malformed};
@@ -21,9 +25,17 @@ use crate::group::{Outcome, malformed};
 const TEN_MINUTES_MS: u64 = 600_000;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Object {
+#[expect(clippy::struct_field_names, reason = "as the nouns call it")]
+pub(crate) struct Version {
     pub(crate) version: VersionId,
+    pub(crate) is_null: bool,
     pub(crate) at: Timestamp,
+    /// None: a delete marker.
+    pub(crate) object: Option<Object>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
     pub(crate) new: NewObject,
     /// Of a completed upload, by number.
     pub(crate) parts: BTreeMap<u16, NewPart>,
@@ -41,7 +53,9 @@ pub(crate) struct Bucket {
     is_fenced: bool,
     pub(crate) epoch: u64,
     order: u64,
-    pub(crate) objects: BTreeMap<ObjectKey, Object>,
+    pub(crate) versioning: Option<Versioning>,
+    /// Newest last; no key has none.
+    pub(crate) versions: BTreeMap<ObjectKey, Vec<Version>>,
     pub(crate) uploads: BTreeMap<(ObjectKey, UploadId), Upload>,
 }
 
@@ -99,7 +113,10 @@ impl Model {
     /// Every blob that something refers to.
     pub(crate) fn held(&self) -> BTreeMap<BlobId, Extent> {
         let buckets = self.buckets.values();
-        let of_objects = buckets.clone().flat_map(|bucket| bucket.objects.values());
+        let versions = buckets.clone().flat_map(|bucket| bucket.versions.values());
+        let of_objects = versions
+            .flatten()
+            .filter_map(|version| version.object.as_ref());
         let of_parts = of_objects
             .clone()
             .flat_map(|object| object.parts.values().map(|part| &part.content));
@@ -127,17 +144,18 @@ impl Model {
 
     pub(crate) fn counters(&self, bucket: BucketId) -> Option<Counters> {
         let bucket = self.buckets.get(&bucket)?;
-        let objects = || bucket.objects.values();
+        let versions = || bucket.versions.values().flatten();
+        let objects = || bucket.versions.keys().filter_map(|key| bucket.current(key));
         let parts = || {
             let uploads = bucket.uploads.values();
             uploads.flat_map(|upload| upload.parts.values())
         };
-        let bytes = objects().map(|object| object.new.len).sum();
+        let lens = versions().filter_map(|version| version.object.as_ref());
         Some(Counters {
             objects: objects().count() as u64,
-            bytes,
-            versions: objects().count() as u64,
-            version_bytes: bytes,
+            bytes: objects().map(|(_, object)| object.new.len).sum(),
+            versions: versions().count() as u64,
+            version_bytes: lens.map(|object| object.new.len).sum(),
             uploads: bucket.uploads.len() as u64,
             parts: parts().count() as u64,
             part_bytes: parts().map(|(part, _)| part.len).sum(),
@@ -150,7 +168,7 @@ impl Model {
             DataMutation::FenceBucket { bucket, epoch } => {
                 let id = *bucket;
                 let bucket = self.step(id, epoch.get(), true)?;
-                if bucket.epoch < epoch.get() && !bucket.objects.is_empty() {
+                if bucket.epoch < epoch.get() && !bucket.versions.is_empty() {
                     return Err(Refusal::BucketNotEmpty);
                 }
                 (bucket.is_fenced, bucket.epoch) = (true, epoch.get());
@@ -167,10 +185,21 @@ impl Model {
                 opened_below,
                 limit,
             } => self.drain(*bucket, epoch.get(), *opened_below, *limit),
-            DataMutation::DeleteObjects { bucket, keys } => {
-                let objects = &mut self.bucket(*bucket)?.objects;
-                let found = keys.iter().map(|key| objects.remove(key).is_some());
-                Ok(DataReply::Deleted(found.collect()))
+            DataMutation::SetVersioning {
+                bucket,
+                epoch,
+                versioning,
+            } => {
+                let id = *bucket;
+                let bucket = self.writable(id)?;
+                if bucket.epoch > epoch.get() {
+                    return Err(Refusal::BucketInTransition { bucket: id });
+                }
+                bucket.versioning = Some(*versioning);
+                Ok(DataReply::Done)
+            }
+            DataMutation::DeleteObjects { bucket, targets } => {
+                self.delete(*bucket, targets, random)
             }
             DataMutation::CondemnBlobs { blobs } => self.condemn(group, blobs),
             DataMutation::RaiseHorizon { horizon } if *horizon > self.clock => Err(malformed()),
@@ -343,10 +372,10 @@ impl Model {
         condition: &WriteCondition,
     ) -> Result<(), Refusal> {
         let bucket = self.buckets.get(&bucket).ok_or(Refusal::NoSuchBucket)?;
-        match (condition, bucket.objects.get(key)) {
+        match (condition, bucket.current(key)) {
             (WriteCondition::IfMatch(_), None) => Err(Refusal::NoSuchKey),
             (WriteCondition::IfAbsent, Some(_)) => Err(Refusal::PreconditionFailed),
-            (WriteCondition::IfMatch(etag), Some(object)) if *etag != object.new.etag => {
+            (WriteCondition::IfMatch(etag), Some((_, object))) if *etag != object.new.etag => {
                 Err(Refusal::PreconditionFailed)
             }
             _ => Ok(()),
@@ -376,17 +405,34 @@ impl Model {
     ) -> Outcome {
         let at = self.clock;
         let bucket = self.bucket(bucket)?;
-        bucket.order += 1;
+        let object = Object { new, parts };
         let random = u64::try_from(random >> 64).expect("64 bits");
-        let object = Object {
-            version: VersionId::new(Order::new(bucket.order), random),
-            at,
-            new,
-            parts,
-        };
-        let reply = committed(&object);
-        bucket.objects.insert(key.clone(), object);
-        Ok(reply)
+        let version = bucket.push(key, random, at, Some(object));
+        Ok(committed(&version).expect("it is an object"))
+    }
+
+    fn delete(&mut self, bucket: BucketId, targets: &[DeleteTarget], random: u128) -> Outcome {
+        let at = self.clock;
+        let bucket = self.bucket(bucket)?;
+        let mut deleted = Vec::new();
+        for (place, DeleteTarget { key, version }) in (0..).zip(targets) {
+            deleted.push(match version {
+                Some(version) => bucket.remove(key, |there| {
+                    there.name() == *version
+                        || matches!(version, NamedVersion::Id(id) if there.version == *id)
+                }),
+                None if bucket.versioning.is_none() => bucket.remove(key, |_| true),
+                None if bucket.is_fenced => return Err(Refusal::NoSuchBucket),
+                None => {
+                    let marker = bucket.push(key, place_random(random, place), at, None);
+                    Deleted::Marked {
+                        version: marker.version,
+                        is_null: marker.is_null,
+                    }
+                }
+            });
+        }
+        Ok(DataReply::Deleted(deleted))
     }
 
     fn put_part(
@@ -506,150 +552,103 @@ impl Model {
         }
         Ok(DataReply::Condemned(answer))
     }
-
-    /// A page of objects, by looking at all of them.
-    pub(crate) fn list_objects(&self, query: &ListObjects) -> Option<DataView> {
-        let bucket = self.buckets.get(&query.bucket)?;
-        let mut entries: BTreeMap<String, Option<ListedObject>> = BTreeMap::new();
-        for (key, object) in &bucket.objects {
-            match line(key, &query.prefix, &query.delimiter) {
-                Line::None => {}
-                Line::Key => {
-                    let row = listed_object(key, object);
-                    entries.insert(key.as_str().to_owned(), Some(row));
-                }
-                Line::CommonPrefix(prefix) => {
-                    entries.insert(prefix, None);
-                }
-            }
-        }
-        entries.retain(|entry, _| entry.as_str() > query.after.as_str());
-        let limit = usize::try_from(query.limit).expect("a small number");
-        let more = limit > 0 && entries.len() > limit;
-        let page: Vec<_> = entries.into_iter().take(limit).collect();
-        let next = page.last().map(|(entry, _)| entry.clone());
-        let objects = page.iter().filter_map(|(_, row)| row.clone()).collect();
-        let prefixes = page.iter().filter(|(_, row)| row.is_none());
-        Some(DataView::Objects {
-            objects,
-            common_prefixes: prefixes.map(|(entry, _)| entry.clone()).collect(),
-            next: next.filter(|_| more),
-        })
-    }
-
-    /// A page of uploads, by looking at all of them.
-    pub(crate) fn list_uploads(&self, query: &ListUploads) -> Option<DataView> {
-        let bucket = self.buckets.get(&query.bucket)?;
-        let mut entries = BTreeMap::new();
-        for ((key, id), upload) in &bucket.uploads {
-            match line(key, &query.prefix, &query.delimiter) {
-                Line::None => {}
-                Line::Key => {
-                    let name = (key.as_str().to_owned(), upload.initiated, id.get());
-                    entries.insert(name, Some(listed_upload(key, *id, upload)));
-                }
-                Line::CommonPrefix(prefix) => {
-                    entries.insert((prefix, Timestamp::default(), 0), None);
-                }
-            }
-        }
-        let marker = ObjectKey::parse(&query.after_key)
-            .ok()
-            .zip(query.after_upload);
-        let after = marker.map(|(key, id)| {
-            let upload = bucket.uploads.get(&(key, id));
-            upload.map(|upload| (upload.initiated, id.get()))
-        });
-        entries.retain(|(entry, initiated, id), row| {
-            let is_same_key = row.is_some() && *entry == query.after_key;
-            match after {
-                Some(Some(after)) if is_same_key => (*initiated, *id) > after,
-                Some(None) if is_same_key => true,
-                _ => entry.as_str() > query.after_key.as_str(),
-            }
-        });
-        let limit = usize::try_from(query.limit).expect("a small number");
-        let more = limit > 0 && entries.len() > limit;
-        let page: Vec<_> = entries.into_iter().take(limit).collect();
-        let last = page.last();
-        let next = last.map(|((entry, ..), row)| (entry.clone(), row.as_ref().map(|r| r.upload)));
-        let uploads = page.iter().filter_map(|(_, row)| row.clone()).collect();
-        let prefixes = page.iter().filter(|(_, row)| row.is_none());
-        Some(DataView::Uploads {
-            uploads,
-            common_prefixes: prefixes.map(|((entry, ..), _)| entry.clone()).collect(),
-            next: next.filter(|_| more),
-        })
-    }
 }
 
 impl Bucket {
     /// The answer to an upload that was completed before from these parts.
     fn completed(&self, upload: &UploadKey, list: &[CompletedPart]) -> Option<DataReply> {
-        let object = self.objects.get(&upload.key)?;
-        let is_of_it = matches!(
-            &object.new.content,
-            Content::Parts { upload: id, .. } if *id == upload.upload
-        );
+        let version = self.version_of(upload)?;
+        let object = version.object.as_ref()?;
         let there = object.parts.iter();
         let there = there.map(|(&number, part)| (number, &part.etag));
         let is_same = there.eq(list.iter().map(|part| (part.number, &part.etag)));
-        (is_of_it && is_same).then(|| committed(object))
+        is_same.then(|| committed(version)).flatten()
+    }
+
+    /// The version that an upload became, while it is there.
+    pub(crate) fn version_of(&self, upload: &UploadKey) -> Option<&Version> {
+        let mut versions = self.versions.get(&upload.key)?.iter();
+        versions.find(|version| {
+            let content = version.object.as_ref().map(|object| &object.new.content);
+            matches!(content, Some(Content::Parts { upload: id, .. }) if *id == upload.upload)
+        })
+    }
+
+    /// The newest version of a key, if it is an object.
+    pub(crate) fn current(&self, key: &ObjectKey) -> Option<(&Version, &Object)> {
+        let newest = self.versions.get(key)?.last()?;
+        newest.object.as_ref().map(|object| (newest, object))
+    }
+
+    fn push(
+        &mut self,
+        key: &ObjectKey,
+        random: u64,
+        at: Timestamp,
+        object: Option<Object>,
+    ) -> Version {
+        self.order += 1;
+        let is_null = self.versioning != Some(Versioning::Enabled);
+        let version = Version {
+            version: VersionId::new(Order::new(self.order), random),
+            is_null,
+            at,
+            object,
+        };
+        let versions = self.versions.entry(key.clone()).or_default();
+        versions.retain(|there| !(is_null && there.is_null));
+        versions.push(version.clone());
+        version
+    }
+
+    /// Removes the versions of a key that are meant: one at most.
+    fn remove(&mut self, key: &ObjectKey, is_meant: impl Fn(&Version) -> bool) -> Deleted {
+        let versions = self.versions.entry(key.clone()).or_default();
+        let removed: Vec<_> = versions
+            .extract_if(.., |version| is_meant(version))
+            .collect();
+        self.versions.retain(|_, versions| !versions.is_empty());
+        match removed.as_slice() {
+            [] => Deleted::Missing,
+            [version] => Deleted::Removed {
+                is_marker: version.object.is_none(),
+            },
+            several => panic!("{several:?} have one name"),
+        }
     }
 }
 
-fn committed(object: &Object) -> DataReply {
-    DataReply::Committed(Committed {
-        version: object.version,
-        is_null: true,
+impl Version {
+    pub(crate) fn name(&self) -> NamedVersion {
+        NamedVersion::of(self.version, self.is_null)
+    }
+}
+
+/// The random bits of one of several versions that a command makes.
+fn place_random(random: u128, place: u32) -> u64 {
+    let digest =
+        Sha256::new_with_prefix([&random.to_be_bytes()[..], &place.to_be_bytes()].concat());
+    let bits = match place {
+        0 => random.to_be_bytes().to_vec(),
+        _ => digest.finalize().to_vec(),
+    };
+    u64::from_be_bytes(bits[..8].try_into().expect("8 bytes"))
+}
+
+fn committed(version: &Version) -> Option<DataReply> {
+    let object = version.object.as_ref()?;
+    Some(DataReply::Committed(Committed {
+        version: version.version,
+        is_null: version.is_null,
         etag: object.new.etag.clone(),
         len: object.new.len,
         checksum: object.new.checksum.clone(),
-        last_modified: object.at,
-    })
+        last_modified: version.at,
+    }))
 }
 
 fn etag_of_parts(list: &[CompletedPart]) -> ETag {
     let md5s: Vec<u8> = list.iter().flat_map(|part| part.etag.md5()).collect();
     let count = u16::try_from(list.len()).expect("few parts");
     ETag::from_parts(Md5::digest(md5s).into(), count)
-}
-
-/// The line of a listing that a key is in.
-enum Line {
-    None,
-    Key,
-    CommonPrefix(String),
-}
-
-fn line(key: &ObjectKey, prefix: &str, delimiter: &str) -> Line {
-    let Some(rest) = key.as_str().strip_prefix(prefix) else {
-        return Line::None;
-    };
-    match rest.find(delimiter) {
-        Some(at) if !delimiter.is_empty() => {
-            Line::CommonPrefix([prefix, &rest[..at], delimiter].concat())
-        }
-        _ => Line::Key,
-    }
-}
-
-fn listed_object(key: &ObjectKey, object: &Object) -> ListedObject {
-    let checksum = object.new.checksum.as_ref();
-    ListedObject {
-        key: key.clone(),
-        len: object.new.len,
-        etag: object.new.etag.clone(),
-        last_modified: object.at,
-        checksum: checksum.map(|whole| (whole.checksum.algorithm(), whole.kind)),
-    }
-}
-
-fn listed_upload(key: &ObjectKey, upload: UploadId, row: &Upload) -> ListedUpload {
-    ListedUpload {
-        key: key.clone(),
-        upload,
-        initiated: row.initiated,
-        checksum: row.new.checksum,
-    }
 }

@@ -5,12 +5,15 @@ use bytes::Bytes;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::Profile;
 use cairn_types::etag::ETag;
-use cairn_types::id::{BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId, UploadId};
+use cairn_types::id::{
+    BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId, UploadId, VersionId,
+};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
 use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
 use cairn_types::time::Timestamp;
+use cairn_types::version::{NamedVersion, Versioning};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::Index;
@@ -55,7 +58,8 @@ enum Action {
     /// And below which id no bucket is opened any more.
     Drain(u64, i64, u64, u32),
     Put(u64, Index, Bytewise, Condition),
-    Delete(u64, Vec<Index>),
+    SetVersioning(u64, i64, Versioning),
+    Delete(u64, Vec<(Index, Which)>),
     CreateUpload(u64, Index, Option<(ChecksumAlgorithm, ChecksumKind)>),
     PutPart(Index, u16, Body, Vec<Blob>, Option<ChecksumAlgorithm>),
     Complete(Index, Completion),
@@ -65,6 +69,17 @@ enum Action {
     Forget(Vec<Index>),
     Expire,
     Retry(Index),
+}
+
+/// What is deleted of a key.
+#[derive(Debug, Clone)]
+enum Which {
+    Key,
+    Null,
+    /// One that is there, if any is.
+    Version(Index),
+    /// One of the same order with other bits.
+    Forged(Index),
 }
 
 #[derive(Debug, Clone)]
@@ -154,7 +169,10 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(bucket, key, content, condition)| {
                 Action::Put(bucket, key, content, condition)
             }),
-        6 => (bucket(), vec(index(), 1..4)).prop_map(|(bucket, keys)| Action::Delete(bucket, keys)),
+        3 => (bucket(), epochs(), versioning())
+            .prop_map(|(bucket, on, versioning)| Action::SetVersioning(bucket, on, versioning)),
+        9 => (bucket(), vec((index(), which()), 1..4))
+            .prop_map(|(bucket, targets)| Action::Delete(bucket, targets)),
         5 => (bucket(), index(), checksum_spec())
             .prop_map(|(bucket, key, checksum)| Action::CreateUpload(bucket, key, checksum)),
         14 => part(),
@@ -167,6 +185,19 @@ fn action() -> impl Strategy<Value = Action> {
         2 => vec(index(), 1..4).prop_map(Action::Forget),
         1 => Just(Action::Expire),
         4 => index().prop_map(Action::Retry),
+    ]
+}
+
+fn versioning() -> impl Strategy<Value = Versioning> {
+    prop_oneof![3 => Just(Versioning::Enabled), 2 => Just(Versioning::Suspended)]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        6 => Just(Which::Key),
+        2 => Just(Which::Null),
+        6 => any::<Index>().prop_map(Which::Version),
+        1 => any::<Index>().prop_map(Which::Forged),
     ]
 }
 
@@ -323,10 +354,12 @@ impl Script {
                     key: target.1,
                 }
             }
-            Action::Delete(bucket, keys) => DataMutation::DeleteObjects {
+            Action::SetVersioning(bucket, on, versioning) => DataMutation::SetVersioning {
                 bucket: BucketId::new(*bucket),
-                keys: keys.iter().copied().map(object_key).collect(),
+                epoch: epoch(*bucket, *on, model),
+                versioning: *versioning,
             },
+            Action::Delete(bucket, targets) => delete(BucketId::new(*bucket), targets, model),
             Action::CreateUpload(bucket, key, checksum) => {
                 self.create(random, *bucket, *key, *checksum)
             }
@@ -515,21 +548,57 @@ fn object_key(index: Index) -> ObjectKey {
     ObjectKey::parse(index.get::<&str>(&KEYS)).expect("a good key")
 }
 
+fn delete(bucket: BucketId, targets: &[(Index, Which)], model: &Model) -> DataMutation {
+    let targets = targets.iter();
+    DataMutation::DeleteObjects {
+        bucket,
+        targets: targets
+            .map(|(key, which)| target(bucket, *key, which, model))
+            .collect(),
+    }
+}
+
+fn target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> DeleteTarget {
+    let key = object_key(key);
+    let row = model.buckets.get(&bucket);
+    // A key that has versions is looked for, so that they meet.
+    let there = |index: &Index| {
+        let row = row?;
+        let keys: Vec<_> = row.versions.keys().cloned().collect();
+        let key = pick(*index, &keys)?.clone();
+        let version = pick(*index, &row.versions[&key])?.version;
+        Some((key, version))
+    };
+    let (key, version) = match which {
+        Which::Key => (key, None),
+        Which::Null => (key, Some(NamedVersion::Null)),
+        Which::Version(index) => match there(index) {
+            Some((key, id)) => (key, Some(NamedVersion::Id(id))),
+            None => (key, None),
+        },
+        Which::Forged(index) => match there(index) {
+            Some((key, id)) => {
+                let forged = VersionId::new(id.order(), !id.random());
+                (key, Some(NamedVersion::Id(forged)))
+            }
+            None => (key, None),
+        },
+    };
+    DeleteTarget { key, version }
+}
+
 fn write_condition(
     condition: &Condition,
     model: &Model,
     (bucket, key): &(BucketId, ObjectKey),
 ) -> WriteCondition {
-    let there = model
-        .buckets
-        .get(bucket)
-        .and_then(|row| row.objects.get(key));
+    let there = model.buckets.get(bucket).and_then(|row| row.current(key));
     let other = ETag::from_md5([9; 16]);
     match condition {
         Condition::Always => WriteCondition::Always,
         Condition::IfAbsent => WriteCondition::IfAbsent,
         Condition::IfSame => {
-            WriteCondition::IfMatch(there.map_or(other, |object| object.new.etag.clone()))
+            WriteCondition::IfMatch(there.map_or(other, |(_, object)| object.new.etag.clone()))
         }
         Condition::IfOther => WriteCondition::IfMatch(other),
     }
@@ -539,7 +608,8 @@ fn write_condition(
 fn stored_parts(upload: &UploadKey, model: &Model) -> Vec<(u16, NewPart)> {
     let bucket = model.buckets.get(&upload.bucket);
     let open = bucket.and_then(|row| row.uploads.get(&(upload.key.clone(), upload.upload)));
-    let done = bucket.and_then(|row| row.objects.get(&upload.key));
+    let done = bucket.and_then(|row| row.version_of(upload));
+    let done = done.and_then(|version| version.object.as_ref());
     match (open, done) {
         (Some(open), _) => {
             let parts = open.parts.iter();

@@ -7,7 +7,7 @@ use cairn_types::namespace::data::{CompletedPart, Counters, UploadKey, WriteCond
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, Refusal};
 use cairn_types::object::{Content, NewPart, NewUpload, ObjectHeaders};
 
-use crate::group::{BUCKET, Group, Outcome, extent, inline, malformed, object_key};
+use crate::group::{BUCKET, Group, Outcome, REMOVED, extent, inline, malformed, object_key};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -117,7 +117,7 @@ fn one_command_removes_only_so_many_parts_itself() {
         complete_object(&mut group, key, 600);
     }
     let deleted = group.delete(&["a", "b", "c"]);
-    assert_eq!(deleted, Ok(DataReply::Deleted(vec![true; 3])));
+    assert_eq!(deleted, Ok(DataReply::Deleted(vec![REMOVED; 3])));
     assert_eq!(group.status().freed_blobs, 600 + 128);
     assert_eq!(group.counters().versions, 0);
     group.audit();

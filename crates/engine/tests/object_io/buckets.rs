@@ -85,8 +85,9 @@ async fn whoever_meets_a_half_deleted_bucket_finds_out_whether_it_is_gone() {
     for is_empty in [false, true] {
         let bucket = cluster.bucket.bucket;
         if is_empty {
-            let keys = [cairn_types::name::ObjectKey::parse("key").unwrap()];
-            cluster.engine.delete(&cluster.bucket, &keys).await.unwrap();
+            let key = cairn_types::name::ObjectKey::parse("key").unwrap();
+            let deletion = cluster.engine.delete(&cluster.bucket, &[key.into()]).await;
+            deletion.unwrap();
         } else {
             cluster.put("key", b"bytes").await.unwrap();
         }

@@ -136,8 +136,9 @@ async fn a_copy_has_the_bytes_of_the_original_and_shards_of_its_own() {
         cluster.blob_of("original").await.0
     );
 
-    let keys = [ObjectKey::parse("original").unwrap()];
-    cluster.engine.delete(&cluster.bucket, &keys).await.unwrap();
+    let key = ObjectKey::parse("original").unwrap();
+    let deletion = cluster.engine.delete(&cluster.bucket, &[key.into()]).await;
+    deletion.unwrap();
     assert!(cluster.get("copy").await.unwrap() == bytes);
 }
 

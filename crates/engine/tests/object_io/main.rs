@@ -13,3 +13,4 @@ mod gets;
 mod memory;
 mod metadata;
 mod puts;
+mod versions;

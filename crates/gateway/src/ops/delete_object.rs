@@ -9,6 +9,6 @@ use super::{Call, Done, reflecting};
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = DeleteObjectInput::parse(&call.request())?;
     let bucket = call.bucket(&input.bucket).await?;
-    let deleted = call.engine().delete(&bucket, &[input.key]).await?;
+    let deleted = call.engine().delete(&bucket, &[input.key.into()]).await?;
     Ok(reflecting(deleted.index, object_deleted()))
 }

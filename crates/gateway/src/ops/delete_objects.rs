@@ -3,7 +3,7 @@
 use cairn_s3::input::{DeleteEntry, DeleteObjectsInput};
 use cairn_s3::output::{DeleteObjectsOutput, DeletedEntry};
 use cairn_s3::xml::delete_objects::parse_delete;
-use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::DeleteTarget;
 
 use super::{Call, Done, reflecting};
 use crate::request_body::RequestBody;
@@ -15,16 +15,16 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let document = call.document(body, declaration, parse_delete).await?;
     let input = DeleteObjectsInput::parse(&call.request(), document)?;
     let bucket = call.bucket(&input.bucket).await?;
-    let mut keys: Vec<ObjectKey> = Vec::new();
+    let mut targets: Vec<DeleteTarget> = Vec::new();
     for entry in &input.entries {
         if let DeleteEntry::Key(key) = entry {
-            keys.push(key.clone());
+            targets.push(key.clone().into());
         }
     }
-    let index = if keys.is_empty() {
+    let index = if targets.is_empty() {
         0
     } else {
-        call.engine().delete(&bucket, &keys).await?.index
+        call.engine().delete(&bucket, &targets).await?.index
     };
     let entries = input.entries.into_iter().map(|entry| match entry {
         DeleteEntry::Key(key) => DeletedEntry::Deleted(key.as_str().to_owned()),

@@ -219,6 +219,7 @@ fn is_long(query: &Query) -> bool {
         },
         Query::Data(query) => match query {
             DataQuery::ListObjects(_)
+            | DataQuery::ListVersions(_)
             | DataQuery::Parts { .. }
             | DataQuery::Uploads(_)
             | DataQuery::PartContents { .. }
@@ -228,6 +229,7 @@ fn is_long(query: &Query) -> bool {
             | DataQuery::ObjectHead { .. }
             | DataQuery::Upload { .. }
             | DataQuery::Counters { .. }
+            | DataQuery::Versioning { .. }
             | DataQuery::Status => false,
         },
     }

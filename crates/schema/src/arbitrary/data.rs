@@ -1,8 +1,9 @@
 //! Data groups.
 
 use cairn_types::namespace::data::{
-    Committed, CompletedPart, Counters, FreedBlob, GroupStatus, ListObjects, ListUploads,
-    ListedObject, ListedPart, ListedUpload, PartContent, UploadInfo, UploadKey, WriteCondition,
+    Committed, CompletedPart, Counters, DeleteTarget, Deleted, FreedBlob, GroupStatus, ListObjects,
+    ListUploads, ListVersions, ListedContent, ListedObject, ListedPart, ListedUpload,
+    ListedVersion, PartContent, UploadInfo, UploadKey, WriteCondition,
 };
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
 use proptest::collection::vec;
@@ -11,9 +12,9 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
 use super::object::{new_content, part_number};
 use super::{
-    blob_id, bucket_id, bucket_name, checksum, checksum_spec, epoch, etag, new_object, new_part,
-    new_upload, object_checksum, object_headers, object_key, object_version, text, timestamp,
-    upload_id, version_id,
+    blob_id, bucket_id, bucket_name, checksum, checksum_spec, epoch, etag, named_version,
+    new_object, new_part, new_upload, object_checksum, object_headers, object_key, object_version,
+    text, timestamp, upload_id, version_id, versioning,
 };
 
 /// What must hold for a write.
@@ -37,7 +38,7 @@ pub fn upload_key() -> impl Strategy<Value = UploadKey> {
 /// A change of a data group, each kind as likely as the others.
 pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
     prop_oneof![
-        6 => bucket_mutation(),
+        7 => bucket_mutation(),
         4 => upload_mutation(),
         4 => blob_mutation(),
     ]
@@ -71,10 +72,32 @@ fn bucket_mutation() -> BoxedStrategy<DataMutation> {
             object,
             condition,
         }),
-        (bucket_id(), vec(object_key(), 1..4))
-            .prop_map(|(bucket, keys)| DataMutation::DeleteObjects { bucket, keys }),
+        (bucket_id(), epoch(), versioning()).prop_map(|(bucket, epoch, versioning)| {
+            DataMutation::SetVersioning {
+                bucket,
+                epoch,
+                versioning,
+            }
+        }),
+        (bucket_id(), vec(delete_target(), 1..4))
+            .prop_map(|(bucket, targets)| DataMutation::DeleteObjects { bucket, targets }),
     ]
     .boxed()
+}
+
+fn delete_target() -> impl Strategy<Value = DeleteTarget> {
+    (object_key(), option::weighted(0.3, named_version()))
+        .prop_map(|(key, version)| DeleteTarget { key, version })
+}
+
+fn deleted() -> impl Strategy<Value = Deleted> {
+    prop_oneof![
+        3 => Just(Deleted::Missing),
+        4 => Just(Deleted::Removed { is_marker: false }),
+        1 => Just(Deleted::Removed { is_marker: true }),
+        1 => (version_id(), any::<bool>())
+            .prop_map(|(version, is_null)| Deleted::Marked { version, is_null }),
+    ]
 }
 
 fn blob_mutation() -> BoxedStrategy<DataMutation> {
@@ -157,7 +180,7 @@ pub fn data_reply() -> impl Strategy<Value = DataReply> {
         Just(DataReply::Done),
         any::<bool>().prop_map(|more| DataReply::Drained { more }),
         committed.prop_map(DataReply::Committed),
-        vec(any::<bool>(), 0..4).prop_map(DataReply::Deleted),
+        vec(deleted(), 0..4).prop_map(DataReply::Deleted),
         (upload_id(), timestamp())
             .prop_map(|(upload, initiated)| DataReply::UploadCreated { upload, initiated }),
         timestamp().prop_map(|last_modified| DataReply::PartCommitted { last_modified }),
@@ -167,7 +190,7 @@ pub fn data_reply() -> impl Strategy<Value = DataReply> {
 
 /// A question to a data group.
 pub fn data_query() -> impl Strategy<Value = DataQuery> {
-    let object = || (bucket_id(), object_key(), option::of(version_id()));
+    let object = || (bucket_id(), object_key(), option::of(named_version()));
     let page = || (upload_key(), any::<u16>(), any::<u32>());
     prop_oneof![
         object().prop_map(|(bucket, key, version)| DataQuery::Object {
@@ -181,6 +204,7 @@ pub fn data_query() -> impl Strategy<Value = DataQuery> {
             version,
         }),
         list_objects().prop_map(DataQuery::ListObjects),
+        list_versions().prop_map(DataQuery::ListVersions),
         upload_key().prop_map(|upload| DataQuery::Upload { upload }),
         page().prop_map(|(upload, after, limit)| DataQuery::Parts {
             upload,
@@ -194,6 +218,7 @@ pub fn data_query() -> impl Strategy<Value = DataQuery> {
             limit,
         }),
         bucket_id().prop_map(|bucket| DataQuery::Counters { bucket }),
+        bucket_id().prop_map(|bucket| DataQuery::Versioning { bucket }),
         (option::of(freed_blob()), any::<u32>())
             .prop_map(|(after, limit)| DataQuery::FreedBlobs { after, limit }),
         vec(blob_id(), 0..4).prop_map(|blobs| DataQuery::UnheldBlobs { blobs }),
@@ -208,6 +233,20 @@ fn list_objects() -> impl Strategy<Value = ListObjects> {
             prefix,
             delimiter,
             after,
+            limit,
+        },
+    )
+}
+
+fn list_versions() -> impl Strategy<Value = ListVersions> {
+    let after = (text(), option::of(named_version()));
+    (bucket_id(), text(), text(), after, any::<u32>()).prop_map(
+        |(bucket, prefix, delimiter, (after_key, after_version), limit)| ListVersions {
+            bucket,
+            prefix,
+            delimiter,
+            after_key,
+            after_version,
             limit,
         },
     )
@@ -244,11 +283,18 @@ pub fn data_view() -> impl Strategy<Value = DataView> {
     let objects = (vec(listed_object(), 0..3), prefixes(), option::of(text()));
     let parts = (upload_info(), vec(listed_part(), 0..3), any::<bool>());
     let cursor = option::of((text(), option::of(upload_id())));
+    let version_cursor = option::of((text(), option::of(named_version())));
+    let versions = (vec(listed_version(), 0..3), prefixes(), version_cursor);
     let uploads = (vec(listed_upload(), 0..3), prefixes(), cursor);
     prop_oneof![
         object_version().prop_map(|object| DataView::Object(Box::new(object))),
         objects.prop_map(|(objects, common_prefixes, next)| DataView::Objects {
             objects,
+            common_prefixes,
+            next,
+        }),
+        versions.prop_map(|(versions, common_prefixes, next)| DataView::Versions {
+            versions,
             common_prefixes,
             next,
         }),
@@ -265,6 +311,7 @@ pub fn data_view() -> impl Strategy<Value = DataView> {
         }),
         vec(part_content(), 0..3).prop_map(DataView::PartContents),
         counters().prop_map(DataView::Counters),
+        option::of(versioning()).prop_map(DataView::Versioning),
         vec(freed_blob(), 0..4).prop_map(DataView::FreedBlobs),
         vec(blob_id(), 0..4).prop_map(DataView::UnheldBlobs),
         group_status().prop_map(DataView::Status),
@@ -286,6 +333,35 @@ fn listed_object() -> impl Strategy<Value = ListedObject> {
             checksum,
         },
     )
+}
+
+fn listed_version() -> impl Strategy<Value = ListedVersion> {
+    let content =
+        (any::<u64>(), etag(), option::of(checksum_spec())).prop_map(|(len, etag, checksum)| {
+            ListedContent {
+                len,
+                etag,
+                checksum,
+            }
+        });
+    let flags = any::<[bool; 2]>();
+    (
+        object_key(),
+        version_id(),
+        flags,
+        timestamp(),
+        option::of(content),
+    )
+        .prop_map(
+            |(key, version, [is_null, is_latest], last_modified, object)| ListedVersion {
+                key,
+                version,
+                is_null,
+                is_latest,
+                last_modified,
+                object,
+            },
+        )
 }
 
 fn listed_upload() -> impl Strategy<Value = ListedUpload> {

@@ -8,6 +8,7 @@ use cairn_types::id::{Order, VersionId};
 use cairn_types::object::{
     Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion, PartSpan,
 };
+use cairn_types::version::{NamedVersion, Versioning};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -25,6 +26,19 @@ const MAX_PART_NUMBER: u16 = 10_000;
 pub fn version_id() -> impl Strategy<Value = VersionId> {
     (any::<u64>(), any::<u64>())
         .prop_map(|(order, random)| VersionId::new(Order::new(order), random))
+}
+
+/// A version as a client names it.
+pub fn named_version() -> impl Strategy<Value = NamedVersion> {
+    prop_oneof![
+        Just(NamedVersion::Null),
+        version_id().prop_map(NamedVersion::Id),
+    ]
+}
+
+/// Whether a bucket keeps versions.
+pub fn versioning() -> impl Strategy<Value = Versioning> {
+    select([Versioning::Enabled, Versioning::Suspended].as_slice())
 }
 
 /// The ETag of an object put whole or in parts.

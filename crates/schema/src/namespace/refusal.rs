@@ -5,8 +5,11 @@ use cairn_types::namespace::Refusal;
 use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128};
+use crate::object::{version_id, version_id_bytes};
 use crate::proto;
-use crate::proto::refusal::{BlobCondemned, GroupClock, Kind, PartNumber, PartTooSmall, Reason};
+use crate::proto::refusal::{
+    BlobCondemned, DeleteMarker, GroupClock, Kind, PartNumber, PartTooSmall, Reason,
+};
 use crate::proto::{BucketTarget, Empty};
 
 impl From<&Refusal> for proto::Refusal {
@@ -24,6 +27,15 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::BucketNotEmpty => Kind::BucketNotEmpty(Empty {}),
             Refusal::NoSuchKey => Kind::NoSuchKey(Empty {}),
             Refusal::NoSuchVersion => Kind::NoSuchVersion(Empty {}),
+            Refusal::DeleteMarker {
+                version,
+                is_null,
+                last_modified,
+            } => Kind::DeleteMarker(DeleteMarker {
+                version: version_id_bytes(*version),
+                is_null: *is_null,
+                last_modified_ms: last_modified.as_millis(),
+            }),
             Refusal::PreconditionFailed => Kind::PreconditionFailed(Empty {}),
             Refusal::NoSuchUpload => Kind::NoSuchUpload(Empty {}),
             Refusal::InvalidPart { number } => Kind::InvalidPart(PartNumber {
@@ -70,6 +82,14 @@ impl TryFrom<proto::Refusal> for Refusal {
                 Kind::BucketNotEmpty(Empty {}) => Self::BucketNotEmpty,
                 Kind::NoSuchKey(Empty {}) => Self::NoSuchKey,
                 Kind::NoSuchVersion(Empty {}) => Self::NoSuchVersion,
+                Kind::DeleteMarker(marker) => Self::DeleteMarker {
+                    version: version_id(
+                        Field::new("Refusal.DeleteMarker", "version"),
+                        &marker.version,
+                    )?,
+                    is_null: marker.is_null,
+                    last_modified: Timestamp::from_millis(marker.last_modified_ms),
+                },
                 Kind::PreconditionFailed(Empty {}) => Self::PreconditionFailed,
                 Kind::NoSuchUpload(Empty {}) => Self::NoSuchUpload,
                 Kind::InvalidPart(PartNumber { number }) => Self::InvalidPart {

@@ -6,6 +6,7 @@ use crate::id::{BlobId, BucketId, Epoch, UploadId, VersionId};
 use crate::name::{BucketName, ObjectKey};
 use crate::object::{Extent, NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion};
 use crate::time::Timestamp;
+use crate::version::{NamedVersion, Versioning};
 
 /// What must hold of the key's newest version for a write to happen; decided in applying.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,6 +40,23 @@ pub struct UploadKey {
     pub key: ObjectKey,
     /// Itself.
     pub upload: UploadId,
+}
+
+/// What is to be deleted of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteTarget {
+    /// The key.
+    pub key: ObjectKey,
+    /// That version alone, for good. Without it the key as clients see it is deleted: what was its newest version stays below a
+    /// delete marker, where the bucket keeps versions.
+    pub version: Option<NamedVersion>,
+}
+
+impl From<ObjectKey> for DeleteTarget {
+    /// The key as clients see it.
+    fn from(key: ObjectKey) -> Self {
+        Self { key, version: None }
+    }
 }
 
 /// A change of a data group.
@@ -80,7 +98,18 @@ pub enum DataMutation {
         /// At most this many uploads and parts in one command, 1 to 1,000.
         limit: u32,
     },
-    /// Commits a version as the newest of its key (in a bucket without versioning: in place of the null version).
+    /// Says whether a bucket keeps versions from now on. One that was fenced is `NoSuchBucket`; of the other steps only those
+    /// after `epoch` refuse it, with `BucketInTransition`.
+    SetVersioning {
+        /// The bucket.
+        bucket: BucketId,
+        /// Its epoch when the directory said `Active`.
+        epoch: Epoch,
+        /// What it is to be.
+        versioning: Versioning,
+    },
+    /// Commits a version as the newest of its key. While versioning is not enabled it is the null version, in place of the one
+    /// that was.
     PutObject {
         /// The bucket.
         bucket: BucketId,
@@ -91,12 +120,14 @@ pub enum DataMutation {
         /// What must hold.
         condition: WriteCondition,
     },
-    /// Deletes keys, each as if alone. A missing key is deleted too.
+    /// Deletes keys and versions, each as if alone. Of a key: without versioning the null version goes; with it a delete marker
+    /// becomes the newest version, which is the null version, in place of the one that was, while versioning is suspended. A
+    /// named version goes, and what is below it is the newest if it was. What is missing is deleted too.
     DeleteObjects {
         /// The bucket.
         bucket: BucketId,
-        /// 1 to 1,000 keys.
-        keys: Vec<ObjectKey>,
+        /// 1 to 1,000.
+        targets: Vec<DeleteTarget>,
     },
     /// Begins an upload. The id is made here, from the command's random bits.
     CreateUpload {
@@ -175,6 +206,25 @@ pub struct Committed {
     pub last_modified: Timestamp,
 }
 
+/// What became of a key or version that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It was not there.
+    Missing,
+    /// A version went: that which was named, or the null version of a key in a bucket without versioning.
+    Removed {
+        /// Whether it was a delete marker.
+        is_marker: bool,
+    },
+    /// A delete marker was made.
+    Marked {
+        /// Its id.
+        version: VersionId,
+        /// Whether it is the null version.
+        is_null: bool,
+    },
+}
+
 /// What a change of a data group answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataReply {
@@ -187,8 +237,8 @@ pub enum DataReply {
     },
     /// A version was committed.
     Committed(Committed),
-    /// Keys were deleted; for each whether it was there.
-    Deleted(Vec<bool>),
+    /// What became of each target.
+    Deleted(Vec<Deleted>),
     /// An upload was begun.
     UploadCreated {
         /// Its id.
@@ -208,14 +258,14 @@ pub enum DataReply {
 /// A question to a data group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataQuery {
-    /// The newest version of a key, whole, or with `version` that one.
+    /// The newest version of a key, whole, or with `version` that one. A delete marker: `DeleteMarker`.
     Object {
         /// The bucket.
         bucket: BucketId,
         /// The key.
         key: ObjectKey,
         /// Which, if not the newest.
-        version: Option<VersionId>,
+        version: Option<NamedVersion>,
     },
     /// As `Object`, but without its bytes: `content` is empty `Extents` unless it is `Parts`.
     ObjectHead {
@@ -224,10 +274,12 @@ pub enum DataQuery {
         /// The key.
         key: ObjectKey,
         /// Which, if not the newest.
-        version: Option<VersionId>,
+        version: Option<NamedVersion>,
     },
     /// A page of current objects and common prefixes, in the order of UTF-8 bytes.
     ListObjects(ListObjects),
+    /// A page of versions, delete markers among them, and common prefixes: by key, and those of a key newest first.
+    ListVersions(ListVersions),
     /// An upload: what it was begun with. `NoSuchUpload` if there is none.
     Upload {
         /// The upload.
@@ -255,6 +307,11 @@ pub enum DataQuery {
     },
     /// What a bucket holds, exactly.
     Counters {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// Whether a bucket keeps versions.
+    Versioning {
         /// The bucket.
         bucket: BucketId,
     },
@@ -290,6 +347,25 @@ pub struct ListObjects {
     pub limit: u32,
 }
 
+/// A question for a page of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListVersions {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Only keys with this prefix.
+    pub prefix: String,
+    /// As for objects.
+    pub delimiter: String,
+    /// Only keys after this, or with `after_version` also this key's versions below that one. A common prefix that equals it is
+    /// passed over whole.
+    pub after_key: String,
+    /// See `after_key`. A version that has gone since is passed as if it were there; where nobody can tell any more where it
+    /// was, which is so of a null version, all of the key's are told again.
+    pub after_version: Option<NamedVersion>,
+    /// At most this many versions and common prefixes, 0 to 1,000.
+    pub limit: u32,
+}
+
 /// A question for a page of uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListUploads {
@@ -318,6 +394,34 @@ pub struct ListedObject {
     pub etag: ETag,
     /// When it was committed.
     pub last_modified: Timestamp,
+    /// The algorithm and kind of its checksum.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// A row of a listing of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its id.
+    pub version: VersionId,
+    /// Whether it is the null version.
+    pub is_null: bool,
+    /// Whether it is the newest of its key.
+    pub is_latest: bool,
+    /// When it was committed.
+    pub last_modified: Timestamp,
+    /// What it holds; a delete marker holds nothing.
+    pub object: Option<ListedContent>,
+}
+
+/// What a listed version holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedContent {
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its ETag.
+    pub etag: ETag,
     /// The algorithm and kind of its checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
 }
@@ -368,13 +472,13 @@ pub struct PartContent {
 /// What a bucket holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Current objects.
+    /// Current objects: keys whose newest version is no delete marker.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Versions, current and not, delete markers included.
     pub versions: u64,
-    /// Bytes of all versions.
+    /// Bytes of all versions. A delete marker has none.
     pub version_bytes: u64,
     /// Open uploads.
     pub uploads: u64,
@@ -435,6 +539,15 @@ pub enum DataView {
         /// Where to go on, if there is more: the `after` of the next page.
         next: Option<String>,
     },
+    /// A page of versions.
+    Versions {
+        /// The rows, by key, and those of a key newest first.
+        versions: Vec<ListedVersion>,
+        /// The common prefixes, ascending.
+        common_prefixes: Vec<String>,
+        /// The `after_key` and `after_version` of the next page, if there is more.
+        next: Option<(String, Option<NamedVersion>)>,
+    },
     /// An upload.
     Upload(UploadInfo),
     /// A page of parts.
@@ -459,6 +572,8 @@ pub enum DataView {
     PartContents(Vec<PartContent>),
     /// What a bucket holds.
     Counters(Counters),
+    /// Whether a bucket keeps versions; `None`: it was never told to.
+    Versioning(Option<Versioning>),
     /// Blobs to be removed.
     FreedBlobs(Vec<FreedBlob>),
     /// Blobs that nothing refers to, in the order of the question.

@@ -1,6 +1,6 @@
 //! Why a mutation or query was refused: certain, and without any effect.
 
-use crate::id::{BlobId, BucketId};
+use crate::id::{BlobId, BucketId, VersionId};
 use crate::time::Timestamp;
 
 /// A definite no.
@@ -36,6 +36,16 @@ pub enum Refusal {
     /// No such version of the key.
     #[error("no such version")]
     NoSuchVersion,
+    /// The version that was asked for, or the newest one where none was named, is a delete marker: it has no bytes.
+    #[error("a delete marker is there")]
+    DeleteMarker {
+        /// Its id.
+        version: VersionId,
+        /// Whether it is the null version.
+        is_null: bool,
+        /// When it was made.
+        last_modified: Timestamp,
+    },
     /// The condition does not hold.
     #[error("the condition does not hold")]
     PreconditionFailed,

@@ -4,15 +4,17 @@ use cairn_types::checksum::Checksum;
 use cairn_types::id::{BucketId, Epoch};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::DataMutation;
-use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
 use cairn_types::object::{NewObject, NewPart, NewUpload};
 use cairn_types::time::Timestamp;
+use cairn_types::version::Versioning;
 
 use crate::field::{DecodeError, Field, messages, nouns};
+use crate::object::{named_version, named_version_bytes, versioning, versioning_number};
 use crate::proto;
 use crate::proto::data_mutation::{
-    CompleteUpload, CreateUpload, DeleteObjects, DrainBucket, Kind, OpenBucket, PutObject, PutPart,
-    RaiseHorizon,
+    self, CompleteUpload, CreateUpload, DeleteObjects, DeleteVersions, DrainBucket, Kind,
+    OpenBucket, PutObject, PutPart, RaiseHorizon, SetVersioning,
 };
 use crate::proto::{BucketStep, Empty};
 
@@ -28,14 +30,12 @@ impl From<&DataMutation> for proto::DataMutation {
                 name: name.as_str().to_owned(),
                 epoch: epoch.get(),
             }),
-            DataMutation::FenceBucket { bucket, epoch } => Kind::FenceBucket(BucketStep {
-                bucket: bucket.get(),
-                epoch: epoch.get(),
-            }),
-            DataMutation::UnfenceBucket { bucket, epoch } => Kind::UnfenceBucket(BucketStep {
-                bucket: bucket.get(),
-                epoch: epoch.get(),
-            }),
+            DataMutation::FenceBucket { bucket, epoch } => {
+                Kind::FenceBucket(step_message(*bucket, *epoch))
+            }
+            DataMutation::UnfenceBucket { bucket, epoch } => {
+                Kind::UnfenceBucket(step_message(*bucket, *epoch))
+            }
             DataMutation::DrainBucket {
                 bucket,
                 epoch,
@@ -53,7 +53,14 @@ impl From<&DataMutation> for proto::DataMutation {
                 object,
                 condition,
             } => put_object_message(*bucket, key, object, condition),
-            DataMutation::DeleteObjects { bucket, keys } => delete_objects_message(*bucket, keys),
+            DataMutation::SetVersioning {
+                bucket,
+                epoch,
+                versioning,
+            } => set_versioning_message(*bucket, *epoch, *versioning),
+            DataMutation::DeleteObjects { bucket, targets } => {
+                delete_objects_message(*bucket, targets)
+            }
             DataMutation::CreateUpload {
                 bucket,
                 key,
@@ -85,6 +92,13 @@ impl From<&DataMutation> for proto::DataMutation {
     }
 }
 
+fn step_message(bucket: BucketId, epoch: Epoch) -> BucketStep {
+    BucketStep {
+        bucket: bucket.get(),
+        epoch: epoch.get(),
+    }
+}
+
 fn put_object_message(
     bucket: BucketId,
     key: &ObjectKey,
@@ -99,11 +113,50 @@ fn put_object_message(
     })
 }
 
-fn delete_objects_message(bucket: BucketId, keys: &[ObjectKey]) -> Kind {
-    Kind::DeleteObjects(DeleteObjects {
+fn set_versioning_message(bucket: BucketId, epoch: Epoch, versioning: Versioning) -> Kind {
+    Kind::SetVersioning(SetVersioning {
         bucket: bucket.get(),
-        keys: keys.iter().map(|key| key.as_str().to_owned()).collect(),
+        epoch: epoch.get(),
+        versioning: versioning_number(Some(versioning)),
     })
+}
+
+/// A kind of its own where a version is named: a release that knows no versions is to stop rather than delete the key.
+fn delete_objects_message(bucket: BucketId, targets: &[DeleteTarget]) -> Kind {
+    let bucket = bucket.get();
+    if targets.iter().any(|target| target.version.is_some()) {
+        let targets = messages(targets);
+        return Kind::DeleteVersions(DeleteVersions { bucket, targets });
+    }
+    let keys = targets.iter().map(|target| target.key.as_str().to_owned());
+    Kind::DeleteObjects(DeleteObjects {
+        bucket,
+        keys: keys.collect(),
+    })
+}
+
+impl From<&DeleteTarget> for data_mutation::DeleteTarget {
+    fn from(target: &DeleteTarget) -> Self {
+        Self {
+            key: target.key.as_str().to_owned(),
+            version: target.version.map(named_version_bytes),
+        }
+    }
+}
+
+impl TryFrom<data_mutation::DeleteTarget> for DeleteTarget {
+    type Error = DecodeError;
+
+    fn try_from(message: data_mutation::DeleteTarget) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("DataMutation.DeleteTarget", name);
+        let version = message.version.as_ref();
+        Ok(Self {
+            key: at("key").object_key(&message.key)?,
+            version: version
+                .map(|bytes| named_version(at("version"), bytes))
+                .transpose()?,
+        })
+    }
 }
 
 fn create_upload_message(bucket: BucketId, key: &ObjectKey, upload: &NewUpload) -> Kind {
@@ -164,6 +217,11 @@ impl TryFrom<proto::DataMutation> for DataMutation {
             }),
             Kind::PutObject(put) => put_object(put),
             Kind::DeleteObjects(delete) => delete_objects(&delete),
+            Kind::SetVersioning(set) => set_versioning(&set),
+            Kind::DeleteVersions(delete) => Ok(Self::DeleteObjects {
+                bucket: BucketId::new(delete.bucket),
+                targets: nouns(delete.targets)?,
+            }),
             Kind::CreateUpload(create) => create_upload(create),
             Kind::PutPart(put) => put_part(put),
             Kind::CompleteUpload(complete) => complete_upload(complete),
@@ -199,9 +257,19 @@ fn delete_objects(message: &DeleteObjects) -> Result<DataMutation, DecodeError> 
     let keys = message.keys.iter();
     Ok(DataMutation::DeleteObjects {
         bucket: BucketId::new(message.bucket),
-        keys: keys
-            .map(|key| at.object_key(key))
+        targets: keys
+            .map(|key| at.object_key(key).map(DeleteTarget::from))
             .collect::<Result<_, _>>()?,
+    })
+}
+
+fn set_versioning(message: &SetVersioning) -> Result<DataMutation, DecodeError> {
+    let at = Field::new("DataMutation.SetVersioning", "versioning");
+    let versioning = versioning(at, message.versioning)?;
+    Ok(DataMutation::SetVersioning {
+        bucket: BucketId::new(message.bucket),
+        epoch: Epoch::new(message.epoch),
+        versioning: versioning.ok_or(at.unknown(message.versioning))?,
     })
 }
 

@@ -1,13 +1,14 @@
 //! Questions to a data group.
 
-use cairn_types::id::{BucketId, VersionId};
+use cairn_types::id::BucketId;
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::DataQuery;
-use cairn_types::namespace::data::{ListObjects, ListUploads};
+use cairn_types::namespace::data::{ListObjects, ListUploads, ListVersions};
+use cairn_types::version::NamedVersion;
 
 use super::{upload_id, upload_id_bytes};
 use crate::field::{DecodeError, Field};
-use crate::object::{version_id, version_id_bytes};
+use crate::object::{named_version, named_version_bytes};
 use crate::proto;
 use crate::proto::data_query::{FreedBlobsQuery, Kind, ObjectQuery, PartContentsQuery, PartsQuery};
 use crate::proto::{BucketTarget, Empty};
@@ -33,6 +34,38 @@ impl From<proto::ListObjects> for ListObjects {
             after: message.after,
             limit: message.limit,
         }
+    }
+}
+
+impl From<&ListVersions> for proto::ListVersions {
+    fn from(list: &ListVersions) -> Self {
+        Self {
+            bucket: list.bucket.get(),
+            prefix: list.prefix.clone(),
+            delimiter: list.delimiter.clone(),
+            after_key: list.after_key.clone(),
+            after_version: list.after_version.map(named_version_bytes),
+            limit: list.limit,
+        }
+    }
+}
+
+impl TryFrom<proto::ListVersions> for ListVersions {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ListVersions) -> Result<Self, DecodeError> {
+        let at = Field::new("ListVersions", "after_version");
+        let after_version = message.after_version.as_ref();
+        Ok(Self {
+            bucket: BucketId::new(message.bucket),
+            prefix: message.prefix,
+            delimiter: message.delimiter,
+            after_key: message.after_key,
+            after_version: after_version
+                .map(|bytes| named_version(at, bytes))
+                .transpose()?,
+            limit: message.limit,
+        })
     }
 }
 
@@ -79,6 +112,7 @@ impl From<&DataQuery> for proto::DataQuery {
                 version,
             } => Kind::ObjectHead(object_message(*bucket, key, *version)),
             DataQuery::ListObjects(list) => Kind::ListObjects(list.into()),
+            DataQuery::ListVersions(list) => Kind::ListVersions(list.into()),
             DataQuery::Upload { upload } => Kind::Upload(upload.into()),
             DataQuery::Parts {
                 upload,
@@ -100,6 +134,9 @@ impl From<&DataQuery> for proto::DataQuery {
                 limit: *limit,
             }),
             DataQuery::Counters { bucket } => Kind::Counters(BucketTarget {
+                bucket: bucket.get(),
+            }),
+            DataQuery::Versioning { bucket } => Kind::Versioning(BucketTarget {
                 bucket: bucket.get(),
             }),
             DataQuery::FreedBlobs { after, limit } => Kind::FreedBlobs(FreedBlobsQuery {
@@ -136,6 +173,7 @@ impl TryFrom<proto::DataQuery> for DataQuery {
                     }
                 }
                 Kind::ListObjects(list) => Self::ListObjects(list.into()),
+                Kind::ListVersions(list) => Self::ListVersions(list.try_into()?),
                 Kind::Upload(upload) => Self::Upload {
                     upload: upload.try_into()?,
                 },
@@ -159,6 +197,9 @@ impl TryFrom<proto::DataQuery> for DataQuery {
                 Kind::Counters(BucketTarget { bucket }) => Self::Counters {
                     bucket: BucketId::new(bucket),
                 },
+                Kind::Versioning(BucketTarget { bucket }) => Self::Versioning {
+                    bucket: BucketId::new(bucket),
+                },
                 Kind::FreedBlobs(FreedBlobsQuery { limit, after }) => Self::FreedBlobs {
                     after: after.map(TryInto::try_into).transpose()?,
                     limit,
@@ -172,22 +213,22 @@ impl TryFrom<proto::DataQuery> for DataQuery {
     }
 }
 
-fn object_message(bucket: BucketId, key: &ObjectKey, version: Option<VersionId>) -> ObjectQuery {
+fn object_message(bucket: BucketId, key: &ObjectKey, version: Option<NamedVersion>) -> ObjectQuery {
     ObjectQuery {
         bucket: bucket.get(),
         key: key.as_str().to_owned(),
-        version: version.map(version_id_bytes),
+        version: version.map(named_version_bytes),
     }
 }
 
-fn object(query: &ObjectQuery) -> Result<(BucketId, ObjectKey, Option<VersionId>), DecodeError> {
+fn object(query: &ObjectQuery) -> Result<(BucketId, ObjectKey, Option<NamedVersion>), DecodeError> {
     let at = |name| Field::new("DataQuery.ObjectQuery", name);
     let version = query.version.as_ref();
     Ok((
         BucketId::new(query.bucket),
         at("key").object_key(&query.key)?,
         version
-            .map(|bytes| version_id(at("version"), bytes))
+            .map(|bytes| named_version(at("version"), bytes))
             .transpose()?,
     ))
 }

@@ -2,14 +2,17 @@
 
 use cairn_types::id::UploadId;
 use cairn_types::namespace::DataReply;
-use cairn_types::namespace::data::Committed;
+use cairn_types::namespace::data::{Committed, Deleted};
 use cairn_types::time::Timestamp;
 
-use crate::field::{DecodeError, Field, bits_128};
+use crate::field::{DecodeError, Field, bits_128, messages, nouns};
 use crate::object::{version_id, version_id_bytes};
 use crate::proto;
 use crate::proto::Empty;
-use crate::proto::data_reply::{Deleted, Drained, Kind, PartCommitted, UploadCreated};
+use crate::proto::data_reply::{
+    self, DeleteMarker, DeletedVersion, DeletedVersions, Drained, Kind, PartCommitted,
+    UploadCreated, deleted_version,
+};
 
 impl From<&Committed> for proto::Committed {
     fn from(committed: &Committed) -> Self {
@@ -40,15 +43,72 @@ impl TryFrom<proto::Committed> for Committed {
     }
 }
 
+/// What became of a key where delete markers have no part in it.
+fn plainly_deleted(found: bool) -> Deleted {
+    if found {
+        Deleted::Removed { is_marker: false }
+    } else {
+        Deleted::Missing
+    }
+}
+
+/// As it was before there were delete markers, while they have no part in it: releases that know none read it, and write the
+/// same.
+fn deleted_message(deleted: &[Deleted]) -> Kind {
+    let found = deleted.iter().map(|one| match one {
+        Deleted::Missing => Some(false),
+        Deleted::Removed { is_marker: false } => Some(true),
+        Deleted::Removed { is_marker: true } | Deleted::Marked { .. } => None,
+    });
+    match found.collect() {
+        Some(found) => Kind::Deleted(data_reply::Deleted { found }),
+        None => Kind::DeletedVersions(DeletedVersions {
+            versions: messages(deleted),
+        }),
+    }
+}
+
+impl From<&Deleted> for DeletedVersion {
+    fn from(deleted: &Deleted) -> Self {
+        use deleted_version::Kind;
+        let kind = match deleted {
+            Deleted::Missing => Kind::Missing(Empty {}),
+            Deleted::Removed { is_marker: false } => Kind::Removed(Empty {}),
+            Deleted::Removed { is_marker: true } => Kind::MarkerRemoved(Empty {}),
+            Deleted::Marked { version, is_null } => Kind::Marked(DeleteMarker {
+                version: version_id_bytes(*version),
+                is_null: *is_null,
+            }),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<DeletedVersion> for Deleted {
+    type Error = DecodeError;
+
+    fn try_from(message: DeletedVersion) -> Result<Self, DecodeError> {
+        use deleted_version::Kind;
+        let at = Field::new("DataReply.DeletedVersion", "kind");
+        Ok(match at.required(message.kind)? {
+            Kind::Missing(Empty {}) => Self::Missing,
+            Kind::Removed(Empty {}) => Self::Removed { is_marker: false },
+            Kind::MarkerRemoved(Empty {}) => Self::Removed { is_marker: true },
+            Kind::Marked(DeleteMarker { version, is_null }) => Self::Marked {
+                version: version_id(Field::new("DataReply.DeleteMarker", "version"), &version)?,
+                is_null,
+            },
+        })
+    }
+}
+
 impl From<&DataReply> for proto::DataReply {
     fn from(answer: &DataReply) -> Self {
         let kind = match answer {
             DataReply::Done => Kind::Done(Empty {}),
             DataReply::Drained { more } => Kind::Drained(Drained { more: *more }),
             DataReply::Committed(committed) => Kind::Committed(committed.into()),
-            DataReply::Deleted(found) => Kind::Deleted(Deleted {
-                found: found.clone(),
-            }),
+            DataReply::Deleted(deleted) => deleted_message(deleted),
             DataReply::UploadCreated { upload, initiated } => Kind::UploadCreated(UploadCreated {
                 upload: bits_128(upload.get()),
                 initiated_ms: initiated.as_millis(),
@@ -71,7 +131,12 @@ impl TryFrom<proto::DataReply> for DataReply {
                 Kind::Done(Empty {}) => Self::Done,
                 Kind::Drained(Drained { more }) => Self::Drained { more },
                 Kind::Committed(committed) => Self::Committed(committed.try_into()?),
-                Kind::Deleted(Deleted { found }) => Self::Deleted(found),
+                Kind::Deleted(data_reply::Deleted { found }) => {
+                    Self::Deleted(found.into_iter().map(plainly_deleted).collect())
+                }
+                Kind::DeletedVersions(DeletedVersions { versions }) => {
+                    Self::Deleted(nouns(versions)?)
+                }
                 Kind::UploadCreated(created) => {
                     let at = Field::new("DataReply.UploadCreated", "upload");
                     Self::UploadCreated {

@@ -6,9 +6,11 @@ use cairn_types::namespace::DataView;
 
 use super::{upload_id, upload_id_bytes};
 use crate::field::{DecodeError, Field, messages, nouns};
+use crate::object::{named_version, named_version_bytes, versioning, versioning_number};
 use crate::proto;
 use crate::proto::data_view::{
-    FreedBlobs, Kind, Objects, PartContents, Parts, Uploads, UploadsCursor,
+    FreedBlobs, Kind, Objects, PartContents, Parts, Uploads, UploadsCursor, VersioningView,
+    Versions, VersionsCursor,
 };
 
 impl From<&DataView> for proto::DataView {
@@ -23,6 +25,20 @@ impl From<&DataView> for proto::DataView {
                 objects: messages(objects),
                 common_prefixes: common_prefixes.clone(),
                 next: next.clone(),
+            }),
+            DataView::Versions {
+                versions,
+                common_prefixes,
+                next,
+            } => Kind::Versions(Versions {
+                versions: messages(versions),
+                common_prefixes: common_prefixes.clone(),
+                next: next
+                    .as_ref()
+                    .map(|(after_key, after_version)| VersionsCursor {
+                        after_key: after_key.clone(),
+                        after_version: after_version.map(named_version_bytes),
+                    }),
             }),
             DataView::Upload(info) => Kind::Upload(info.into()),
             DataView::Parts {
@@ -52,6 +68,9 @@ impl From<&DataView> for proto::DataView {
                 parts: messages(parts),
             }),
             DataView::Counters(counters) => Kind::Counters(counters.into()),
+            DataView::Versioning(versioning) => Kind::Versioning(VersioningView {
+                versioning: versioning_number(*versioning),
+            }),
             DataView::FreedBlobs(blobs) => Kind::FreedBlobs(FreedBlobs {
                 blobs: messages(blobs),
             }),
@@ -73,6 +92,7 @@ impl TryFrom<proto::DataView> for DataView {
                 common_prefixes: page.common_prefixes,
                 next: page.next,
             }),
+            Kind::Versions(page) => versions(page),
             Kind::Upload(info) => Ok(Self::Upload(info.try_into()?)),
             Kind::Parts(page) => Ok(Self::Parts {
                 info: Field::new("DataView.Parts", "info").noun(page.info)?,
@@ -82,11 +102,29 @@ impl TryFrom<proto::DataView> for DataView {
             Kind::Uploads(page) => uploads(page),
             Kind::PartContents(page) => Ok(Self::PartContents(nouns(page.parts)?)),
             Kind::Counters(counters) => Ok(Self::Counters(counters.into())),
+            Kind::Versioning(view) => {
+                let at = Field::new("DataView.VersioningView", "versioning");
+                versioning(at, view.versioning).map(Self::Versioning)
+            }
             Kind::FreedBlobs(page) => Ok(Self::FreedBlobs(nouns(page.blobs)?)),
             Kind::UnheldBlobs(blobs) => Ok(Self::UnheldBlobs(blobs.try_into()?)),
             Kind::Status(status) => Ok(Self::Status(status.try_into()?)),
         }
     }
+}
+
+fn versions(page: Versions) -> Result<DataView, DecodeError> {
+    let at = Field::new("DataView.VersionsCursor", "after_version");
+    let next = page.next.map(|cursor| {
+        let version = cursor.after_version.as_ref();
+        let version = version.map(|bytes| named_version(at, bytes)).transpose();
+        version.map(|after_version| (cursor.after_key, after_version))
+    });
+    Ok(DataView::Versions {
+        versions: nouns(page.versions)?,
+        common_prefixes: page.common_prefixes,
+        next: next.transpose()?,
+    })
 }
 
 fn uploads(page: Uploads) -> Result<DataView, DecodeError> {

@@ -2,12 +2,13 @@
 
 use cairn_types::id::{BlobId, UploadId};
 use cairn_types::namespace::data::{
-    Counters, FreedBlob, GroupStatus, ListedObject, ListedPart, ListedUpload, PartContent,
-    UploadInfo,
+    Counters, FreedBlob, GroupStatus, ListedContent, ListedObject, ListedPart, ListedUpload,
+    ListedVersion, PartContent, UploadInfo,
 };
 use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128};
+use crate::object::{version_id, version_id_bytes};
 use crate::proto;
 
 impl From<&ListedObject> for proto::ListedObject {
@@ -32,6 +33,57 @@ impl TryFrom<proto::ListedObject> for ListedObject {
             len: message.len,
             etag: at("etag").noun(message.etag)?,
             last_modified: Timestamp::from_millis(message.last_modified_ms),
+            checksum: message.checksum.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+impl From<&ListedVersion> for proto::ListedVersion {
+    fn from(row: &ListedVersion) -> Self {
+        Self {
+            key: row.key.as_str().to_owned(),
+            version: version_id_bytes(row.version),
+            is_null: row.is_null,
+            is_latest: row.is_latest,
+            last_modified_ms: row.last_modified.as_millis(),
+            object: row.object.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<proto::ListedVersion> for ListedVersion {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ListedVersion) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("ListedVersion", name);
+        Ok(Self {
+            key: at("key").object_key(&message.key)?,
+            version: version_id(at("version"), &message.version)?,
+            is_null: message.is_null,
+            is_latest: message.is_latest,
+            last_modified: Timestamp::from_millis(message.last_modified_ms),
+            object: message.object.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+impl From<&ListedContent> for proto::ListedContent {
+    fn from(content: &ListedContent) -> Self {
+        Self {
+            len: content.len,
+            etag: Some((&content.etag).into()),
+            checksum: content.checksum.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<proto::ListedContent> for ListedContent {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ListedContent) -> Result<Self, DecodeError> {
+        Ok(Self {
+            len: message.len,
+            etag: Field::new("ListedContent", "etag").noun(message.etag)?,
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
         })
     }
