@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::collect::Collector;
 use crate::steer::Steering;
@@ -25,6 +26,9 @@ pub const MAX_CONNECTIONS: usize = 64;
 
 /// A connection on which no request arrives for so long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client that takes nothing of an answer for so long is given up: it has one of few places.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a probe is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub struct Console {
     metrics: Metrics,
     probe: Probe,
     admin: OnceLock<Admin>,
+    write_timeout: Duration,
 }
 
 /// What the admin API is made of.
@@ -66,6 +71,7 @@ impl Console {
             metrics,
             probe,
             admin: OnceLock::new(),
+            write_timeout: WRITE_TIMEOUT,
         })
     }
 
@@ -97,10 +103,12 @@ impl Console {
                     let console = Arc::clone(&console);
                     async move { Ok::<_, Infallible>(console.answer(request).await) }
                 });
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(console.write_timeout));
                 let served = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service)
+                    .serve_connection(TokioIo::new(Box::pin(stream)), service)
                     .await;
                 if let Err(error) = served {
                     tracing::debug!(%error, "serve a console connection");
@@ -175,4 +183,41 @@ fn with_type(
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = Tasks::new();
+        let console = Arc::new(Console {
+            metrics: Metrics::new(),
+            probe: Arc::new(|| Readiness::Ready),
+            admin: OnceLock::new(),
+            write_timeout: Duration::from_millis(100),
+        });
+        tasks.spawn("serve", console.serve(listener, tasks.clone()));
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut deaf = socket.connect(address).await.unwrap();
+        let asking = async {
+            // More than the buffers between the two of them hold of questions and answers.
+            while deaf
+                .write_all(b"GET /metrics HTTP/1.1\r\nhost: h\r\n\r\n")
+                .await
+                .is_ok()
+            {}
+        };
+        let limit = Duration::from_secs(20);
+        let given_up = tokio::time::timeout(limit, asking).await;
+        assert!(given_up.is_ok(), "it has its place for good");
+        assert!(tasks.stop_and_join(limit).await);
+    }
 }
