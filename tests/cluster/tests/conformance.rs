@@ -14,6 +14,9 @@ use crate::fixture::{PARITY, WHOLE};
 /// Far fewer than there are: a run which executed less has not run them.
 const TESTS: usize = 100;
 
+/// They wait more than they compute: for slow clients, and for the server's patience with them.
+const TEST_THREADS: &str = "8";
+
 #[test]
 fn the_conformance_tests_pass_with_all_up_and_without_two_storage_nodes() {
     let tests = conformance_tests();
@@ -33,6 +36,7 @@ fn run(tests: &Path, cluster: &Cluster, gateway: &str) {
     let address = description.process(gateway).address;
     let begun = Instant::now();
     let output = Command::new(tests)
+        .args(["--test-threads", TEST_THREADS])
         .env("CAIRN_TEST_ENDPOINT", format!("http://{address}"))
         .env("CAIRN_TEST_ACCESS_KEY", &description.access_key)
         .env("CAIRN_TEST_SECRET_KEY", &description.secret_key)
