@@ -15,7 +15,7 @@ use cairn_types::id::NodeId;
 use tonic::transport::Channel;
 
 /// The most connections to one node; beyond it disks share them.
-const CONNECTIONS_MAX: usize = 64;
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 
 /// The channels to nodes: in memory where the node is in this process, by address elsewhere. Cloning shares it.
 #[derive(Clone)]

@@ -8,7 +8,8 @@ mod health;
 mod reader;
 mod writer;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cairn_rpc::identity::Introduce;
@@ -26,7 +27,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::meta::is_connect_error;
-use crate::peers::Peers;
+use crate::peers::{CONNECTIONS_MAX, Peers};
 use crate::topology::{Layout, TopologyCache};
 
 pub use error::{ShardError, ShardErrorKind};
@@ -89,6 +90,14 @@ pub struct ShardClient {
     peers: Peers,
     topology: TopologyCache,
     health: Arc<Health>,
+    read_graces: Arc<Mutex<HashMap<NodeId, Duration>>>,
+}
+
+/// What a node says of itself.
+struct Description {
+    disks: Vec<DiskSummary>,
+    /// Nothing from one that does not tell it yet.
+    read_grace: Option<Duration>,
 }
 
 impl ShardClient {
@@ -98,6 +107,7 @@ impl ShardClient {
             peers,
             topology,
             health: Arc::new(Health::new(clock)),
+            read_graces: Arc::default(),
         }
     }
 
@@ -105,7 +115,7 @@ impl ShardClient {
     /// more often while one does not answer.
     pub fn watch(&self, tasks: &Tasks) {
         let client = self.clone();
-        tasks.spawn("watch disks", async move {
+        tasks.spawn_essential("watch disks", async move {
             loop {
                 let all_answer = client.look_after_disks().await;
                 let pause = if all_answer {
@@ -126,6 +136,26 @@ impl ShardClient {
     /// Bytes that shards could still take on a disk when it was last heard of; `None` before that.
     pub fn available_bytes(&self, disk: DiskId) -> Option<u64> {
         self.health.available_bytes(disk)
+    }
+
+    /// For how long removed shards stay readable wherever they are: the shortest time that a node told when it was last heard
+    /// of; `None` when none has told one yet.
+    pub fn read_grace(&self) -> Option<Duration> {
+        let graces = self.read_graces.lock();
+        let graces = graces.unwrap_or_else(PoisonError::into_inner);
+        graces.values().min().copied()
+    }
+
+    /// The connections that it may have open at the most: one for each disk, up to some for a node.
+    pub fn connection_count(&self) -> usize {
+        let layout = self.topology.current();
+        let topology = layout.topology();
+        let nodes = topology.nodes.iter().map(|node| {
+            let disks = topology.disks.iter().filter(|disk| disk.node == node.id);
+            // Also a node without disks is asked how it is.
+            disks.count().clamp(1, CONNECTIONS_MAX)
+        });
+        nodes.sum()
     }
 
     /// Whether a read from the disk is likely to be answered soon: it is not known to be away, out of service or slow.
@@ -237,6 +267,10 @@ impl ShardClient {
     /// # Errors
     /// When the node did not answer, or named something that is no disk.
     pub async fn describe(&self, node: &StorageNode) -> Result<Vec<DiskSummary>, ShardError> {
+        Ok(self.ask_description(node).await?.disks)
+    }
+
+    async fn ask_description(&self, node: &StorageNode) -> Result<Description, ShardError> {
         let nowhere = DiskId::new(0);
         let mut stub = self
             .stub(node, 0)
@@ -245,14 +279,13 @@ impl ShardClient {
         request.set_timeout(DESCRIPTION);
         let answer = stub.describe(request).await;
         let answer = answer.map_err(|status| ShardError::from_status(nowhere, &status))?;
-        answer
-            .into_inner()
-            .disks
-            .into_iter()
-            // Which disk is in a place is not known before its label was read.
-            .filter(|disk| !disk.disk.is_empty())
-            .map(disk_summary)
-            .collect()
+        let told = answer.into_inner();
+        // Which disk is in a place is not known before its label was read.
+        let disks = told.disks.into_iter().filter(|disk| !disk.disk.is_empty());
+        Ok(Description {
+            disks: disks.map(disk_summary).collect::<Result<_, _>>()?,
+            read_grace: told.read_grace_ms.map(Duration::from_millis),
+        })
     }
 
     /// The stub for a disk, at the node that it is in.
@@ -321,9 +354,10 @@ impl ShardClient {
         let layout = self.topology.current();
         let looks = layout.topology().nodes.iter().map(|node| async {
             let asked = self.health.now();
-            match self.describe(node).await {
-                Ok(disks) => {
-                    self.health.described(&disks, asked);
+            match self.ask_description(node).await {
+                Ok(description) => {
+                    self.health.described(&description.disks, asked);
+                    self.note_read_grace(node.id, description.read_grace);
                     true
                 }
                 Err(error) => {
@@ -335,6 +369,15 @@ impl ShardClient {
         });
         let answered = futures::future::join_all(looks).await;
         answered.into_iter().all(|answered| answered)
+    }
+
+    fn note_read_grace(&self, node: NodeId, read_grace: Option<Duration>) {
+        let graces = self.read_graces.lock();
+        let mut graces = graces.unwrap_or_else(PoisonError::into_inner);
+        match read_grace {
+            Some(read_grace) => graces.insert(node, read_grace),
+            None => graces.remove(&node),
+        };
     }
 }
 

@@ -234,7 +234,11 @@ impl proto::storage_server::Storage for StorageService {
     ) -> Result<Response<proto::DescribeResponse>, Status> {
         // All at the same time: one that is slow holds up nobody but itself.
         let disks = join_all(self.storage.slots().iter().map(describe)).await;
-        Ok(Response::new(proto::DescribeResponse { disks }))
+        let read_grace_ms = u64::try_from(self.storage.read_grace().as_millis());
+        Ok(Response::new(proto::DescribeResponse {
+            disks,
+            read_grace_ms: Some(read_grace_ms.unwrap_or(u64::MAX)),
+        }))
     }
 }
 

@@ -141,6 +141,7 @@ pub struct DiskInfo {
 #[derive(Debug, Clone)]
 pub struct Storage {
     slots: Arc<Slots>,
+    read_grace: Duration,
     tasks: Tasks,
 }
 
@@ -194,6 +195,7 @@ impl Storage {
         };
         let storage = Self {
             slots: opener.open_all()?,
+            read_grace: config.read_grace,
             tasks: tasks.child(),
         };
         storage.start_collecting();
@@ -240,6 +242,11 @@ impl Storage {
         }
     }
 
+    /// How long removed shards stay readable on a disk that has room.
+    pub(crate) fn read_grace(&self) -> Duration {
+        self.read_grace
+    }
+
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }
@@ -247,7 +254,7 @@ impl Storage {
     fn start_collecting(&self) {
         for index in 0..self.slots.len() {
             let slots = Arc::clone(&self.slots);
-            self.tasks.spawn("disk-collect", async move {
+            self.tasks.spawn_essential("disk-collect", async move {
                 loop {
                     tokio::time::sleep(COLLECT_EVERY).await;
                     let Some(Ok(shards)) = slots.get(index).map(Slot::shards) else {

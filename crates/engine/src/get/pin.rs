@@ -1,7 +1,7 @@
 //! Keeping the blobs of a long read from being given back.
 //!
-//! A replaced version's shards stay readable for a grace of some 30 seconds. A read that is still running after ten asks the
-//! disks to keep what lies ahead of it, and asks again before that lapses; so an overwrite never cuts a reader short.
+//! A replaced version's shards stay readable for a grace of some 30 seconds. A read that is still running after a third of it
+//! asks the disks to keep what lies ahead of it, and asks again before that lapses; so an overwrite never cuts a reader short.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Pin {
         let (segments, at) = plan.ahead();
         let pinning = Arc::clone(shared);
         shared.tasks.spawn("pin blobs", async move {
-            let mut pause = pinning.config.pin_after;
+            let mut pause = first_pause(&pinning);
             loop {
                 // Nothing is ever sent: it resolves when the other end goes.
                 if tokio::time::timeout(pause, &mut released).await.is_ok() {
@@ -46,6 +46,13 @@ impl Pin {
         });
         Self { _release: release }
     }
+}
+
+/// Well before anything of what it reads could be given back.
+fn first_pause(shared: &Shared) -> Duration {
+    let pause = shared.config.pin_after;
+    let grace = shared.shards.read_grace();
+    grace.map_or(pause, |grace| pause.min(grace / 3))
 }
 
 /// Asks all disks at once. A disk that does not answer is a shard that may be missing later.

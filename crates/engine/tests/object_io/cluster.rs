@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) profile: &'static str,
     pub(crate) cell_len: u32,
     pub(crate) config: Config,
+    /// What the disks say of it, to an engine that then watches them.
+    pub(crate) read_grace: Option<Duration>,
 }
 
 impl Default for Setup {
@@ -47,6 +49,7 @@ impl Default for Setup {
             profile: "4+2",
             cell_len: 64 * 1024,
             config,
+            read_grace: None,
         }
     }
 }
@@ -91,6 +94,14 @@ impl Cluster {
         let channels = ids.iter().map(|_| to_server.channel()).collect();
         let peers = Peers::new(introduce, Dialer::new(&metrics), [(NODE, channels)]);
         let shards = ShardClient::new(peers, topology.clone(), clock.clone());
+        if let Some(read_grace) = setup.read_grace {
+            disks.set_read_grace(read_grace);
+            shards.watch(&tasks);
+            until("the disks told their grace", async || {
+                shards.read_grace() == Some(read_grace)
+            })
+            .await;
+        }
         let buckets = Buckets::new(meta.clone());
         let name = BucketName::parse("bucket").unwrap();
         let bucket = buckets.create(&name, "somebody").await.unwrap();

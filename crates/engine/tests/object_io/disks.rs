@@ -53,6 +53,7 @@ struct State {
     removed: HashSet<(DiskId, BlobId)>,
     pinned: HashSet<(DiskId, BlobId)>,
     requests: usize,
+    read_grace: Option<Duration>,
 }
 
 struct Shard {
@@ -73,6 +74,11 @@ impl Disks {
 
     pub(crate) fn set_fault(&self, disk: DiskId, fault: Fault) {
         self.state().faults.insert(disk, fault);
+    }
+
+    /// From now on they say that this is their grace.
+    pub(crate) fn set_read_grace(&self, read_grace: Duration) {
+        self.state().read_grace = Some(read_grace);
     }
 
     /// Reads and writes so far.
@@ -344,6 +350,9 @@ impl Storage for Disks {
         });
         Ok(Response::new(DescribeResponse {
             disks: disks.collect(),
+            read_grace_ms: state
+                .read_grace
+                .map(|grace| u64::try_from(grace.as_millis()).unwrap()),
         }))
     }
 }

@@ -198,6 +198,19 @@ async fn a_read_that_is_under_way_outlives_an_overwrite() {
     let mut setup = Setup::default();
     setup.config.read_ahead_bytes = 1;
     setup.config.pin_after = Duration::from_millis(20);
+    assert_outlives_an_overwrite(setup).await;
+}
+
+#[tokio::test]
+async fn a_read_that_is_under_way_outlives_an_overwrite_on_nodes_with_a_short_grace() {
+    let mut setup = Setup::default();
+    setup.config.read_ahead_bytes = 1;
+    setup.config.pin_after = Duration::from_hours(1);
+    setup.read_grace = Some(Duration::from_millis(60));
+    assert_outlives_an_overwrite(setup).await;
+}
+
+async fn assert_outlives_an_overwrite(setup: Setup) {
     let cluster = Cluster::start(setup).await;
     let bytes = pattern(2_000_000);
     cluster.put("key", &bytes).await.unwrap();

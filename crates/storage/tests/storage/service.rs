@@ -105,6 +105,11 @@ impl Node {
         Ok(all)
     }
 
+    async fn read_grace_ms(&mut self) -> Option<u64> {
+        let answer = self.client.describe(proto::DescribeRequest {}).await;
+        answer.unwrap().into_inner().read_grace_ms
+    }
+
     async fn describe(&mut self) -> Vec<proto::DiskSummary> {
         let answer = self.client.describe(proto::DescribeRequest {}).await;
         answer.unwrap().into_inner().disks
@@ -324,6 +329,16 @@ async fn a_disk_that_fails_to_open_is_kept_out_while_the_others_serve() {
         disks[1]
     );
     assert_eq!(node.storage.disks().len(), 2);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_tells_how_long_removed_data_stays_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = StorageConfig::new(vec![dir.path().join("disk")]);
+    config.read_grace = Duration::from_millis(1_234);
+    let mut node = Node::start_as(&config);
+    assert_eq!(node.read_grace_ms().await, Some(1_234));
     node.stop().await;
 }
 
