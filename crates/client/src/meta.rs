@@ -6,7 +6,7 @@ mod nodes;
 mod tries;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -76,6 +76,8 @@ struct Shared {
     patience: Duration,
     /// Who led a group when it was last asked.
     leaders: Mutex<HashMap<GroupId, NodeId>>,
+    /// When the first try failed after the last one that was answered, on the monotonic clock.
+    unanswered_since: Mutex<Option<Duration>>,
 }
 
 impl MetaClient {
@@ -135,13 +137,14 @@ impl MetaClient {
                 clock,
                 patience,
                 leaders: Mutex::default(),
+                unanswered_since: Mutex::default(),
             }),
         }
     }
 
     /// From now on these are the metadata nodes. Those that are where they were keep their connections; requests that are
-    /// under way end with the nodes that they began with. Nodes without a usable address are passed over, and a list without
-    /// any other changes nothing, as does any list where the nodes are in this process.
+    /// under way hear of it when all nodes that they knew have failed them. Nodes without a usable address are passed over, and
+    /// a list without any other changes nothing, as does any list where the nodes are in this process.
     pub fn set_nodes(&self, nodes: &[(NodeId, String)]) {
         let Some(dialer) = &self.shared.dialer else {
             return;
@@ -176,6 +179,26 @@ impl MetaClient {
             tracing::info!(nodes = ?nodes, "the metadata nodes are others now");
             self.shared.nodes.store(Arc::new(nodes));
         }
+    }
+
+    /// From now on these metadata nodes are where they were found; those that are not named stay where they were known to be.
+    /// Otherwise as `set_nodes`.
+    pub fn found_nodes(&self, found: &[(NodeId, String)]) {
+        let known = self.shared.nodes.load();
+        let others = known.iter().filter_map(|node| {
+            let is_found = found.iter().any(|(id, _)| *id == node.id);
+            let address = node.address.clone()?;
+            (!is_found).then_some((node.id, address))
+        });
+        let nodes: Vec<_> = found.iter().cloned().chain(others).collect();
+        self.set_nodes(&nodes);
+    }
+
+    /// For how long nobody has answered, though somebody was asked; zero where nobody was.
+    pub fn unanswered_for(&self) -> Duration {
+        let since = *self.shared.unanswered_since();
+        let now = self.shared.clock.monotonic();
+        since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// The clock that it measures with.
@@ -289,14 +312,22 @@ impl Shared {
             .copied()
     }
 
+    fn unanswered_since(&self) -> MutexGuard<'_, Option<Duration>> {
+        let since = self.unanswered_since.lock();
+        since.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// `node` answered for the group: only a leader does.
     fn led_by(&self, group: GroupId, node: NodeId) {
+        *self.unanswered_since() = None;
         let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
         leaders.insert(group, node);
     }
 
     /// `node` did not answer for the group; perhaps it said who would. What is known of another node stays.
     fn not_led_by(&self, group: GroupId, node: NodeId, leader: Option<NodeId>) {
+        let now = self.clock.monotonic();
+        self.unanswered_since().get_or_insert(now);
         let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
         match leader.filter(|leader| *leader != node) {
             Some(leader) => {

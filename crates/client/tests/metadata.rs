@@ -535,6 +535,32 @@ async fn nodes_that_move_are_followed_and_one_at_the_wrong_address_is_passed_ove
 }
 
 #[tokio::test]
+async fn a_request_that_nobody_answers_goes_on_where_the_nodes_are_found() {
+    let tasks = Tasks::new();
+    let node = Node::default();
+    let (one, two) = (NodeId::new(1), NodeId::new(2));
+    let clock = SystemClock::shared();
+    let dialer = Dialer::new(&Metrics::new());
+    // Port 1 is nobody's.
+    let known = [one, two].map(|node| (node, "127.0.0.1:1".to_owned()));
+    let client = MetaClient::dial(introduce(), dialer, &known, clock, LONG).unwrap();
+    assert_eq!(client.unanswered_for(), Duration::ZERO, "nobody was asked");
+    let finding = async {
+        while client.unanswered_for() < Duration::from_millis(50) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        client.found_nodes(&[(two, serve(&tasks, two, &node).await)]);
+    };
+    let (changed, ()) = tokio::join!(client.mutate(GROUP, change()), finding);
+    changed.unwrap();
+    assert_eq!(node.requests().len(), 1);
+    assert_eq!(client.unanswered_for(), Duration::ZERO);
+    let mut nodes = client.nodes();
+    nodes.sort();
+    assert_eq!(nodes, [one, two], "who is not found stays");
+}
+
+#[tokio::test]
 async fn those_who_wait_for_a_newer_topology_share_the_answer() {
     let tasks = Tasks::new();
     let ([node], client) = nodes::<1>(&tasks, LONG);

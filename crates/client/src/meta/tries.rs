@@ -21,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// The tries of one request.
 pub(super) struct Tries<'a> {
     shared: &'a Shared,
-    /// As they were when the request began.
+    /// As they were when the request began, or after its last pause.
     nodes: Arc<Vec<Node>>,
     group: GroupId,
     /// On the monotonic clock.
@@ -64,6 +64,7 @@ impl<'a> Tries<'a> {
             let pause = self.pause / 2 + self.pause.mul_f64(fraction()) / 2;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             tokio::time::sleep(pause.min(self.remaining())).await;
+            self.look_again();
         }
         let remaining = self.remaining();
         if remaining.is_zero() {
@@ -74,6 +75,16 @@ impl<'a> Tries<'a> {
             stub: self.asked_node().stub.clone(),
             timeout: self.timeout.min(remaining),
         })
+    }
+
+    /// Goes on with the nodes that there are by now: those that were asked in vain may have moved.
+    fn look_again(&mut self) {
+        let nodes = self.shared.nodes.load_full();
+        if !Arc::ptr_eq(&nodes, &self.nodes) {
+            self.next_node = position(&nodes, self.asked_node().id).unwrap_or(0);
+            self.asked = 0;
+            self.nodes = nodes;
+        }
     }
 
     /// The node of the last try answered.
