@@ -115,7 +115,7 @@ pub(crate) fn start(
     abandoned_blobs: Counter,
 ) -> Queue {
     let (sender, mut waiting) = mpsc::channel(QUEUE_LEN);
-    tasks.spawn("clear abandoned blobs", async move {
+    tasks.spawn_essential("clear abandoned blobs", async move {
         let mut clearing = FuturesUnordered::new();
         loop {
             tokio::select! {

@@ -38,7 +38,7 @@ const FOLLOW_UP_FACTOR: u64 = 4;
 /// Starts the housekeeping of a node, for the groups that it has now and those that it will have.
 pub(crate) fn start(node: &Arc<Node>, tasks: &Tasks, log_bytes: u64) {
     let clock = Arc::clone(node);
-    tasks.spawn("meta clock", async move {
+    tasks.spawn_essential("meta clock", async move {
         let (mut held_up, mut off) = (0_u32, 0_u32);
         let looks = |looks: u32, again: bool| if again { looks.saturating_add(1) } else { 0 };
         loop {
@@ -59,7 +59,7 @@ pub(crate) fn start(node: &Arc<Node>, tasks: &Tasks, log_bytes: u64) {
         }
     });
     let chores = Arc::clone(node);
-    tasks.spawn("meta group chores", async move {
+    tasks.spawn_essential("meta group chores", async move {
         loop {
             tokio::time::sleep(CHORE_INTERVAL).await;
             for group in chores.groups() {
@@ -70,7 +70,7 @@ pub(crate) fn start(node: &Arc<Node>, tasks: &Tasks, log_bytes: u64) {
         }
     });
     let logs = Arc::clone(node);
-    tasks.spawn("meta log", async move {
+    tasks.spawn_essential("meta log", async move {
         loop {
             tokio::time::sleep(LOG_INTERVAL).await;
             let factor = if logs.peers().are_followed_up() {

@@ -286,7 +286,7 @@ impl Meta {
     /// record there (`Topology::meta_nodes`) and their leaders spread over them. Every node of a cluster does this.
     pub fn keep_members(&self) {
         let keeping = crate::keeper::keep(Arc::clone(&self.node));
-        self.tasks.spawn("meta members", keeping);
+        self.tasks.spawn_essential("meta members", keeping);
     }
 
     /// The services, to be mounted on a server. Both check callers themselves, from the moment on when the node is of a cluster;

@@ -210,7 +210,8 @@ impl Starter {
         let leads = self.parts.metrics.gauge("cairn_raft_is_leader", &labels);
         let mut seen = group.raft().metrics();
         let node = Arc::clone(node);
-        self.parts.tasks.spawn("meta group watch", async move {
+        let tasks = &self.parts.tasks;
+        tasks.spawn_essential("meta group watch", async move {
             let mut members = None;
             loop {
                 let (fatal, is_leader, found) = {

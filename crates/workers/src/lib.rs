@@ -73,11 +73,11 @@ impl Workers {
     /// Starts them; they end with `tasks`.
     pub fn start(&self, config: WorkersConfig, tasks: &Tasks) {
         let workers = self.clone();
-        tasks.spawn("reclaim", async move {
+        tasks.spawn_essential("reclaim", async move {
             reclaim::run(&workers, config.reclaim_interval).await;
         });
         let workers = self.clone();
-        tasks.spawn("collect", async move {
+        tasks.spawn_essential("collect", async move {
             collect::run(&workers, config.collect_interval, config.collect_age).await;
         });
     }
