@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use cairn_runtime::timer_now;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -61,7 +62,7 @@ impl<S> Paced<S> {
 
     fn took(&mut self, len: usize) {
         if let Some(waiting) = self.waiting.take() {
-            self.waited += now().saturating_duration_since(waiting.since);
+            self.waited += timer_now().saturating_duration_since(waiting.since);
         }
         self.taken += u64::try_from(len).unwrap_or(u64::MAX);
         if self.taken >= PIECE_LEN {
@@ -73,21 +74,13 @@ impl<S> Paced<S> {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let left = PIECE_TIMEOUT.saturating_sub(self.waited);
         let waiting = self.waiting.get_or_insert_with(|| Waiting {
-            since: now(),
+            since: timer_now(),
             limit: Box::pin(tokio::time::sleep(left)),
         });
         ready!(waiting.limit.as_mut().poll(cx));
         let reason = format!("fewer than {PIECE_LEN} bytes were taken within {PIECE_TIMEOUT:?}");
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, reason)))
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it goes with the timer of the same runtime, and stands still with it in tests"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {

@@ -12,7 +12,7 @@ pub mod secret;
 pub mod tasks;
 pub mod trace;
 
-pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock, timer_now};
 pub use cpu::CpuPool;
 pub use metrics::Metrics;
 pub use secret::Secret;
