@@ -406,9 +406,13 @@ fn running(process: &Process) -> Pid {
     pid.unwrap_or_else(|| panic!("{} does not run", process.name))
 }
 
-/// Whether a process is gone, or only waits for whoever inherits it to take notice.
+/// Whether a process is gone, or only waits for whoever inherits it to take notice. Its first thread may be gone before the
+/// others, and with these its sockets.
 fn is_dead(pid: Pid) -> bool {
-    stat(pid).is_none_or(|fields| fields.first().is_some_and(|state| state == "Z"))
+    stat(pid).is_none_or(|fields| {
+        let threads = fields.get(17).and_then(|count| count.parse::<u64>().ok());
+        fields.first().is_some_and(|state| state == "Z") && threads.is_none_or(|count| count <= 1)
+    })
 }
 
 /// When a process was started, in milliseconds since the machine was.
