@@ -323,7 +323,8 @@ impl Server {
         String::from_utf8_lossy(&joined).into_owned()
     }
 
-    fn log_end(&self) -> String {
+    /// The last lines of what it wrote to both its outputs: what a failed assertion shows.
+    pub fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let from = lines.len().saturating_sub(40);

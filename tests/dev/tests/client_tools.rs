@@ -78,11 +78,12 @@ impl Bench {
         let ran = tool::run(program, configure, TOOL_DEADLINE);
         assert!(
             ran.status.success(),
-            "{} {arguments:?}: {}\n{}\n{}",
+            "{} {arguments:?}: {}\n{}\n{}\nthe server's log ends with:\n{}",
             program.display(),
             ran.status,
             ran.said,
-            ran.complained
+            ran.complained,
+            self.server.log_end()
         );
         ran.said
     }
@@ -220,7 +221,7 @@ fn the_aws_cli_keeps_a_tree_in_step() {
         "s3",
         "cp",
         "--recursive",
-        "--quiet",
+        "--only-show-errors",
         "tree",
         "s3://round/tree",
     ];
@@ -230,7 +231,7 @@ fn the_aws_cli_keeps_a_tree_in_step() {
     aws(&upload);
     let listed = aws(&["s3", "ls", "--recursive", "s3://round/tree/"]);
     assert_eq!(listed.lines().count(), files(&tree).len());
-    aws(&["s3", "sync", "--quiet", "s3://round/tree", "down"]);
+    aws(&["s3", "sync", "--only-show-errors", "s3://round/tree", "down"]);
     assert_same_tree(&tree, &down);
 
     // A change and a removal travel; then there is nothing left to do.
@@ -258,10 +259,10 @@ fn the_aws_cli_and_curl_move_a_large_file() {
     fs::write(bench.path("big"), &big).unwrap();
 
     aws(&["s3", "mb", "s3://round"]);
-    aws(&["s3", "cp", "--quiet", "big", "s3://round/big"]);
+    aws(&["s3", "cp", "--only-show-errors", "big", "s3://round/big"]);
     // In parts on the server, and fetched by a presigned URL.
     let copy = "s3://round/copy of big";
-    aws(&["s3", "cp", "--quiet", "s3://round/big", copy]);
+    aws(&["s3", "cp", "--only-show-errors", "s3://round/big", copy]);
     let url = aws(&["s3", "presign", copy, "--expires-in", "60"]);
     bench.run(&installed("curl"), &["-sSf", "-o", "fetched", url.trim()]);
     let fetched = fs::read(bench.path("fetched")).unwrap();
@@ -272,13 +273,13 @@ fn the_aws_cli_and_curl_move_a_large_file() {
     let range = fs::read(bench.path("range")).unwrap();
     assert_eq!(range, &big[8_388_607..8_388_609]);
 
-    aws(&["s3", "mv", "--quiet", "s3://round/big", "s3://round/moved"]);
-    aws(&["s3", "cp", "--quiet", "s3://round/moved", "back"]);
+    aws(&["s3", "mv", "--only-show-errors", "s3://round/big", "s3://round/moved"]);
+    aws(&["s3", "cp", "--only-show-errors", "s3://round/moved", "back"]);
     let back = fs::read(bench.path("back")).unwrap();
     assert!(back == big, "the moved file differs");
     let listed = aws(&["s3", "ls", "s3://round"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    aws(&["s3", "rm", "--quiet", "--recursive", "s3://round"]);
+    aws(&["s3", "rm", "--only-show-errors", "--recursive", "s3://round"]);
     aws(&["s3", "rb", "s3://round"]);
     bench.finish();
 }
