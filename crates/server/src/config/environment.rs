@@ -45,6 +45,7 @@ const SETTINGS: [(&str, &str, Kind); 30] = [
     ("dev", "directories", Kind::List),
     ("dev", "profile", Kind::Text),
     ("node", "name", Kind::Text),
+    ("node", "worker_threads", Kind::Number),
     ("node", "address", Kind::Text),
     ("node", "advertise", Kind::Text),
     ("node", "zone", Kind::Text),
