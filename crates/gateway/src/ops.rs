@@ -1,6 +1,7 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -13,6 +14,7 @@ mod get_object;
 mod head_bucket;
 mod list_buckets;
 mod list_multipart_uploads;
+mod list_object_versions;
 mod list_objects;
 mod list_parts;
 mod put_object;
@@ -36,7 +38,7 @@ use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response};
 
 use crate::Gateway;
 use crate::body::AnswerBody;
@@ -91,6 +93,9 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::DeleteObjects => delete_objects::serve(call, body).await,
         Operation::CopyObject => copy_object::serve(call).await,
         Operation::ListObjects | Operation::ListObjectsV2 => list_objects::serve(call).await,
+        Operation::ListObjectVersions => list_object_versions::serve(call).await,
+        Operation::GetBucketVersioning => bucket_versioning::get(call).await,
+        Operation::PutBucketVersioning => bucket_versioning::put(call, body).await,
         Operation::CreateMultipartUpload => create_multipart_upload::serve(call).await,
         Operation::UploadPart => upload_part::serve(call, body).await,
         Operation::UploadPartCopy => upload_part_copy::serve(call).await,
@@ -179,11 +184,12 @@ impl<'a> Call<'a> {
         Ok(parsed?)
     }
 
-    /// Answers by what comes of `work`, which may take longer than clients wait.
-    pub(crate) async fn answer_late(&self, work: Work) -> Done {
+    /// Answers by what comes of `work`, which may take longer than clients wait. `known` are headers of the answer that are
+    /// known before.
+    pub(crate) async fn answer_late(&self, work: Work, known: HeaderMap) -> Done {
         let (resource, tag) = (self.parts.uri.path().to_owned(), self.tag);
         let refusal = move |fault: &Fault| late_refusal(fault, &resource, tag);
-        late::answer(work, refusal).await
+        late::answer(work, known, refusal).await
     }
 
     /// What the head says of the body.

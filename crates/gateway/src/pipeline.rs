@@ -167,6 +167,9 @@ fn error_answer(fault: &Fault, parts: &Parts, tag: RequestTag) -> Response<Answe
     if is_error && fault.outcome == Outcome::Refused {
         headers.insert("x-cairn-effect", HeaderValue::from_static(NO_EFFECT));
     }
+    if let Some(marker) = &fault.marker {
+        marker.describe(headers);
+    }
     if let Some(reason) = fault.reason {
         headers.insert("x-cairn-reason", HeaderValue::from_static(reason.name()));
     }

@@ -15,6 +15,7 @@ mod put_object;
 mod range;
 mod read_object;
 mod request;
+mod versions;
 
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
@@ -29,6 +30,7 @@ pub use put_object::{DeleteObjectInput, PutObjectInput};
 pub use range::{ByteRange, RangeSpec};
 pub use read_object::{ReadObjectInput, ReadPlan, ResponseOverrides};
 pub use request::{BucketInput, Request, check_expected_owner, check_expected_source_owner};
+pub use versions::ListVersionsInput;
 
 #[cfg(test)]
 mod tests;

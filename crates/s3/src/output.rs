@@ -6,13 +6,15 @@ mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod versions;
 
 use bytes::Bytes;
 use cairn_iam::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 pub use buckets::{
-    ListBucketsOutput, bucket_created, bucket_deleted, bucket_head, bucket_location,
+    ListBucketsOutput, bucket_configured, bucket_created, bucket_deleted, bucket_head,
+    bucket_location,
 };
 pub use list_objects::{ListObjectsOutput, ListObjectsV2Output, ListUploadsOutput};
 pub use multipart::{
@@ -20,6 +22,10 @@ pub use multipart::{
 };
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
+};
+pub use versions::{
+    ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
+    set_version,
 };
 
 use crate::uri::{self, Slash};

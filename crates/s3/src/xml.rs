@@ -4,4 +4,5 @@ pub mod complete_upload;
 pub mod create_bucket;
 pub mod delete_objects;
 pub(crate) mod reader;
+pub mod versioning;
 pub mod writer;

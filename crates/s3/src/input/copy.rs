@@ -1,10 +1,10 @@
 //! `CopyObject` and `UploadPartCopy`.
 
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::id::VersionId;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::object::ObjectHeaders;
+use cairn_types::version::NamedVersion;
 
 use super::conditions::{ReadConditions, write_condition};
 use super::multipart::UploadInput;
@@ -12,6 +12,7 @@ use super::number::part_number;
 use super::object_headers::object_headers;
 use super::range::ByteRange;
 use super::request::Request;
+use super::versions::named_version;
 use crate::body::parse_checksum_algorithm;
 use crate::code::Code;
 use crate::error::S3Error;
@@ -25,6 +26,8 @@ pub struct CopySource {
     pub bucket: BucketName,
     /// The key.
     pub key: ObjectKey,
+    /// Which version, if not the newest.
+    pub version: Option<NamedVersion>,
     /// What must hold of it; anything but `Verdict::Proceed` is a failed precondition.
     pub conditions: ReadConditions,
 }
@@ -87,14 +90,11 @@ impl CopySource {
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
             )
         };
-        match query.split_once('=') {
-            None if query.is_empty() => {}
-            Some(("versionId", "null")) => {}
-            Some(("versionId", version)) if VersionId::parse(version).is_ok() => {
-                return Err(S3Error::unbuilt_parameter("versionId"));
-            }
+        let version = match query.split_once('=') {
+            None if query.is_empty() => None,
+            Some(("versionId", version)) => Some(named_version("versionId", version)?),
             _ => return Err(invalid()),
-        }
+        };
         let path = uri::decode(path, Plus::Literal).map_err(|_| invalid())?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
@@ -104,6 +104,7 @@ impl CopySource {
         Ok(Self {
             bucket: parse_bucket(bucket)?,
             key: parse_key(key)?,
+            version,
             conditions: ReadConditions::parse_copy(request.headers())?,
         })
     }
@@ -114,9 +115,10 @@ impl CopyObjectInput {
     ///
     /// # Errors
     /// `InvalidArgument` for a source or a directive that cannot be, `InvalidRequest` for a copy of an object to itself
-    /// that changes nothing, `NotImplemented` for a version of the source.
+    /// that changes nothing.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         const ALGORITHM: &str = "x-amz-checksum-algorithm";
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         let source = CopySource::parse(request)?;
         let metadata = match request.header("x-amz-metadata-directive")?.as_deref() {
@@ -132,7 +134,8 @@ impl CopyObjectInput {
         };
         let checksum = request.header(ALGORITHM)?;
         let checksum = checksum.map(|name| parse_checksum_algorithm(ALGORITHM, &name));
-        let is_same = source.bucket == bucket && source.key == key;
+        // An older version on top of itself is a change: it becomes the newest.
+        let is_same = source.bucket == bucket && source.key == key && source.version.is_none();
         // Naming the one storage class there is counts as a change at S3, and clients refresh objects so.
         let names_class = request
             .header("x-amz-storage-class")?
@@ -160,7 +163,7 @@ impl UploadPartCopyInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidArgument` for a source, a range or a part number that cannot be, `NotImplemented` for a version of the source.
+    /// `InvalidArgument` for a source, a range or a part number that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let range = request.header("x-amz-copy-source-range")?;
         Ok(Self {

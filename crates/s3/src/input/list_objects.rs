@@ -150,7 +150,7 @@ impl ListUploadsInput {
 }
 
 /// A text that keys are compared with: as long as the longest key at most.
-fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
+pub(super) fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
     let text = query.get(name).unwrap_or_default();
     if text.len() > ObjectKey::MAX_LEN {
         return Err(S3Error::invalid_argument(

@@ -89,6 +89,7 @@ impl CreateUploadInput {
     /// # Errors
     /// `InvalidRequest` for an algorithm and a type of checksum that do not go together, `MetadataTooLarge`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
@@ -105,8 +106,9 @@ impl UploadInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidURI` when the request names no object.
+    /// `InvalidURI` when the request names no object, `InvalidArgument` when it names a version.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         let text = request.query().get("uploadId").unwrap_or_default();
         // A text that is no id is no upload's: that is decided where the bucket is known.

@@ -4,6 +4,7 @@ use cairn_types::etag::ETag;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::object::{Content, ObjectVersion};
 use cairn_types::time::Timestamp;
+use cairn_types::version::NamedVersion;
 use http::HeaderValue;
 
 use super::conditions::{ReadConditions, Verdict, evaluate_read, unquoted};
@@ -22,6 +23,8 @@ pub struct ReadObjectInput {
     pub bucket: BucketName,
     /// The key.
     pub key: ObjectKey,
+    /// Which version, if not the newest.
+    pub version: Option<NamedVersion>,
     /// What must hold.
     pub conditions: ReadConditions,
     /// Which bytes, if not all, with the header as it came.
@@ -74,7 +77,7 @@ impl ReadObjectInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidArgument` for a part number that cannot be, `InvalidRequest` for a range and a part at once and for
+    /// `InvalidArgument` for a part number or a version that cannot be, `InvalidRequest` for a range and a part at once and for
     /// overrides in an anonymous request.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let (bucket, key) = request.object()?;
@@ -91,6 +94,7 @@ impl ReadObjectInput {
         Ok(Self {
             bucket,
             key,
+            version: request.version()?,
             conditions: ReadConditions::parse(request.headers())?,
             range: range.and_then(|text| Some((RangeSpec::parse(&text)?, text))),
             part_number,

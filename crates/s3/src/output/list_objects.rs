@@ -152,7 +152,7 @@ fn upload_text(upload: Option<UploadId>) -> String {
 }
 
 /// How keys are rolled up and written.
-fn write_form(xml: &mut XmlWriter, delimiter: &str, encodes_url: bool) {
+pub(super) fn write_form(xml: &mut XmlWriter, delimiter: &str, encodes_url: bool) {
     if !delimiter.is_empty() {
         xml.text("Delimiter", &key_text(delimiter, encodes_url));
     }
@@ -198,7 +198,7 @@ fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encodes_url: bool, o
     xml.close("Upload");
 }
 
-fn write_prefixes(xml: &mut XmlWriter, prefixes: &[String], encodes_url: bool) {
+pub(super) fn write_prefixes(xml: &mut XmlWriter, prefixes: &[String], encodes_url: bool) {
     for prefix in prefixes {
         xml.open("CommonPrefixes");
         xml.text("Prefix", &key_text(prefix, encodes_url));

@@ -9,6 +9,7 @@ use cairn_types::time::Timestamp;
 use http::{HeaderName, Response, StatusCode};
 
 use super::object::{set_checksum, set_etag, write_checksum, write_copy};
+use super::versions::set_committed_version;
 use super::{Owner, document, empty, key_text, set};
 use crate::checksum;
 use crate::date::format_iso8601;
@@ -111,7 +112,9 @@ impl CompleteUploadOutput<'_> {
             write_checksum(&mut xml, checksum, self.committed.etag.part_count());
         }
         xml.close("CompleteMultipartUploadResult");
-        document(xml)
+        let mut response = document(xml);
+        set_committed_version(response.headers_mut(), self.committed);
+        response
     }
 }
 
