@@ -64,7 +64,6 @@ impl Bench {
                 .env("AWS_CONFIG_FILE", &config)
                 .env("AWS_SHARED_CREDENTIALS_FILE", &missing)
                 .env("AWS_EC2_METADATA_DISABLED", "true")
-                .env("AWS_MAX_ATTEMPTS", "1")
                 .env("RCLONE_CONFIG", "/dev/null")
                 .env("RCLONE_CONFIG_CAIRN_TYPE", "s3")
                 .env("RCLONE_CONFIG_CAIRN_PROVIDER", "Other")
