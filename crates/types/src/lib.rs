@@ -3,6 +3,7 @@
 //! Every other crate speaks in these words; this one knows nothing but `std` and `bytes`: no I/O, no serialization, no
 //! async. A value of a checked type was checked when it was made, so code that holds one does not check again.
 
+pub mod account;
 pub mod checksum;
 pub mod cluster;
 pub mod etag;
