@@ -36,8 +36,13 @@ test: setup-test ## formatting, lints and all tests; ends with `N passed, N fail
 bench: build ## measure: the load tool's suite against a server of its own (ARGS=--help)
 	$(CARGO) run --release $$LOCKED -p cairn-bench -- $(or $(ARGS),suite)
 
-conformance: build ## the S3 tests alone; against any server with CAIRN_TEST_ENDPOINT (ARGS=a test's name)
+conformance: build ## the S3 tests alone, against any server with CAIRN_TEST_ENDPOINT (ARGS=a test's name); or a suite (SUITE=a checkout of ceph/s3-tests)
+ifdef SUITE
+	. .ci/environment; tests/conformance/s3-tests --suite $(SUITE) $(ARGS)
+	$(CARGO) run --release --quiet $$LOCKED -p cairn-xtask -- readme
+else
 	$(CARGO) test --release $$LOCKED -p cairn-conformance -- $(ARGS)
+endif
 
 fmt: setup ## format the code
 	$(CARGO) fmt --all

@@ -20,7 +20,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::pace::Paced;
@@ -52,20 +52,54 @@ const LINGER_SILENCE: Duration = Duration::from_secs(2);
 /// The end of it, however steadily bytes come: well below the time that requests have to end when the process stops.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many connections there may be: further ones wait in the backlog of the socket. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// One permit for each place that nobody has. Never closed.
+    free: Arc<Semaphore>,
+    count: Arc<Mutex<usize>>,
+}
+
+impl Places {
+    /// For so many.
+    pub fn new(count: usize) -> Self {
+        let count = count.min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(count)),
+            count: Arc::new(Mutex::new(count)),
+        }
+    }
+
+    /// From now on it is for so many. Ends no connection: where there are more than that, it waits until enough have ended by
+    /// themselves, and nobody else gets a place meanwhile. Cancel safe: then it is for as many as before.
+    pub async fn resize(&self, count: usize) {
+        let count = count.min(Semaphore::MAX_PERMITS);
+        let mut now = self.count.lock().await;
+        if count > *now {
+            self.free.add_permits(count - *now);
+            *now = count;
+        }
+        while count < *now {
+            let excess = u32::try_from(*now - count).unwrap_or(u32::MAX);
+            let taken = self.free.acquire_many(excess).await;
+            taken.expect("the semaphore is never closed").forget();
+            *now = now.saturating_sub(usize::try_from(excess).unwrap_or(usize::MAX));
+        }
+    }
+
+    async fn take(&self) -> OwnedSemaphorePermit {
+        let place = Arc::clone(&self.free).acquire_owned().await;
+        place.expect("the semaphore is never closed")
+    }
+}
+
 /// Accepts connections until `tasks` is stopped, and for the gateway's `drain_delay` after that; then lets requests in
 /// flight end. Whoever stops `tasks` gives them that delay on top of what requests may take.
-///
-/// Beyond `max_connections` further ones wait in the backlog of the socket.
-pub async fn serve(
-    listener: TcpListener,
-    gateway: Arc<Gateway>,
-    max_connections: usize,
-    tasks: Tasks,
-) {
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, places: Places, tasks: Tasks) {
     let drain_delay = gateway.config.drain_delay;
     accept_all(
         listener,
-        max_connections,
+        &places,
         drain_delay,
         &tasks,
         |accepted, ending| {
@@ -78,13 +112,12 @@ pub async fn serve(
 
 /// Accepts connections and answers their requests with 503, for a process that has nothing to serve yet. Never ends; when it is
 /// dropped, so are its connections. Cancel safe.
-pub async fn refuse(listener: &TcpListener, max_connections: usize) -> Infallible {
-    let places = Arc::new(Semaphore::new(max_connections));
+pub async fn refuse(listener: &TcpListener, places: &Places) -> Infallible {
     let (_accepting, ending) = watch::channel(());
     let mut connections = FuturesUnordered::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(listener, &places) => accepted,
+            accepted = accept(listener, places) => accepted,
             Some(()) = connections.next() => continue,
         };
         match accepted {
@@ -124,12 +157,11 @@ type Ending = watch::Receiver<()>;
 
 async fn accept_all(
     listener: TcpListener,
-    max_connections: usize,
+    places: &Places,
     drain_delay: Duration,
     tasks: &Tasks,
     serve: impl Fn(Accepted, Ending),
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
     // Dropped when nothing more is accepted: that is what connections watch.
     let (_accepting, ending) = watch::channel(());
     let mut drained = pin!(async {
@@ -138,7 +170,7 @@ async fn accept_all(
     });
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, places) => accepted,
             () = &mut drained => return,
         };
         match accepted {
@@ -151,11 +183,8 @@ async fn accept_all(
     }
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<Accepted> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
+async fn accept(listener: &TcpListener, places: &Places) -> std::io::Result<Accepted> {
+    let place = places.take().await;
     let (stream, peer) = listener.accept().await?;
     Ok(Accepted {
         stream,
@@ -336,7 +365,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::new();
         tasks.spawn("refusing", async move {
-            refuse(&listener, 10).await;
+            refuse(&listener, &Places::new(10)).await;
         });
         let answer = tokio::task::spawn_blocking(move || send_then_read(address));
         let answer = answer.await.unwrap();
@@ -355,13 +384,20 @@ mod tests {
             let (accepted, ended, tasks) = (Arc::clone(&accepted), ended.clone(), tasks.clone());
             async move {
                 let delay = Duration::from_millis(500);
-                accept_all(listener, 10, delay, &tasks, |connection, mut ending| {
-                    accepted.fetch_add(1, Ordering::SeqCst);
-                    ended.spawn_until_done("connection", async move {
-                        let _ = ending.changed().await;
-                        drop(connection);
-                    });
-                })
+                let places = Places::new(10);
+                accept_all(
+                    listener,
+                    &places,
+                    delay,
+                    &tasks,
+                    |connection, mut ending| {
+                        accepted.fetch_add(1, Ordering::SeqCst);
+                        ended.spawn_until_done("connection", async move {
+                            let _ = ending.changed().await;
+                            drop(connection);
+                        });
+                    },
+                )
                 .await;
             }
         };
@@ -374,6 +410,34 @@ mod tests {
         assert!(tasks.stop_and_join(SOON).await);
         assert!(ended.stop_and_join(SOON).await);
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn fewer_places_end_no_connection_and_more_are_there_at_once() {
+        let places = Places::new(3);
+        let held = [places.take().await, places.take().await];
+        let [first, second] = held;
+        places.resize(2).await;
+        let is_full = async |places: &Places| {
+            let taking = tokio::time::timeout(Duration::from_millis(20), places.take());
+            taking.await.is_err()
+        };
+        assert!(is_full(&places).await);
+        // One of two that are there has to end, and a newcomer does not get its place.
+        let mut shrinking = pin!(places.resize(1));
+        assert!(futures::poll!(&mut shrinking).is_pending());
+        assert!(is_full(&places).await);
+        drop(first);
+        shrinking.await;
+        assert!(is_full(&places).await);
+        drop(second);
+        drop(places.take().await);
+        places.resize(4).await;
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(places.take().await);
+        }
+        assert!(is_full(&places).await);
     }
 
     #[test]

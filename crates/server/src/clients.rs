@@ -64,6 +64,11 @@ impl Clients {
         }
     }
 
+    /// How many connections they may have open at the most, with the nodes that there are now.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.shards.connection_count() + self.meta.nodes().len()
+    }
+
     /// Object I/O over them.
     pub(crate) fn engine(
         &self,
@@ -122,7 +127,7 @@ impl Clients {
             shards: self.shards.clone(),
             profile,
         };
-        tasks.spawn("planner", planner.run());
+        tasks.spawn_essential("planner", planner.run());
     }
 
     /// What operators ask and steer.
@@ -215,7 +220,7 @@ pub(crate) fn serve<F>(name: &'static str, tasks: &Tasks, server: F)
 where
     F: Future<Output = Result<(), tonic::transport::Error>> + Send + 'static,
 {
-    tasks.spawn(name, async move {
+    tasks.spawn_essential(name, async move {
         if let Err(error) = server.await {
             tracing::error!(%error, name, "a service of this process ended");
         }
@@ -241,7 +246,7 @@ fn engine_config(config: &Config) -> cairn_engine::Config {
         inline_len_max: usize::try_from(config.engine.inline_limit_bytes)
             .expect("checked: at most 65,536"),
         budget_bytes,
-        // Well before what it reads could be given back.
+        // Well before what it reads could be given back, until the storage nodes tell when they do that.
         pin_after: Duration::from_millis(config.storage.read_grace_ms / 3),
         ..cairn_engine::Config::default()
     }

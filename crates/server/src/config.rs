@@ -326,6 +326,11 @@ impl Config {
         self.profile()?;
         let in_range = [
             (
+                self.node.worker_threads <= 1_024,
+                "node.worker_threads",
+                "0 to 1024",
+            ),
+            (
                 self.engine.inline_limit_bytes <= 65_536,
                 "engine.inline_limit_bytes",
                 "0 to 65536",

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use cairn_admin::{Console, Readiness};
-use cairn_gateway::listen;
+use cairn_gateway::listen::{self, Places};
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
 
 use crate::arguments::DevArguments;
@@ -35,10 +35,7 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     let credentials = environment.root_credentials()?;
     trace::start(config.log.format.into(), &config.log.filter)?;
     cairn_erasure::cpu_check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
+    let runtime = config.node.runtime().context("start the runtime")?;
     let served = runtime.block_on(serve(&config, &credentials));
     runtime.shutdown_timeout(LEAVE_LIMIT);
     served
@@ -70,7 +67,8 @@ fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Conf
 }
 
 async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
-    let mut signals = Signals::handle().context("handle signals")?;
+    let tasks = Tasks::new();
+    let mut signals = Signals::handle(&tasks).context("handle signals")?;
     // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
     let s3_listener = clients::bind(config.s3.address, "s3.address").await?;
     let console_listener = clients::bind(config.console.address, "console.address").await?;
@@ -80,38 +78,45 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let needs = Needs {
         disks: directories.disks.len(),
         replicas: directories.replica_count,
+        ..Needs::default()
     };
-    let max_connections =
-        open_files::connections(open_files::raise(), needs, config.s3.max_connections)?;
+    let limit = open_files::raise();
+    let places = Places::new(open_files::connections(
+        limit,
+        needs,
+        config.s3.max_connections,
+    )?);
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
-        tasks: Tasks::new(),
+        tasks,
     };
-    let (frontend, console_tasks) = (Tasks::new(), Tasks::new());
+    let (frontend, console_tasks) = (surroundings.tasks.child(), surroundings.tasks.child());
     let ready = Arc::new(OnceLock::new());
     let probe = probe(Arc::clone(&ready), frontend.clone());
     let console = Console::new(surroundings.metrics.clone(), probe);
     let serving = Arc::clone(&console).serve(console_listener, console_tasks.clone());
-    console_tasks.spawn("console listener", serving);
+    console_tasks.spawn_essential("console listener", serving);
 
     let mut starting = Box::pin(Roles::start(config, &directories, &surroundings));
     let roles = tokio::select! {
         roles = &mut starting => roles?,
-        signal = signals.stop_requested() => {
-            tracing::info!(signal, "stopping before the start is done");
+        stop = signals.stop_requested() => {
+            if let Ok(signal) = &stop {
+                tracing::info!(signal, "stopping before the start is done");
+            }
             // What is open is closed, upon which whoever waits for it gives up.
             surroundings.tasks.stop();
             if let Ok(Ok(roles)) = tokio::time::timeout(DRAIN_LIMIT, starting).await {
                 roles.stop().await;
             }
-            return Ok(());
+            return stop.map(drop).map_err(Into::into);
         }
     };
     let engine = roles.engine.clone();
     let gateway = clients::gateway(config, credentials, roles.cluster, engine, &surroundings);
-    let serving = listen::serve(s3_listener, gateway, max_connections, frontend.clone());
-    frontend.spawn_until_done("s3 listener", serving);
+    let serving = listen::serve(s3_listener, gateway, places, frontend.clone());
+    frontend.spawn_essential_until_done("s3 listener", serving);
     let clock = Arc::clone(&surroundings.clock);
     let admin = roles
         .clients
@@ -122,10 +127,10 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     announce(s3_address, console_address, credentials);
 
     let reason = tokio::select! {
-        signal = signals.stop_requested() => Ok(signal),
-        failure = roles.replicas.failed() => Err(failure),
+        stop = signals.stop_requested() => stop.map_err(Into::into),
+        failure = roles.replicas.failed() => Err(anyhow!("the metadata cannot go on: {failure}")),
     };
-    if let Ok(signal) = reason {
+    if let Ok(signal) = &reason {
         tracing::info!(signal, "stopping");
         let drain_delay = Duration::from_millis(config.s3.drain_delay_ms);
         if !frontend.stop_and_join(DRAIN_LIMIT + drain_delay).await {
@@ -134,10 +139,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     }
     console_tasks.stop_and_join(Duration::from_secs(1)).await;
     roles.stop().await;
-    match reason {
-        Ok(_) => Ok(()),
-        Err(failure) => bail!("the metadata cannot go on: {failure}"),
-    }
+    reason.map(drop)
 }
 
 /// Says whether requests are served: not before `ready` is set, and not when the frontend is ending.

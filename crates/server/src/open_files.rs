@@ -1,7 +1,8 @@
 //! The limit of open files: raised as far as the system allows, and shared out before anything is opened.
 //!
-//! Whoever has no file descriptors left loses disks first: a segment or a log that cannot be opened is taken out of service. So
-//! disks and replicas come first, and connections get what is left over.
+//! Whoever has no file descriptors left loses disks first: a segment or a log that cannot be opened is taken out of service, and
+//! a disk whose node cannot be reached looks as if it were away. So disks, replicas and the ways to other roles come first, and
+//! those who connect get what is left over.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -18,17 +19,19 @@ const PER_PROCESS: u64 = 64 + cairn_admin::MAX_CONNECTIONS as u64;
 const FEWEST_CONNECTIONS: u64 = 64;
 
 /// What is to be kept open, whatever comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Needs {
     pub(crate) disks: usize,
     pub(crate) replicas: usize,
+    /// Connections to other roles.
+    pub(crate) ways: usize,
 }
 
 /// The limit is too low to serve anybody.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "a process may have {limit} files open here, and {needed} are needed: raise the limit (`ulimit -Hn`, \
-     `LimitNOFILE=` of systemd, `--ulimit nofile=` of Docker), or use fewer directories"
+    "a process may have {limit} files open here, and {needed} are needed for its disks and connections: raise the limit \
+     (`ulimit -Hn`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of Docker)"
 )]
 pub(crate) struct TooFewFiles {
     limit: u64,
@@ -77,7 +80,8 @@ fn check(limit: u64, needs: Needs, connections: u64) -> Result<(), TooFewFiles> 
 
 /// What is kept open, whatever comes in.
 fn kept(needs: Needs) -> u64 {
-    PER_PROCESS + count(needs.disks) * PER_DISK + count(needs.replicas) * PER_REPLICA
+    let files = count(needs.disks) * PER_DISK + count(needs.replicas) * PER_REPLICA;
+    PER_PROCESS + files + count(needs.ways)
 }
 
 fn count(number: usize) -> u64 {
@@ -93,17 +97,23 @@ mod tests {
         let one = Needs {
             disks: 1,
             replicas: 1,
+            ways: 0,
         };
         let kept = PER_PROCESS + PER_DISK + PER_REPLICA;
         assert_eq!(connections(1_048_576, one, 10_000), Ok(10_000));
         assert_eq!(connections(kept + 100, one, 10_000), Ok(100));
         assert_eq!(connections(kept + 1, one, 1), Ok(1));
         assert_eq!(connections(u64::MAX, one, 10_000), Ok(10_000));
+        let with_ways = Needs { ways: 30, ..one };
+        assert_eq!(connections(kept + 100, with_ways, 10_000), Ok(70));
+        let with_more = Needs { ways: 40, ..one };
+        assert!(connections(kept + 100, with_more, 10_000).is_err());
         let refused = connections(256, one, 10_000).unwrap_err();
         assert!(refused.to_string().contains("256"), "{refused}");
         let twelve = Needs {
             disks: 12,
             replicas: 5,
+            ways: 0,
         };
         assert!(connections(1_024, twelve, 10_000).is_err());
         assert_eq!(connections(4_096, twelve, 100), Ok(100));
@@ -111,7 +121,10 @@ mod tests {
 
     #[test]
     fn a_role_with_more_disks_than_files_is_refused() {
-        let disks = |disks| Needs { disks, replicas: 0 };
+        let disks = |disks| Needs {
+            disks,
+            ..Needs::default()
+        };
         assert_eq!(check(1_024, disks(4), FEWEST_CONNECTIONS), Ok(()));
         let refused = check(1_024, disks(5), FEWEST_CONNECTIONS).unwrap_err();
         assert!(refused.to_string().contains("1024"), "{refused}");

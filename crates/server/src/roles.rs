@@ -22,7 +22,7 @@ use cairn_client::{MetaClient, Peers};
 use cairn_rpc::identity::Introduce;
 use cairn_rpc::socket::Dialer;
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
-use cairn_types::id::ClusterId;
+use cairn_types::id::{ClusterId, NodeId};
 
 use crate::clients::{self, Clients, Surroundings};
 use crate::config::{Config, Environment, RootCredentials};
@@ -65,28 +65,25 @@ pub(crate) fn run(role: Role, file: &Path) -> Result<()> {
     let credentials = environment.cluster_credentials()?;
     trace::start(config.log.format.into(), &config.log.filter)?;
     cairn_erasure::cpu_check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
+    let runtime = config.node.runtime().context("start the runtime")?;
     let served = runtime.block_on(serve(role, config, credentials));
     runtime.shutdown_timeout(LEAVE_LIMIT);
     served
 }
 
 async fn serve(role: Role, config: Config, credentials: RootCredentials) -> Result<()> {
-    let mut signals = Signals::handle().context("handle signals")?;
-    let console_listener = clients::bind(config.console.address, "console.address").await?;
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
         tasks: Tasks::new(),
     };
+    let mut signals = Signals::handle(&surroundings.tasks).context("handle signals")?;
+    let console_listener = clients::bind(config.console.address, "console.address").await?;
     let state = State::starting();
     let console = Console::new(surroundings.metrics.clone(), state.probe());
-    let console_tasks = Tasks::new();
+    let console_tasks = surroundings.tasks.child();
     let serving = Arc::clone(&console).serve(console_listener, console_tasks.clone());
-    console_tasks.spawn("console listener", serving);
+    console_tasks.spawn_essential("console listener", serving);
     let process = Process {
         incarnation: surroundings.clock.now().as_millis(),
         config,
@@ -128,6 +125,26 @@ impl Process {
         client.context("reach the metadata nodes")
     }
 
+    /// From now on has `client` go back to `cluster.members` whenever nobody answers it for a while, and tells `found` of those
+    /// that it finds there.
+    fn seek(
+        &self,
+        client: &MetaClient,
+        cluster: ClusterId,
+        dialer: &Dialer,
+        tasks: &Tasks,
+        found: impl Fn(&[(NodeId, String)]) + Send + 'static,
+    ) -> Result<()> {
+        let seeker = discovery::Seeker {
+            cluster,
+            members: self.config.members()?,
+            dialer: dialer.clone(),
+            client: client.clone(),
+        };
+        tasks.spawn_essential("seek metadata nodes", seeker.run(found));
+        Ok(())
+    }
+
     /// The ways to all other roles, once the metadata has told where they are: waits for it as long as it takes.
     async fn clients(
         &self,
@@ -158,8 +175,8 @@ async fn unless_stopped<T>(
     let work = Box::pin(work);
     tokio::select! {
         done = work => done.map(Some),
-        signal = signals.stop_requested() => {
-            tracing::info!(signal, "stopping before the start is done");
+        stop = signals.stop_requested() => {
+            tracing::info!(signal = stop?, "stopping before the start is done");
             Ok(None)
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! They are a library so that `cargo test` runs `tidy` over this very tree. Nothing here is part of the store.
 
+pub mod compatibility;
 pub mod readme;
 pub mod rocksdb;
 pub mod tidy;

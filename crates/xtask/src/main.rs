@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cairn_xtask::compatibility::{self, Compatibility};
 use cairn_xtask::readme;
 use cairn_xtask::rocksdb::{self, Toolchain};
 use cairn_xtask::tidy::{self, Tree};
@@ -21,7 +22,7 @@ const HELP: &str = "\
 usage: cargo run --release -p cairn-xtask -- <command>
 
   tidy      check the architecture and the house rules that no other tool checks
-  readme    write the table of S3 operations into README.md
+  readme    write the table of S3 operations and the results of the S3 suite into README.md and its page
   rocksdb   build RocksDB's archive once into $CAIRN_CACHE (default $HOME/.cache/cairn); prints its path";
 
 fn main() -> ExitCode {
@@ -58,12 +59,30 @@ fn run_tidy(root: &Path) -> Result<ExitCode, Box<dyn Error>> {
 fn run_readme(root: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let path = root.join("README.md");
     let text = fs::read_to_string(&path)?;
-    let current =
+    let mut current =
         readme::with_operations(&text).ok_or("README.md has no place for the operations")?;
-    if current != text {
-        fs::write(&path, current)?;
+    let read = |file: &str| fs::read_to_string(root.join(file));
+    if root.join(compatibility::RESULTS).exists() {
+        let (published, results) = (
+            read(compatibility::PUBLISHED)?,
+            read(compatibility::RESULTS)?,
+        );
+        let tables = Compatibility::read(&published, &results).ok_or("the results are no table")?;
+        current = readme::COMPATIBILITY
+            .fill(&current, &tables.summary())
+            .ok_or("README.md has no place for the results")?;
+        write_changed(&root.join(compatibility::PAGE), &tables.page())?;
     }
+    write_changed(&path, &current)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves a file alone that has this text already.
+fn write_changed(path: &Path, text: &str) -> std::io::Result<()> {
+    match fs::read_to_string(path) {
+        Ok(there) if there == text => Ok(()),
+        _ => fs::write(path, text),
+    }
 }
 
 fn run_rocksdb(root: &Path) -> Result<ExitCode, Box<dyn Error>> {

@@ -19,6 +19,7 @@ mod conformance;
 mod degraded;
 mod growth;
 mod handover;
+mod moved;
 mod partition;
 mod rejoin;
 mod stale_reads;

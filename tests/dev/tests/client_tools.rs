@@ -64,7 +64,6 @@ impl Bench {
                 .env("AWS_CONFIG_FILE", &config)
                 .env("AWS_SHARED_CREDENTIALS_FILE", &missing)
                 .env("AWS_EC2_METADATA_DISABLED", "true")
-                .env("AWS_MAX_ATTEMPTS", "1")
                 .env("RCLONE_CONFIG", "/dev/null")
                 .env("RCLONE_CONFIG_CAIRN_TYPE", "s3")
                 .env("RCLONE_CONFIG_CAIRN_PROVIDER", "Other")
@@ -231,7 +230,13 @@ fn the_aws_cli_keeps_a_tree_in_step() {
     aws(&upload);
     let listed = aws(&["s3", "ls", "--recursive", "s3://round/tree/"]);
     assert_eq!(listed.lines().count(), files(&tree).len());
-    aws(&["s3", "sync", "--only-show-errors", "s3://round/tree", "down"]);
+    aws(&[
+        "s3",
+        "sync",
+        "--only-show-errors",
+        "s3://round/tree",
+        "down",
+    ]);
     assert_same_tree(&tree, &down);
 
     // A change and a removal travel; then there is nothing left to do.
@@ -273,13 +278,25 @@ fn the_aws_cli_and_curl_move_a_large_file() {
     let range = fs::read(bench.path("range")).unwrap();
     assert_eq!(range, &big[8_388_607..8_388_609]);
 
-    aws(&["s3", "mv", "--only-show-errors", "s3://round/big", "s3://round/moved"]);
+    aws(&[
+        "s3",
+        "mv",
+        "--only-show-errors",
+        "s3://round/big",
+        "s3://round/moved",
+    ]);
     aws(&["s3", "cp", "--only-show-errors", "s3://round/moved", "back"]);
     let back = fs::read(bench.path("back")).unwrap();
     assert!(back == big, "the moved file differs");
     let listed = aws(&["s3", "ls", "s3://round"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    aws(&["s3", "rm", "--only-show-errors", "--recursive", "s3://round"]);
+    aws(&[
+        "s3",
+        "rm",
+        "--only-show-errors",
+        "--recursive",
+        "s3://round",
+    ]);
     aws(&["s3", "rb", "s3://round"]);
     bench.finish();
 }

@@ -2,8 +2,9 @@
 
 use cairn_types::cluster::Profile;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::num::NonZeroU16;
+use tokio::runtime::Runtime;
 
 use super::{Config, ConfigError};
 use crate::roles::Role;
@@ -22,6 +23,9 @@ pub(crate) struct NodeSection {
     pub(crate) zone: String,
     /// The host that it runs on, where several nodes share one.
     pub(crate) host: String,
+    /// Threads that serve requests, at most 1,024; 0: as many as there are CPUs. Where many processes share a machine, fewer
+    /// wake each other less.
+    pub(crate) worker_threads: u16,
 }
 
 /// `[cluster]`
@@ -51,6 +55,18 @@ pub(crate) struct Member {
 }
 
 impl NodeSection {
+    /// The runtime that serves requests. Blocks while its threads are started.
+    ///
+    /// # Errors
+    /// When the system does not give it its threads.
+    pub(crate) fn runtime(&self) -> std::io::Result<Runtime> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if self.worker_threads > 0 {
+            builder.worker_threads(usize::from(self.worker_threads));
+        }
+        builder.enable_all().build()
+    }
+
     /// Where other roles reach this one.
     pub(crate) fn advertised(&self) -> String {
         if self.advertise.is_empty() {
@@ -162,9 +178,10 @@ fn is_name(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(is_letter)
 }
 
+/// Port 0 is any that is free, which nobody else can know.
 fn is_address(text: &str) -> bool {
     text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<NonZeroU16>().is_ok())
 }
 
 /// Between roles nothing is encrypted yet, and whoever reaches one may speak to it.
@@ -230,6 +247,7 @@ mod tests {
             "m=127.0.0.1",
             "M=127.0.0.1:1",
             "m=h:70000",
+            "m=h:0",
         ] {
             assert!(
                 refusal(&config(&[wrong])).contains("no name=host:port"),
@@ -249,6 +267,20 @@ mod tests {
         }
         let elsewhere = config(&["meta-1=127.0.0.1:7009"]);
         assert!(refusal(&elsewhere).contains("127.0.0.1:7009"));
+    }
+
+    #[test]
+    fn a_port_that_others_cannot_know_is_refused() {
+        for (address, advertise) in [
+            ("127.0.0.1:0", ""),
+            ("127.0.0.1:0", "127.0.0.1:7001"),
+            ("127.0.0.1:7001", "127.0.0.1:0"),
+        ] {
+            let mut unknown = config(&["meta-1=127.0.0.1:7001"]);
+            unknown.node.address = address.to_owned();
+            unknown.node.advertise = advertise.to_owned();
+            assert!(refusal(&unknown).contains("127.0.0.1:0"), "{address}");
+        }
     }
 
     #[test]

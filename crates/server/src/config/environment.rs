@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Every setting that a variable can give, by section and key. A test holds it against `Config`.
-const SETTINGS: [(&str, &str, Kind); 30] = [
+const SETTINGS: &[(&str, &str, Kind)] = &[
     ("log", "format", Kind::Text),
     ("log", "filter", Kind::Text),
     ("s3", "address", Kind::Text),
@@ -45,6 +45,7 @@ const SETTINGS: [(&str, &str, Kind); 30] = [
     ("dev", "directories", Kind::List),
     ("dev", "profile", Kind::Text),
     ("node", "name", Kind::Text),
+    ("node", "worker_threads", Kind::Number),
     ("node", "address", Kind::Text),
     ("node", "advertise", Kind::Text),
     ("node", "zone", Kind::Text),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use cairn_client::MetaClient;
 use cairn_meta::bootstrap::{self, Identity};
 use cairn_rpc::socket::Dialer;
 use cairn_types::id::{ClusterId, NodeId};
@@ -16,6 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The pause between two rounds; it doubles.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// After so long without an answer the members are asked where the metadata nodes are: longer than an election takes.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether there are answers.
+const SEEK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rounds that find nobody before that is worth a line in the log.
 const QUIET_ROUNDS: u32 = 8;
@@ -34,6 +41,16 @@ pub(super) struct Asked {
     pub(super) member: Member,
     pub(super) channel: Channel,
     pub(super) identity: Option<Identity>,
+}
+
+/// Goes back to the members when nobody answers. All metadata nodes may have moved, and none of them can say so in the usual way
+/// before they have found each other.
+pub(super) struct Seeker {
+    pub(super) cluster: ClusterId,
+    pub(super) members: Vec<Member>,
+    pub(super) dialer: Dialer,
+    /// Who asks, and is told.
+    pub(super) client: MetaClient,
 }
 
 /// A pause that grows.
@@ -63,6 +80,16 @@ pub(super) async fn find_cluster(members: &[Member], dialer: &Dialer) -> Result<
         }
         pause.wait().await;
     }
+}
+
+/// Where those of a cluster are that have answered.
+pub(super) fn places(asked: &[Asked], cluster: ClusterId) -> Vec<(NodeId, String)> {
+    let of_cluster = asked.iter().filter_map(|one| {
+        let identity = one.identity.as_ref()?;
+        let (home, _) = identity.home?;
+        (home == cluster).then(|| (identity.node, one.member.address.clone()))
+    });
+    of_cluster.collect()
 }
 
 /// Asks all of them at the same time who they are.
@@ -123,6 +150,26 @@ pub(super) fn made(asked: &[Asked]) -> Result<Option<Found>> {
         found.add(told.flat_map(|identity| identity.members.clone()));
     }
     Ok(found)
+}
+
+impl Seeker {
+    /// Tells `found` as well. Never ends.
+    pub(super) async fn run(self, found: impl Fn(&[(NodeId, String)])) {
+        loop {
+            tokio::time::sleep(SEEK_PAUSE).await;
+            if self.client.unanswered_for() < SILENCE {
+                continue;
+            }
+            match ask(self.members.iter().cloned(), &self.dialer).await {
+                Ok(asked) => {
+                    let places = places(&asked, self.cluster);
+                    self.client.found_nodes(&places);
+                    found(&places);
+                }
+                Err(error) => tracing::warn!(%error, "no way to the members"),
+            }
+        }
+    }
 }
 
 impl Found {

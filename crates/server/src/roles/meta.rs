@@ -29,14 +29,16 @@ use crate::signals::Signals;
 /// How often whoever leads the root group is asked to put the cluster on record.
 const PROPOSE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where metadata nodes are, as the root group last told.
-type Addresses = Arc<RwLock<HashMap<NodeId, String>>>;
+/// Where metadata nodes are, as the root group last told, or where they were found when nobody answered. Cloning shares it.
+#[derive(Clone, Default)]
+struct Addresses(Arc<RwLock<HashMap<NodeId, String>>>);
 
 /// A metadata node that is on its way into its cluster.
 struct Newcomer<'a> {
     process: &'a Process,
     dialer: &'a Dialer,
     meta: &'a Meta,
+    addresses: &'a Addresses,
     /// The other first members.
     others: Vec<Member>,
 }
@@ -45,8 +47,8 @@ struct Newcomer<'a> {
 pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()> {
     let surroundings = &process.surroundings;
     open_files::raise_for(Needs {
-        disks: 0,
         replicas: 1,
+        ..Needs::default()
     })?;
     let (services, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
     let dialer = Dialer::new(&surroundings.metrics);
@@ -68,7 +70,7 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
     let joining = join(&process, &dialer, &meta, &addresses, &clients);
     let serving = async {
         if unless_stopped(signals, joining).await?.is_some() {
-            let signal = signals.stop_requested().await;
+            let signal = signals.stop_requested().await?;
             tracing::info!(signal, "stopping");
         }
         anyhow::Ok(())
@@ -97,12 +99,17 @@ async fn join(
     tasks: &Tasks,
 ) -> Result<()> {
     process.state.set(|| Readiness::NotReady("no-cluster"));
-    let found = Newcomer::new(process, dialer, meta)?.take_part().await?;
+    let newcomer = Newcomer::new(process, dialer, meta, addresses)?;
+    let found = newcomer.take_part().await?;
     process
         .state
         .set(|| Readiness::NotReady("not-registered-yet"));
     let introduce = Introduce::new(found.cluster, meta.node(), Role::Meta);
     let client = process.meta_client(introduce.clone(), dialer, &found)?;
+    let seeking = addresses.clone();
+    process.seek(&client, found.cluster, dialer, tasks, move |found| {
+        seeking.found(found);
+    })?;
     registration::register_meta(&client, dialer, own_row(process, meta.node())).await?;
     let clients = process.clients(client, introduce, dialer, tasks).await;
     follow(addresses, &clients.topology, tasks);
@@ -131,13 +138,19 @@ async fn join(
 }
 
 impl<'a> Newcomer<'a> {
-    fn new(process: &'a Process, dialer: &'a Dialer, meta: &'a Meta) -> Result<Self> {
+    fn new(
+        process: &'a Process,
+        dialer: &'a Dialer,
+        meta: &'a Meta,
+        addresses: &'a Addresses,
+    ) -> Result<Self> {
         let me = &process.config.node.name;
         let members = process.config.members()?;
         Ok(Self {
             process,
             dialer,
             meta,
+            addresses,
             others: members
                 .into_iter()
                 .filter(|member| member.name != *me)
@@ -151,6 +164,10 @@ impl<'a> Newcomer<'a> {
         let mut pause = Pause::new();
         loop {
             let asked = discovery::ask(self.others.iter().cloned(), self.dialer).await?;
+            if let Some((cluster, _)) = self.meta.home() {
+                // Before it has a leader no group tells where its members have moved.
+                self.addresses.found(&discovery::places(&asked, cluster));
+            }
             if let Some(found) = self.step(&asked).await? {
                 return Ok(found);
             }
@@ -373,27 +390,51 @@ fn meta_config(config: &Config, dial: Dial) -> MetaConfig {
     meta_config
 }
 
-/// The way to a node: by the address that it registered last, or else by the one that the group's members list has.
+/// The way to a node: by the address that it registered last or was found at, or else by the one that the group's members list
+/// has.
 fn dial(addresses: &Addresses, dialer: &Dialer) -> Dial {
-    let (addresses, dialer) = (Arc::clone(addresses), dialer.clone());
+    let (addresses, dialer) = (addresses.clone(), dialer.clone());
     Arc::new(move |node, listed| {
-        let addresses = addresses.read().unwrap_or_else(PoisonError::into_inner);
-        dialer.connect(addresses.get(&node).map_or(listed, String::as_str))
+        let address = addresses.of(node);
+        dialer.connect(address.as_deref().unwrap_or(listed))
     })
 }
 
 /// Keeps the addresses up to date.
 fn follow(addresses: &Addresses, topology: &TopologyCache, tasks: &Tasks) {
-    let (addresses, topology) = (Arc::clone(addresses), topology.clone());
-    tasks.spawn("follow addresses", async move {
+    let (addresses, topology) = (addresses.clone(), topology.clone());
+    tasks.spawn_essential("follow addresses", async move {
+        let mut followed = None;
         loop {
             let layout = topology.current();
-            let known = layout.topology().meta_nodes.iter();
-            let known = known.map(|node| (node.id, node.address.clone())).collect();
-            *addresses.write().unwrap_or_else(PoisonError::into_inner) = known;
+            let epoch = layout.topology().epoch;
+            // One that was told before stays behind what was found since, when nobody told anything.
+            if followed.replace(epoch) != Some(epoch) {
+                addresses.told(&layout.topology().meta_nodes);
+            }
             tokio::time::sleep(registration::FOLLOW).await;
         }
     });
+}
+
+impl Addresses {
+    fn of(&self, node: NodeId) -> Option<String> {
+        let addresses = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        addresses.get(&node).cloned()
+    }
+
+    /// The root group has told where all are.
+    fn told(&self, nodes: &[MetaNode]) {
+        let told = nodes.iter();
+        let told = told.map(|node| (node.id, node.address.clone())).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = told;
+    }
+
+    /// Some have said themselves where they are.
+    fn found(&self, nodes: &[(NodeId, String)]) {
+        let mut addresses = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        addresses.extend(nodes.iter().cloned());
+    }
 }
 
 /// Serves metadata and Raft on one listener; each peer and client has connections of its own for them.
@@ -424,6 +465,7 @@ mod tests {
         process: Process,
         dialer: Dialer,
         meta: Arc<Meta>,
+        addresses: Addresses,
         tasks: Tasks,
     }
 
@@ -435,7 +477,8 @@ mod tests {
                 tasks: Tasks::new(),
             };
             let dialer = Dialer::new(&surroundings.metrics);
-            let meta_config = meta_config(&config, dial(&Addresses::default(), &dialer));
+            let addresses = Addresses::default();
+            let meta_config = meta_config(&config, dial(&addresses, &dialer));
             let clock = Arc::clone(&surroundings.clock);
             let tasks = surroundings.tasks.child();
             let meta = Meta::open(meta_config, clock, &tasks, &surroundings.metrics).await;
@@ -458,12 +501,13 @@ mod tests {
                 process,
                 dialer,
                 meta,
+                addresses,
                 tasks,
             }
         }
 
         fn newcomer(&self) -> Newcomer<'_> {
-            Newcomer::new(&self.process, &self.dialer, &self.meta).unwrap()
+            Newcomer::new(&self.process, &self.dialer, &self.meta, &self.addresses).unwrap()
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
     let surroundings = &process.surroundings;
     open_files::raise_for(Needs {
         disks: process.config.storage.directories.len(),
-        replicas: 0,
+        ..Needs::default()
     })?;
     let (services, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
     let (address, incoming) = listen(&process.config.node.address, &surroundings.metrics)
@@ -60,14 +60,16 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
             }
         }
     });
-    clients.spawn("keep registered", keep_registered(running));
-    let signal = signals.stop_requested().await;
-    tracing::info!(signal, "stopping");
+    clients.spawn_essential("keep registered", keep_registered(running));
+    let stop = signals.stop_requested().await;
+    if let Ok(signal) = &stop {
+        tracing::info!(signal, "stopping");
+    }
     process.state.set(|| Readiness::NotReady("stopping"));
     clients::end(&clients).await;
     clients::end(&services).await;
     storage.close().await;
-    Ok(())
+    stop.map(drop).map_err(Into::into)
 }
 
 /// Finds the cluster, opens the disks, serves them, and registers them.
@@ -89,6 +91,7 @@ async fn start(process: &Process, incoming: Incoming, services: &Tasks) -> Resul
     let node = labelled.map_or_else(|| NodeId::new(random::u64()), |(_, node)| node);
     let introduce = Introduce::new(found.cluster, node, Role::Storage);
     let client = process.meta_client(introduce, &dialer, &found)?;
+    process.seek(&client, found.cluster, &dialer, services, |_| {})?;
     let mut row = own_row(process, node);
     let topology = registration::topology(&client).await;
     let layout = topology.current();
@@ -177,9 +180,22 @@ impl Running {
             node: self.row.id,
             capacity_bytes: disk.capacity_bytes,
         });
-        registration::register_storage(&self.client, self.row.clone(), disks.collect()).await?;
+        let row = self.row.clone();
+        let registered = registration::register_storage(&self.client, row, disks.collect()).await;
+        // Also what was refused was told, and is refused again.
         self.told = there;
-        Ok(())
+        registered
+    }
+
+    /// Tells of the disks if they are others than those that it told of last.
+    ///
+    /// # Errors
+    /// When the cluster does not take them, nor will.
+    async fn tell_changes(&mut self) -> Result<()> {
+        if self.storage.disks() == self.told {
+            return Ok(());
+        }
+        self.register().await
     }
 }
 
@@ -187,10 +203,7 @@ impl Running {
 async fn keep_registered(mut running: Running) {
     loop {
         tokio::time::sleep(registration::FOLLOW).await;
-        if running.storage.disks() == running.told {
-            continue;
-        }
-        if let Err(error) = running.register().await {
+        if let Err(error) = running.tell_changes().await {
             tracing::error!(error = format!("{error:#}"), "disks not registered");
         }
     }
@@ -241,9 +254,69 @@ mod tests {
     use std::fs::{self, OpenOptions};
     use std::process::Command;
 
+    use cairn_client::meta::DEFAULT_PATIENCE;
+    use cairn_runtime::{Metrics, SystemClock};
     use cairn_types::id::{Epoch, PoolId};
 
     use super::*;
+    use crate::clients::Surroundings;
+    use crate::config::Config;
+    use crate::directories::Directories;
+    use crate::replicas::Replicas;
+
+    fn row(id: u64, name: &str, incarnation: u64) -> StorageNode {
+        StorageNode {
+            id: NodeId::new(id),
+            name: name.to_owned(),
+            address: String::new(),
+            admin_address: String::new(),
+            incarnation,
+            location: Location::default(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn disks_that_the_cluster_does_not_take_any_more_are_told_of_once() {
+        let root = tempfile::tempdir().unwrap();
+        let surroundings = Surroundings {
+            clock: SystemClock::shared(),
+            metrics: Metrics::new(),
+            tasks: Tasks::new(),
+        };
+        let (clock, tasks) = (&surroundings.clock, &surroundings.tasks);
+        let directories = Directories::prepare(&[root.path().join("metadata")]).unwrap();
+        let config = Config::default();
+        let starting = Replicas::start(&config, &directories, &surroundings, tasks);
+        let replicas = starting.await.unwrap();
+        let (cluster, node) = (replicas.cluster(), NodeId::new(7));
+        let introduce = Introduce::new(cluster, node, Role::Storage);
+        let channels = replicas.channels();
+        let client = MetaClient::new(introduce, channels, Arc::clone(clock), DEFAULT_PATIENCE);
+        let opening = {
+            let config = StorageConfig::new(vec![root.path().join("disk")]);
+            let (clock, metrics) = (Arc::clone(clock), surroundings.metrics.clone());
+            let tasks = tasks.clone();
+            blocking(move || Storage::open(&config, node, cluster, clock, &tasks, &metrics))
+        };
+        let mut running = Running {
+            storage: Arc::new(opening.await.unwrap().unwrap()),
+            client,
+            row: row(7, "storage-7", 2),
+            told: Vec::new(),
+        };
+        running.register().await.unwrap();
+
+        // An older start of the same node, which has just got a disk.
+        running.row.incarnation = 1;
+        running.told = Vec::new();
+        let refused = running.tell_changes().await.unwrap_err();
+        assert!(refused.to_string().contains("does not take"), "{refused}");
+        running.tell_changes().await.unwrap();
+
+        assert!(tasks.stop_and_join(Duration::from_secs(10)).await);
+        running.storage.close().await;
+        replicas.close().await;
+    }
 
     #[tokio::test]
     async fn a_disk_that_hangs_does_not_hold_up_the_others() {
@@ -264,19 +337,11 @@ mod tests {
 
     #[test]
     fn a_node_is_known_by_its_name_if_it_had_disks() {
-        let node = |id, name: &str| StorageNode {
-            id: NodeId::new(id),
-            name: name.to_owned(),
-            address: String::new(),
-            admin_address: String::new(),
-            incarnation: 1,
-            location: Location::default(),
-        };
         let topology = Topology {
             cluster: ClusterId::new(1),
             epoch: Epoch::new(1),
             data_groups: Vec::new(),
-            nodes: vec![node(1, "with"), node(2, "without")],
+            nodes: vec![row(1, "with", 1), row(2, "without", 1)],
             disks: vec![Disk {
                 id: DiskId::new(1),
                 node: NodeId::new(1),
