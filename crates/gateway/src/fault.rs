@@ -252,6 +252,15 @@ impl From<Refusal> for Fault {
             Refusal::NoSuchBucket => Code::NoSuchBucket,
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
+            Refusal::InvalidBucketState => Code::InvalidBucketState,
+            Refusal::ObjectLocked => Code::AccessDenied,
+            Refusal::NoObjectLock => {
+                return S3Error::with_message(
+                    Code::InvalidRequest,
+                    "Bucket is missing Object Lock Configuration",
+                )
+                .into();
+            }
             // To whoever names no version a key below a delete marker is not there.
             Refusal::NoSuchKey | Refusal::DeleteMarker { .. } => Code::NoSuchKey,
             Refusal::NoSuchVersion => Code::NoSuchVersion,
@@ -285,7 +294,8 @@ impl From<Refusal> for Fault {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::BlobCondemned { .. }
+            Refusal::SettingsChanged
+            | Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
