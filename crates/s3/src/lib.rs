@@ -10,6 +10,7 @@ pub mod body;
 pub mod checksum;
 pub mod code;
 pub mod date;
+pub mod dialect;
 pub mod error;
 pub mod input;
 pub mod list_token;
