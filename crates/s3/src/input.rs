@@ -7,6 +7,7 @@ mod buckets;
 mod conditions;
 mod copy;
 mod delete_objects;
+mod encoding;
 mod list_objects;
 mod multipart;
 mod number;
@@ -21,6 +22,7 @@ pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
 pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
+pub use encoding::KeyEncoding;
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};
 pub(crate) use multipart::kind_name;
 pub use multipart::{

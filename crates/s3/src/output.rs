@@ -28,7 +28,6 @@ pub use versions::{
     set_version,
 };
 
-use crate::uri::{self, Slash};
 use crate::xml::writer::{XML_DECLARATION, XmlWriter};
 
 /// Whose something is, as answers name it.
@@ -97,15 +96,6 @@ fn set_content_type(headers: &mut HeaderMap) {
 fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
         headers.insert(name, value);
-    }
-}
-
-/// A key or prefix in an answer: percent-encoded if the client asked for that.
-fn key_text(text: &str, encodes_url: bool) -> String {
-    if encodes_url {
-        uri::encode(text, Slash::Keep)
-    } else {
-        text.to_owned()
     }
 }
 

@@ -15,6 +15,7 @@ use super::request::Request;
 use super::versions::named_version;
 use crate::body::parse_checksum_algorithm;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::route::{parse_bucket, parse_key};
 use crate::uri::{self, Plus};
@@ -76,6 +77,7 @@ pub struct UploadPartCopyInput {
 pub struct CopyRange {
     first: u64,
     last: u64,
+    beyond_end: Code,
 }
 
 impl CopySource {
@@ -170,7 +172,9 @@ impl UploadPartCopyInput {
             number: part_number(request.query().get("partNumber").unwrap_or_default())?,
             target: UploadInput::parse(request)?,
             source: CopySource::parse(request)?,
-            range: range.map(|text| CopyRange::parse(&text)).transpose()?,
+            range: range
+                .map(|text| CopyRange::parse(&text, request.dialect))
+                .transpose()?,
         })
     }
 }
@@ -179,7 +183,7 @@ impl CopyRange {
     /// The bytes of a source with `len` bytes.
     ///
     /// # Errors
-    /// `InvalidArgument` when it has not all of them.
+    /// `InvalidArgument`, or what the dialect has for it, when it has not all of them.
     pub fn resolve(self, len: u64) -> Result<ByteRange, S3Error> {
         if self.last < len {
             return Ok(ByteRange {
@@ -187,20 +191,28 @@ impl CopyRange {
                 len: self.last - self.first + 1,
             });
         }
-        Err(S3Error::invalid_argument(
-            "x-amz-copy-source-range",
-            &format!("bytes={}-{}", self.first, self.last),
+        Err(S3Error::with_message(
+            self.beyond_end,
             format!("Range specified is not valid for source object of size: {len}"),
+        )
+        .detail("ArgumentName", "x-amz-copy-source-range")
+        .detail(
+            "ArgumentValue",
+            format!("bytes={}-{}", self.first, self.last),
         ))
     }
 
-    fn parse(text: &str) -> Result<Self, S3Error> {
+    fn parse(text: &str, dialect: Dialect) -> Result<Self, S3Error> {
         let ends = text
             .strip_prefix("bytes=")
             .and_then(|range| range.split_once('-'))
             .and_then(|(first, last)| Some((number(first)?, number(last)?)));
         match ends {
-            Some((first, last)) if first <= last => Ok(Self { first, last }),
+            Some((first, last)) if first <= last => Ok(Self {
+                first,
+                last,
+                beyond_end: dialect.copy_range_beyond_end(),
+            }),
             _ => Err(S3Error::invalid_argument(
                 "x-amz-copy-source-range",
                 text,

@@ -8,6 +8,7 @@ use http::request::Parts;
 use super::versions::named_version;
 use crate::auth::Verified;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::query::Query;
 use crate::route::Route;
@@ -23,6 +24,8 @@ pub struct Request<'a> {
     pub route: &'a Route,
     /// Who sent it.
     pub verified: &'a Verified,
+    /// Whose answer is given where servers disagree.
+    pub dialect: Dialect,
 }
 
 /// The input of an operation that takes nothing but a bucket: `DeleteBucket`, `HeadBucket`, `GetBucketLocation`.

@@ -3,7 +3,8 @@
 use cairn_types::name::BucketName;
 use cairn_types::version::NamedVersion;
 
-use super::list_objects::{encodes_url, name_part};
+use super::encoding::KeyEncoding;
+use super::list_objects::name_part;
 use super::number::page_len;
 use super::request::Request;
 use crate::error::S3Error;
@@ -23,8 +24,8 @@ pub struct ListVersionsInput {
     pub version_marker: Option<NamedVersion>,
     /// At most this many rows, 0 to 1,000.
     pub limit: u32,
-    /// Whether keys in the answer are percent-encoded.
-    pub encodes_url: bool,
+    /// How keys in the answer are written.
+    pub encoding: KeyEncoding,
 }
 
 impl ListVersionsInput {
@@ -54,7 +55,7 @@ impl ListVersionsInput {
             key_marker,
             version_marker,
             limit: page_len(query, "max-keys")?,
-            encodes_url: encodes_url(query)?,
+            encoding: KeyEncoding::parse(request)?,
         })
     }
 }

@@ -2,10 +2,11 @@ use super::*;
 use crate::auth::{Caller, Verified};
 use crate::body::PayloadForm;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::input::{
-    ListBucketsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput, ListUploadsInput,
-    ListVersionsInput, ReadObjectInput, Request, UploadInput,
+    KeyEncoding, ListBucketsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput,
+    ListUploadsInput, ListVersionsInput, ReadObjectInput, Request, UploadInput,
 };
 use crate::list_token;
 use crate::route::Addressing;
@@ -144,7 +145,7 @@ fn objects_are_listed() {
         delimiter: "/".to_owned(),
         marker: "m".to_owned(),
         limit: 2,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let output = ListObjectsOutput {
         input: &input,
@@ -174,7 +175,7 @@ fn objects_are_listed_in_the_second_form() {
         start_after: Some("s".to_owned()),
         token: None,
         limit: 1,
-        encodes_url: true,
+        encoding: KeyEncoding::Url { space: "%20" },
         fetches_owner: false,
     };
     let objects = [listed("a b/\u{1}é")];
@@ -202,6 +203,7 @@ fn objects_are_listed_in_the_second_form() {
     let first = format!("{start}{next}<StartAfter>s</StartAfter>{}", rest(""));
     assert_document(&answer(&input), "ListBucketResult", &first);
     input.token = Some("t".to_owned());
+    input.start_after = None;
     input.fetches_owner = true;
     let owner = format!("<Owner>{OWNER}</Owner>");
     let second = format!(
@@ -220,7 +222,7 @@ fn uploads_are_listed() {
         key_marker: String::new(),
         upload_marker: None,
         limit: 1,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let id = UploadId::new(0xaa);
     let output = ListUploadsOutput {
@@ -253,7 +255,7 @@ fn parts_are_listed() {
         target: upload_input(),
         after: 1,
         limit: 2,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let output = ListPartsOutput {
         input: &input,
@@ -445,6 +447,7 @@ fn read(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Respon
         parts: &parts,
         route: &Addressing::default().route(&parts).unwrap(),
         verified: &Verified::for_tests(PayloadForm::Unsigned, caller),
+        dialect: Dialect::default(),
     };
     let input = ReadObjectInput::parse(&request).unwrap();
     let plan = input.plan(object).unwrap();
@@ -544,7 +547,7 @@ fn versions_and_delete_markers_are_listed() {
         key_marker: "a&b".to_owned(),
         version_marker: Some(NamedVersion::Null),
         limit: 3,
-        encodes_url: true,
+        encoding: KeyEncoding::Url { space: "%20" },
     };
     let row = |order, is_null, object| ListedVersion {
         key: key("a&c"),

@@ -7,9 +7,9 @@ use cairn_types::version::{NamedVersion, Versioning};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::list_objects::{write_form, write_prefixes};
-use super::{Owner, document, key_text, set};
+use super::{Owner, document, set};
 use crate::date::format_iso8601;
-use crate::input::{ListVersionsInput, kind_name};
+use crate::input::{KeyEncoding, ListVersionsInput, kind_name};
 use crate::xml::writer::XmlWriter;
 
 const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
@@ -48,7 +48,7 @@ impl ListVersionsOutput<'_> {
     /// The answer.
     pub fn to_response(&self) -> Response<Bytes> {
         let input = self.input;
-        let encode = |text: &str| key_text(text, input.encodes_url);
+        let encode = |text: &str| input.encoding.text(text);
         let mut xml = XmlWriter::document();
         xml.open_root("ListVersionsResult");
         xml.text("Name", input.bucket.as_str());
@@ -62,12 +62,12 @@ impl ListVersionsOutput<'_> {
             }
         }
         xml.value("MaxKeys", &input.limit);
-        write_form(&mut xml, &input.delimiter, input.encodes_url);
+        write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
         for version in self.versions {
-            write_version(&mut xml, version, input.encodes_url, &self.owner);
+            write_version(&mut xml, version, input.encoding, &self.owner);
         }
-        write_prefixes(&mut xml, self.common_prefixes, input.encodes_url);
+        write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListVersionsResult");
         document(xml)
     }
@@ -134,13 +134,18 @@ fn version_text(version: Option<NamedVersion>) -> String {
         .unwrap_or_default()
 }
 
-fn write_version(xml: &mut XmlWriter, listed: &ListedVersion, encodes_url: bool, owner: &Owner) {
+fn write_version(
+    xml: &mut XmlWriter,
+    listed: &ListedVersion,
+    encoding: KeyEncoding,
+    owner: &Owner,
+) {
     let element = match listed.object {
         Some(_) => "Version",
         None => "DeleteMarker",
     };
     xml.open(element);
-    xml.text("Key", &key_text(listed.key.as_str(), encodes_url));
+    xml.text("Key", &encoding.text(listed.key.as_str()));
     xml.value(
         "VersionId",
         &NamedVersion::of(listed.version, listed.is_null),
