@@ -5,14 +5,20 @@ use std::panic::AssertUnwindSafe;
 use cairn_client::{MutateError, QueryError};
 use cairn_engine::{PutError, ReadError};
 use cairn_s3::code::Code;
+use cairn_s3::date::format_http_date;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::CopySource;
+use cairn_s3::output::{set_marker, set_version};
 use cairn_s3::route::Route;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::Refusal;
+use cairn_types::namespace::data::DeleteRefusal;
 use cairn_types::outcome::Outcome;
+use cairn_types::time::Timestamp;
+use cairn_types::version::NamedVersion;
 
 use futures::FutureExt;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::upload_body::UploadBodyError;
 
@@ -27,6 +33,31 @@ pub struct Fault {
     pub reason: Option<Reason>,
     /// What the operator's log is told, where it is more than the client is.
     pub cause: Option<String>,
+    /// The delete marker that was met, where that is the fault.
+    pub marker: Option<Box<Marker>>,
+}
+
+/// A delete marker, as the answer about it tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marker {
+    version: NamedVersion,
+    last_modified: Timestamp,
+    /// Whether it was asked for by its name.
+    is_named: bool,
+}
+
+impl Marker {
+    /// Says of an answer that it is about this marker.
+    pub(crate) fn describe(&self, headers: &mut HeaderMap) {
+        set_marker(headers);
+        set_version(headers, self.version);
+        if self.is_named {
+            let date = format_http_date(self.last_modified);
+            let date = HeaderValue::try_from(date).expect("a date is header text");
+            headers.insert(header::LAST_MODIFIED, date);
+            headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
+        }
+    }
 }
 
 /// Why a server cannot do something now, for machines.
@@ -46,6 +77,8 @@ pub enum Reason {
     Starting,
     /// The process is stopping.
     Stopping,
+    /// The master key is missing, or another one than a secret is sealed under.
+    SealedSecret,
 }
 
 impl Reason {
@@ -59,6 +92,7 @@ impl Reason {
             Self::Busy => "busy",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
+            Self::SealedSecret => "sealed-secret",
         }
     }
 }
@@ -71,6 +105,7 @@ impl Fault {
             outcome: Outcome::Refused,
             reason: Some(reason),
             cause: Some(cause.to_string()),
+            marker: None,
         }
     }
 
@@ -81,6 +116,7 @@ impl Fault {
             outcome: Outcome::Unknown,
             reason: None,
             cause: Some(cause.to_string()),
+            marker: None,
         }
     }
 
@@ -91,6 +127,20 @@ impl Fault {
             outcome: Outcome::Refused,
             reason: Some(Reason::Busy),
             cause: None,
+            marker: None,
+        }
+    }
+
+    /// A delete marker on top: to whoever names no version the key is not there. See `naming` for who does.
+    fn at_marker(version: NamedVersion, last_modified: Timestamp) -> Self {
+        let marker = Marker {
+            version,
+            last_modified,
+            is_named: false,
+        };
+        Self {
+            marker: Some(Box::new(marker)),
+            ..Self::from(Code::NoSuchKey)
         }
     }
 
@@ -101,45 +151,74 @@ impl Fault {
             outcome: Outcome::Refused,
             reason: None,
             cause: Some(cause),
+            marker: None,
         }
     }
 
     /// The same fault, naming what of the request is missing, as S3 does.
     #[must_use]
-    pub fn naming(self, route: &Route) -> Self {
-        let upload = route.query.get("uploadId");
-        self.naming_one(route.target.bucket(), route.target.key(), upload)
+    pub fn naming(mut self, route: &Route) -> Self {
+        let version = route.query.get("versionId");
+        if let Some(marker) = self.marker.as_mut().filter(|_| version.is_some()) {
+            marker.is_named = true;
+            self.error = S3Error::new(Code::MethodNotAllowed)
+                .detail("Method", route.operation.row().method.as_str())
+                .detail("ResourceType", "DeleteMarker");
+        }
+        self.naming_one(&Named {
+            bucket: route.target.bucket(),
+            key: route.target.key(),
+            version,
+            upload: route.query.get("uploadId"),
+        })
     }
 
     /// The same fault, naming what is missing of what is copied.
     #[must_use]
-    pub fn naming_source(self, source: &CopySource) -> Self {
-        self.naming_one(Some(&source.bucket), Some(&source.key), None)
+    pub fn naming_source(mut self, source: &CopySource) -> Self {
+        // The answer is not about the marker: it is not what the request is for.
+        if self.marker.take().is_some() && source.version.is_some() {
+            self.error = S3Error::with_message(
+                Code::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            );
+        }
+        let version = source.version.map(|version| version.to_string());
+        self.naming_one(&Named {
+            bucket: Some(&source.bucket),
+            key: Some(&source.key),
+            version: version.as_deref(),
+            upload: None,
+        })
     }
 
-    fn naming_one(
-        mut self,
-        bucket: Option<&BucketName>,
-        key: Option<&ObjectKey>,
-        upload: Option<&str>,
-    ) -> Self {
+    fn naming_one(mut self, named: &Named<'_>) -> Self {
         if !self.error.details().is_empty() {
             return self;
         }
-        let named = match self.error.code() {
-            Code::NoSuchBucket | Code::BucketNotEmpty => {
-                bucket.map(|bucket| ("BucketName", bucket.as_str()))
-            }
-            Code::NoSuchKey => key.map(|key| ("Key", key.as_str())),
-            Code::NoSuchUpload => upload.map(|id| ("UploadId", id)),
-            _ => None,
+        let bucket = named.bucket.map(|bucket| ("BucketName", bucket.as_str()));
+        let key = named.key.map(|key| ("Key", key.as_str()));
+        let missing = match self.error.code() {
+            Code::NoSuchBucket | Code::BucketNotEmpty => [bucket, None],
+            Code::NoSuchKey => [key, None],
+            Code::NoSuchVersion => [key, named.version.map(|id| ("VersionId", id))],
+            Code::NoSuchUpload => [None, named.upload.map(|id| ("UploadId", id))],
+            _ => [None, None],
         };
-        if let Some((name, value)) = named {
+        for (name, value) in missing.into_iter().flatten() {
             let value: String = value.chars().take(1024).collect();
             self.error = self.error.detail(name, value);
         }
         self
     }
+}
+
+/// What a request names.
+struct Named<'a> {
+    bucket: Option<&'a BucketName>,
+    key: Option<&'a ObjectKey>,
+    version: Option<&'a str>,
+    upload: Option<&'a str>,
 }
 
 /// What `work` gives, or a fault where it panics: what it had done by then is unknown.
@@ -165,6 +244,7 @@ impl From<S3Error> for Fault {
             outcome: Outcome::Refused,
             reason: None,
             cause: None,
+            marker: None,
         }
     }
 }
@@ -245,6 +325,19 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+impl From<DeleteRefusal> for Fault {
+    fn from(refusal: DeleteRefusal) -> Self {
+        match refusal {
+            DeleteRefusal::Locked => S3Error::with_message(
+                Code::AccessDenied,
+                "Access Denied because object protected by object lock.",
+            )
+            .into(),
+            DeleteRefusal::PreconditionFailed => Code::PreconditionFailed.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
@@ -252,8 +345,21 @@ impl From<Refusal> for Fault {
             Refusal::NoSuchBucket => Code::NoSuchBucket,
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
-            // To whoever names no version a key below a delete marker is not there.
-            Refusal::NoSuchKey | Refusal::DeleteMarker { .. } => Code::NoSuchKey,
+            Refusal::InvalidBucketState => Code::InvalidBucketState,
+            Refusal::ObjectLocked => return DeleteRefusal::Locked.into(),
+            Refusal::NoObjectLock => {
+                return S3Error::with_message(
+                    Code::InvalidRequest,
+                    "Bucket is missing Object Lock Configuration",
+                )
+                .into();
+            }
+            Refusal::NoSuchKey => Code::NoSuchKey,
+            Refusal::DeleteMarker {
+                version,
+                is_null,
+                last_modified,
+            } => return Self::at_marker(NamedVersion::of(*version, *is_null), *last_modified),
             Refusal::NoSuchVersion => Code::NoSuchVersion,
             Refusal::PreconditionFailed => Code::PreconditionFailed,
             Refusal::NoSuchUpload => Code::NoSuchUpload,
@@ -285,10 +391,12 @@ impl From<Refusal> for Fault {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::BlobCondemned { .. }
+            Refusal::SettingsChanged
+            | Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
+            | Refusal::Account(_)
             | Refusal::TopologyConflict { .. } => {
                 return Self::unavailable(Reason::Overtaken, &refusal);
             }
@@ -378,6 +486,7 @@ mod tests {
         let source = CopySource {
             bucket: BucketName::parse("source").unwrap(),
             key: ObjectKey::parse("original").unwrap(),
+            version: None,
             conditions: cairn_s3::input::ReadConditions::default(),
         };
         for (code, detail) in [
@@ -388,5 +497,52 @@ mod tests {
             let (name, value) = detail;
             assert_eq!(fault.error.details(), [(name, value.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_delete_marker_is_absence_or_a_wrong_method_as_it_was_asked_for() {
+        let marker = || Refusal::DeleteMarker {
+            version: cairn_types::id::VersionId::new(cairn_types::id::Order::new(1), 2),
+            is_null: false,
+            last_modified: Timestamp::default(),
+        };
+        let route = |target: &str| {
+            let request = http::Request::get(target).body(()).unwrap();
+            let addressing = cairn_s3::route::Addressing::default();
+            addressing.route(&request.into_parts().0).unwrap()
+        };
+        let told = |fault: &Fault| {
+            let mut headers = HeaderMap::new();
+            if let Some(marker) = &fault.marker {
+                marker.describe(&mut headers);
+            }
+            headers
+        };
+        let id = "00000000000000010000000000000002";
+        let current = Fault::from(marker()).naming(&route("/bucket/key"));
+        assert_eq!(current.error.code(), Code::NoSuchKey);
+        let headers = told(&current);
+        assert_eq!(headers["x-amz-delete-marker"], "true");
+        assert_eq!(headers["x-amz-version-id"], id);
+        assert_eq!(headers.len(), 2);
+        let named = Fault::from(marker()).naming(&route(&format!("/bucket/key?versionId={id}")));
+        assert_eq!(named.error.code(), Code::MethodNotAllowed);
+        let headers = told(&named);
+        assert_eq!(headers["allow"], "DELETE");
+        assert_eq!(headers["last-modified"], "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(headers.len(), 4);
+
+        let mut source = CopySource {
+            bucket: BucketName::parse("source").unwrap(),
+            key: ObjectKey::parse("original").unwrap(),
+            version: None,
+            conditions: cairn_s3::input::ReadConditions::default(),
+        };
+        let absent = Fault::from(marker()).naming_source(&source);
+        assert_eq!(absent.error.code(), Code::NoSuchKey);
+        assert_eq!(told(&absent).len(), 0);
+        source.version = Some(NamedVersion::parse(id).unwrap());
+        let refused = Fault::from(marker()).naming_source(&source);
+        assert_eq!(refused.error.code(), Code::InvalidRequest);
     }
 }

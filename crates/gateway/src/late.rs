@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_s3::output::{xml_answer, xml_head};
 use cairn_s3::xml::writer::XML_DECLARATION;
-use http::HeaderValue;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 
 use crate::body::{AnswerBody, StreamError};
 use crate::fault::{Fault, guarded};
@@ -28,6 +27,8 @@ pub(crate) struct Finished {
     pub(crate) index: u64,
     /// The root element of the answer.
     pub(crate) element: String,
+    /// Headers that say more, where the head was not sent yet.
+    pub(crate) headers: HeaderMap,
 }
 
 /// Work as it is handed in: boxed, because it becomes part of an answer, and is large.
@@ -39,24 +40,33 @@ enum Step<R> {
     Ended,
 }
 
-/// Waits for `work`, and answers as soon as it has ended or has taken long. `refusal` makes the error element for what fails
+/// Waits for `work`, and answers as soon as it has ended or has taken long. `known` are headers that need not wait. `refusal` makes the error element for what fails
 /// after that. A client that goes away ends the work.
 ///
 /// # Errors
 /// Those of `work`, while it is not late.
-pub(crate) async fn answer<R>(work: Work, refusal: R) -> Result<Response<AnswerBody>, Fault>
+pub(crate) async fn answer<R>(
+    work: Work,
+    known: HeaderMap,
+    refusal: R,
+) -> Result<Response<AnswerBody>, Fault>
 where
     R: FnOnce(&Fault) -> String + Send + 'static,
 {
     let mut work: Work = Box::pin(guarded(work));
     let Ok(finished) = tokio::time::timeout(PATIENCE, &mut work).await else {
         let steps = futures::stream::unfold(Step::Begun(work, refusal), step);
-        return Ok(xml_head().map(|()| AnswerBody::open(steps)));
+        let mut answer = xml_head().map(|()| AnswerBody::open(steps));
+        answer.headers_mut().extend(known);
+        return Ok(answer);
     };
     let finished = finished?;
     let mut answer = xml_answer(&finished.element).map(AnswerBody::whole);
     let index = HeaderValue::from(finished.index);
-    answer.headers_mut().insert("x-cairn-index", index);
+    let headers = answer.headers_mut();
+    headers.insert("x-cairn-index", index);
+    headers.extend(known);
+    headers.extend(finished.headers);
     Ok(answer)
 }
 
@@ -88,6 +98,13 @@ mod tests {
 
     use super::*;
 
+    fn header(name: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            HeaderValue::from_static("1"),
+        )])
+    }
+
     /// The answer to work that takes so long, and its body.
     async fn answered(takes: Duration, fails: bool) -> Result<(Response<()>, String), Code> {
         let work = async move {
@@ -98,13 +115,15 @@ mod tests {
             Ok(Finished {
                 index: 7,
                 element: "<Result/>".to_owned(),
+                headers: header("x-made"),
             })
         };
         let refusal = |fault: &Fault| format!("<Error>{}</Error>", fault.error.code().name());
-        let answer = answer(Box::pin(work), refusal).await;
+        let answer = answer(Box::pin(work), header("x-known"), refusal).await;
         let answer = answer.map_err(|fault| fault.error.code())?;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "application/xml");
+        assert_eq!(answer.headers()["x-known"], "1");
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
@@ -116,6 +135,7 @@ mod tests {
     async fn quick_work_is_answered_as_any_other() {
         let (head, text) = answered(Duration::from_secs(4), false).await.unwrap();
         assert_eq!(head.headers()["x-cairn-index"], "7");
+        assert_eq!(head.headers()["x-made"], "1");
         assert_eq!(text, "<Result/>");
         let failed = answered(Duration::from_secs(4), true).await;
         assert_eq!(failed.map(|_| ()), Err(Code::NoSuchUpload));

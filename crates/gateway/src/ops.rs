@@ -1,6 +1,7 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -13,6 +14,7 @@ mod get_object;
 mod head_bucket;
 mod list_buckets;
 mod list_multipart_uploads;
+mod list_object_versions;
 mod list_objects;
 mod list_parts;
 mod put_object;
@@ -24,8 +26,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
+use cairn_iam::Identity;
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
+use cairn_s3::code::Code;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{Request, UploadInput, check_expected_owner};
 use cairn_s3::operations::{BodyKind, Operation};
@@ -36,7 +41,7 @@ use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response};
 
 use crate::Gateway;
 use crate::body::AnswerBody;
@@ -91,6 +96,9 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::DeleteObjects => delete_objects::serve(call, body).await,
         Operation::CopyObject => copy_object::serve(call).await,
         Operation::ListObjects | Operation::ListObjectsV2 => list_objects::serve(call).await,
+        Operation::ListObjectVersions => list_object_versions::serve(call).await,
+        Operation::GetBucketVersioning => bucket_versioning::get(call).await,
+        Operation::PutBucketVersioning => bucket_versioning::put(call, body).await,
         Operation::CreateMultipartUpload => create_multipart_upload::serve(call).await,
         Operation::UploadPart => upload_part::serve(call, body).await,
         Operation::UploadPartCopy => upload_part_copy::serve(call).await,
@@ -99,7 +107,7 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
         // The pipeline has refused these.
-        _ => Err(cairn_s3::code::Code::NotImplemented.into()),
+        _ => Err(Code::NotImplemented.into()),
     }
 }
 
@@ -110,6 +118,7 @@ impl<'a> Call<'a> {
             parts: self.parts,
             route: self.route,
             verified: self.verified,
+            dialect: Dialect::Aws,
         }
     }
 
@@ -179,11 +188,12 @@ impl<'a> Call<'a> {
         Ok(parsed?)
     }
 
-    /// Answers by what comes of `work`, which may take longer than clients wait.
-    pub(crate) async fn answer_late(&self, work: Work) -> Done {
+    /// Answers by what comes of `work`, which may take longer than clients wait. `known` are headers of the answer that are
+    /// known before.
+    pub(crate) async fn answer_late(&self, work: Work, known: HeaderMap) -> Done {
         let (resource, tag) = (self.parts.uri.path().to_owned(), self.tag);
         let refusal = move |fault: &Fault| late_refusal(fault, &resource, tag);
-        late::answer(work, refusal).await
+        late::answer(work, known, refusal).await
     }
 
     /// What the head says of the body.
@@ -207,9 +217,16 @@ impl<'a> Call<'a> {
         Ok((bucket, upload))
     }
 
-    /// Whose everything is.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner::from(&*self.gateway.config.owner)
+    /// Who asks.
+    pub(crate) fn requester(&self) -> Result<&'a Identity, Fault> {
+        let identity = self.verified.identity();
+        identity.ok_or_else(|| Code::AccessDenied.into())
+    }
+
+    /// Whose a bucket is, and so what is in it.
+    pub(crate) async fn owner_of(&self, bucket: &BucketName) -> Result<Owner, Fault> {
+        let bucket = self.engine().buckets().lookup(bucket).await?;
+        Ok(self.gateway.identities.owner(&bucket.owner))
     }
 }
 

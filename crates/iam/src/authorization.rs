@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::acl::{Acl, Grantee, Need, Subject};
+use crate::acl::{Acl, Grantee, Need, Subject, allows};
 use crate::action::Action;
 use crate::context::Context;
 use crate::decision::Resource;
@@ -322,7 +322,7 @@ fn acl_grant(request: &Request<'_>, bucket: &BucketFacts<'_>) -> Option<Resource
     if !bucket.ownership.has_acls() || bucket.public_access.ignores(acl) {
         return None;
     }
-    let grantee = acl.allows(request.requester, need.permission)?;
+    let grantee = allows(acl, request.requester, need.permission)?;
     let is_root = request
         .requester
         .principal()

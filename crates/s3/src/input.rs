@@ -7,6 +7,7 @@ mod buckets;
 mod conditions;
 mod copy;
 mod delete_objects;
+mod encoding;
 mod list_objects;
 mod multipart;
 mod number;
@@ -15,11 +16,13 @@ mod put_object;
 mod range;
 mod read_object;
 mod request;
+mod versions;
 
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
 pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
+pub use encoding::KeyEncoding;
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};
 pub(crate) use multipart::kind_name;
 pub use multipart::{
@@ -29,6 +32,7 @@ pub use put_object::{DeleteObjectInput, PutObjectInput};
 pub use range::{ByteRange, RangeSpec};
 pub use read_object::{ReadObjectInput, ReadPlan, ResponseOverrides};
 pub use request::{BucketInput, Request, check_expected_owner, check_expected_source_owner};
+pub use versions::ListVersionsInput;
 
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,7 @@ operations! {
     GetBucketLocation: GET Bucket [Parameter("location")] "s3:GetBucketLocation" None yes;
     ListObjects: GET Bucket [] "s3:ListBucket" None yes;
     ListObjectsV2: GET Bucket [Value("list-type", "2")] "s3:ListBucket" None yes;
-    ListObjectVersions: GET Bucket [Parameter("versions")] "s3:ListBucketVersions" None no;
+    ListObjectVersions: GET Bucket [Parameter("versions")] "s3:ListBucketVersions" None yes;
     ListMultipartUploads: GET Bucket [Parameter("uploads")] "s3:ListBucketMultipartUploads" None yes;
     DeleteObjects: POST Bucket [Parameter("delete")] "s3:DeleteObject" Document(2 * MIB) yes;
     PostObject: POST Bucket [] "s3:PutObject" Object no;
@@ -143,8 +143,8 @@ operations! {
     GetBucketTagging: GET Bucket [Parameter("tagging")] "s3:GetBucketTagging" None no;
     PutBucketTagging: PUT Bucket [Parameter("tagging")] "s3:PutBucketTagging" Document(MIB) no;
     DeleteBucketTagging: DELETE Bucket [Parameter("tagging")] "s3:PutBucketTagging" None no;
-    GetBucketVersioning: GET Bucket [Parameter("versioning")] "s3:GetBucketVersioning" None no;
-    PutBucketVersioning: PUT Bucket [Parameter("versioning")] "s3:PutBucketVersioning" Document(MIB) no;
+    GetBucketVersioning: GET Bucket [Parameter("versioning")] "s3:GetBucketVersioning" None yes;
+    PutBucketVersioning: PUT Bucket [Parameter("versioning")] "s3:PutBucketVersioning" Document(MIB) yes;
     GetBucketWebsite: GET Bucket [Parameter("website")] "s3:GetBucketWebsite" None no;
     PutBucketWebsite: PUT Bucket [Parameter("website")] "s3:PutBucketWebsite" Document(MIB) no;
     DeleteBucketWebsite: DELETE Bucket [Parameter("website")] "s3:DeleteBucketWebsite" None no;
@@ -402,7 +402,7 @@ mod tests {
             assert!(table.contains(&format!("| {} |", row.name)), "{row:?}");
         }
         assert!(
-            table.starts_with("20 of 115 operations are built"),
+            table.starts_with("23 of 115 operations are built"),
             "{table}"
         );
         assert!(table.contains("| ListObjectsV2 | `GET /bucket ?list-type=2` | yes |"));

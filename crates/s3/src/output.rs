@@ -6,13 +6,15 @@ mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod versions;
 
 use bytes::Bytes;
 use cairn_iam::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 pub use buckets::{
-    ListBucketsOutput, bucket_created, bucket_deleted, bucket_head, bucket_location,
+    ListBucketsOutput, bucket_configured, bucket_created, bucket_deleted, bucket_head,
+    bucket_location,
 };
 pub use list_objects::{ListObjectsOutput, ListObjectsV2Output, ListUploadsOutput};
 pub use multipart::{
@@ -21,8 +23,11 @@ pub use multipart::{
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
 };
+pub use versions::{
+    ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
+    set_version,
+};
 
-use crate::uri::{self, Slash};
 use crate::xml::writer::{XML_DECLARATION, XmlWriter};
 
 /// Whose something is, as answers name it.
@@ -91,15 +96,6 @@ fn set_content_type(headers: &mut HeaderMap) {
 fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
         headers.insert(name, value);
-    }
-}
-
-/// A key or prefix in an answer: percent-encoded if the client asked for that.
-fn key_text(text: &str, encodes_url: bool) -> String {
-    if encodes_url {
-        uri::encode(text, Slash::Keep)
-    } else {
-        text.to_owned()
     }
 }
 

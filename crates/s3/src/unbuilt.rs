@@ -99,16 +99,7 @@ pub fn refuse(parts: &Parts, query: &Query) -> Result<(), S3Error> {
             }
         }
     }
-    refuse_upload_conditions(&parts.headers, query)?;
-    match query.get("versionId") {
-        None | Some("null") => Ok(()),
-        Some("") => Err(S3Error::invalid_argument(
-            "versionId",
-            "",
-            "Version id cannot be the empty string",
-        )),
-        Some(_) => Err(S3Error::unbuilt_parameter("versionId")),
-    }
+    refuse_upload_conditions(&parts.headers, query)
 }
 
 /// Moves the parameters of a presigned request that stand for headers into its headers: SDKs presign so, and S3 reads
@@ -239,16 +230,11 @@ mod tests {
             ("x-amz-checksum-crc32", "x"),
             ("x-amz-checksum-mode", "ENABLED"),
         ];
-        assert_eq!(
-            verdict(&harmless, "/b/k?versionId=null&x-id=PutObject"),
-            Ok(())
-        );
+        assert_eq!(verdict(&harmless, "/b/k?x-id=PutObject"), Ok(()));
     }
 
     #[test]
-    fn versions_and_strange_values_are_refused() {
-        assert_eq!(verdict(&[], "/b/k?versionId=1"), Err(Code::NotImplemented));
-        assert_eq!(verdict(&[], "/b/k?versionId="), Err(Code::InvalidArgument));
+    fn strange_values_are_refused() {
         let class = [("x-amz-storage-class", "GOLD")];
         assert_eq!(verdict(&class, "/b/k"), Err(Code::InvalidStorageClass));
         let condition = [("if-match", "x")];

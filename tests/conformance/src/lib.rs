@@ -19,14 +19,19 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType,
+    VersioningConfiguration,
+};
 use cairn_dev_tests::request::Request;
 use cairn_dev_tests::scratch::Scratch;
 use cairn_dev_tests::server::{self, Options, Server};
 use cairn_dev_tests::sign::Signer;
 use cairn_dev_tests::wire::{Answer, Wire};
+use cairn_dev_tests::xml;
 use percent_encoding::percent_decode_str;
 
 /// Smallest part of a multipart upload that is not its last.
@@ -143,6 +148,24 @@ impl Bucket {
         runtime().block_on(Self::create())
     }
 
+    /// As [`Bucket::create`], and it keeps versions.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn versioned() -> Self {
+        let bucket = Self::create().await;
+        bucket.set_versioning(BucketVersioningStatus::Enabled).await;
+        bucket
+    }
+
+    /// As [`Bucket::versioned`], for a test without a runtime.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn versioned_blocking() -> Self {
+        runtime().block_on(Self::versioned())
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -197,6 +220,53 @@ impl Bucket {
         keys(&self.client, &self.name)
             .await
             .expect("list the bucket")
+    }
+
+    /// Says whether it keeps versions from now on.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn set_versioning(&self, status: BucketVersioningStatus) {
+        let configuration = VersioningConfiguration::builder().status(status).build();
+        let put = self.client.put_bucket_versioning().bucket(&self.name);
+        let put = put.versioning_configuration(configuration);
+        put.send().await.expect("set versioning");
+    }
+
+    /// Whether it keeps versions, as it says.
+    ///
+    /// # Panics
+    /// When it does not say.
+    pub async fn versioning(&self) -> Option<BucketVersioningStatus> {
+        let get = self.client.get_bucket_versioning().bucket(&self.name);
+        get.send().await.expect("get versioning").status
+    }
+
+    /// The versions of keys with this prefix, at most a page of them, in the order of the answer: key, version, and whether
+    /// it is a delete marker.
+    ///
+    /// # Panics
+    /// When they cannot be had.
+    pub fn versions(&self, prefix: &str) -> Vec<(String, String, bool)> {
+        let list = Request::new("GET", format!("/{}", self.name)).query("versions", "");
+        let answer = endpoint().exchange(list.query("prefix", prefix));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let keys = xml::texts(&answer.body, "Key");
+        let versions = xml::texts(&answer.body, "VersionId");
+        // The SDK tells versions and markers apart, and their common order with it.
+        let text = answer.text();
+        let of = |element, is_marker| {
+            let found = text.match_indices(element);
+            found.map(move |(at, _)| (at, is_marker))
+        };
+        let mut kinds: Vec<(usize, bool)> = of("<Version>", false).collect();
+        kinds.extend(of("<DeleteMarker>", true));
+        kinds.sort_unstable();
+        assert_eq!((keys.len(), versions.len()), (kinds.len(), kinds.len()));
+        let kinds = kinds.into_iter().map(|(_, is_marker)| is_marker);
+        let rows = keys.into_iter().zip(versions).zip(kinds);
+        rows.map(|((key, version), is_marker)| (key, version, is_marker))
+            .collect()
     }
 
     /// Begins a multipart upload.
@@ -358,8 +428,41 @@ async fn remove(name: &str) -> Option<()> {
         let delete = client.delete_object().bucket(name).key(key);
         delete.send().await.ok()?;
     }
+    let emptied = client.delete_bucket().bucket(name).send().await;
+    if emptied.is_ok() {
+        return Some(());
+    }
+    remove_versions(&client, name).await?;
     client.delete_bucket().bucket(name).send().await.ok()?;
     Some(())
+}
+
+async fn remove_versions(client: &Client, name: &str) -> Option<()> {
+    loop {
+        let list = client.list_object_versions().bucket(name);
+        let page = list.encoding_type(EncodingType::Url).send().await.ok()?;
+        for (key, version, _) in version_rows(&page) {
+            let delete = client.delete_object().bucket(name).key(url_decoded(&key));
+            delete.version_id(version).send().await.ok()?;
+        }
+        if page.is_truncated() != Some(true) {
+            return Some(());
+        }
+    }
+}
+
+/// The rows of a page as the SDK tells them: key, version, and whether it is a delete marker; markers come last.
+pub fn version_rows(page: &ListObjectVersionsOutput) -> Vec<(String, String, bool)> {
+    let row = |key: Option<&str>, version: Option<&str>, is_marker| {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        (text(key), text(version), is_marker)
+    };
+    let versions = page.versions().iter();
+    let markers = page.delete_markers().iter();
+    versions
+        .map(|version| row(version.key(), version.version_id(), false))
+        .chain(markers.map(|marker| row(marker.key(), marker.version_id(), true)))
+        .collect()
 }
 
 /// Reads a name of a listing with `encoding-type=url`, where a space is `+` and a plus `%2B`.

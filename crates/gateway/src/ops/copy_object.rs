@@ -11,9 +11,10 @@ use cairn_s3::input::{
     CopyObjectInput, CopySource, MetadataDirective, Verdict, check_expected_source_owner,
     evaluate_read,
 };
-use cairn_s3::output::object_copied;
+use cairn_s3::output::{object_copied, set_committed_version, set_copied_version};
 use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::object::ObjectVersion;
+use http::HeaderMap;
 
 use super::get_object::TRIES;
 use super::{Call, Done};
@@ -41,17 +42,25 @@ pub(super) async fn open(
 ) -> Result<Original, Fault> {
     let resource = Resource::Object(&source.bucket, &source.key);
     let read = Action::new("s3:GetObject");
-    match decide(call.verified.identity(), read, resource) {
-        Decision::Allow => {}
-        Decision::Deny => return Err(Code::AccessDenied.into()),
-    }
     let engine = call.engine();
     let named = |fault: Fault| fault.naming_source(source);
     let bucket = engine.buckets().lookup(&source.bucket).await;
     let bucket = bucket.map_err(|error| named(error.into()))?;
+    match decide(
+        call.verified.identity(),
+        read,
+        resource,
+        Some(&bucket.owner),
+    ) {
+        Decision::Allow => {}
+        Decision::Deny => return Err(Code::AccessDenied.into()),
+    }
     check_expected_source_owner(&call.parts.headers, &bucket.owner)?;
     for _ in 0..TRIES {
-        let version = engine.objects().get(&bucket, &source.key, None).await;
+        let version = engine
+            .objects()
+            .get(&bucket, &source.key, source.version)
+            .await;
         let version = version.map_err(|error| named(error.into()))?.value;
         check_conditions(source, &version)?;
         let range = range(version.len)?;
@@ -88,6 +97,8 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
     let target = call.target(&input.bucket, &input.key).await?;
     let Original { version, bytes } = open(call, &input.source, whole).await?;
+    let mut known = HeaderMap::new();
+    set_copied_version(&mut known, input.source.version, &version);
     let headers = match input.metadata {
         MetadataDirective::Copy => version.headers,
         MetadataDirective::Replace(headers) => headers,
@@ -103,12 +114,15 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let condition = input.condition;
     let work = async move {
         let stored = engine.put(&target, headers, len, body, &condition).await?;
+        let mut headers = HeaderMap::new();
+        set_committed_version(&mut headers, &stored.value);
         Ok(Finished {
             index: stored.index,
             element: object_copied(&stored.value),
+            headers,
         })
     };
-    call.answer_late(Box::pin(work)).await
+    call.answer_late(Box::pin(work), known).await
 }
 
 /// All bytes of an object that is not too long to be copied in one piece.

@@ -24,7 +24,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let bucket = call.bucket(&input.bucket).await?;
     if call.parts.method == Method::HEAD {
         let objects = call.engine().objects();
-        let object = objects.head(&bucket, &input.key, None).await?;
+        let object = objects.head(&bucket, &input.key, input.version).await?;
         let plan = input.plan(&object.value)?;
         return Ok(head(&input, &plan, &object).map(|()| AnswerBody::empty()));
     }
@@ -52,7 +52,7 @@ async fn send(
     let fault = |fault: Fault| Failure::Fault(fault);
     let objects = call.engine().objects();
     let object = objects
-        .get(bucket, &input.key, None)
+        .get(bucket, &input.key, input.version)
         .await
         .map_err(|error| fault(error.into()))?;
     let plan = input

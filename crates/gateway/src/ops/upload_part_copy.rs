@@ -5,7 +5,8 @@ use std::ops::Range;
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::UploadPartCopyInput;
-use cairn_s3::output::part_copied;
+use cairn_s3::output::{part_copied, set_copied_version};
+use http::HeaderMap;
 
 use super::copy_object::{Original, open};
 use super::{Call, Done};
@@ -22,7 +23,9 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let engine = call.engine().clone();
     let info = engine.uploads().info(&bucket, &upload).await?.value;
     let chosen = |len| range(&input, len);
-    let Original { bytes, .. } = open(call, &input.source, chosen).await?;
+    let Original { version, bytes } = open(call, &input.source, chosen).await?;
+    let mut known = HeaderMap::new();
+    set_copied_version(&mut known, input.source.version, &version);
     let (number, len) = (input.number, bytes.len());
     let work = async move {
         let copied = match info.checksum {
@@ -40,9 +43,10 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         Ok(Finished {
             index: copied.index,
             element: part_copied(&part.etag, part.last_modified, part.checksum.as_ref()),
+            headers: HeaderMap::new(),
         })
     };
-    call.answer_late(Box::pin(work)).await
+    call.answer_late(Box::pin(work), known).await
 }
 
 /// The bytes that become the part, of a source of `len` bytes.

@@ -67,6 +67,8 @@ impl NamedPrincipal {
             "AWS" if text == "*" => Some(Self::Everyone),
             "AWS" if is_account_number(text) => Some(Self::Account(text.to_owned())),
             "AWS" => Self::parse_arn(text),
+            // It would be an id like others, and who writes it means everybody: he is told that it is not so.
+            "CanonicalUser" if text.contains(['*', '?']) => None,
             "CanonicalUser" => CanonicalId::parse(text).ok().map(Self::CanonicalUser),
             "Service" if is_plain(text) && text.contains('.') => {
                 Some(Self::Service(text.to_owned()))

@@ -1,10 +1,10 @@
 //! `CopyObject` and `UploadPartCopy`.
 
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::id::VersionId;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::object::ObjectHeaders;
+use cairn_types::version::NamedVersion;
 
 use super::conditions::{ReadConditions, write_condition};
 use super::multipart::UploadInput;
@@ -12,8 +12,10 @@ use super::number::part_number;
 use super::object_headers::object_headers;
 use super::range::ByteRange;
 use super::request::Request;
+use super::versions::named_version;
 use crate::body::parse_checksum_algorithm;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::route::{parse_bucket, parse_key};
 use crate::uri::{self, Plus};
@@ -25,6 +27,8 @@ pub struct CopySource {
     pub bucket: BucketName,
     /// The key.
     pub key: ObjectKey,
+    /// Which version, if not the newest.
+    pub version: Option<NamedVersion>,
     /// What must hold of it; anything but `Verdict::Proceed` is a failed precondition.
     pub conditions: ReadConditions,
 }
@@ -73,6 +77,7 @@ pub struct UploadPartCopyInput {
 pub struct CopyRange {
     first: u64,
     last: u64,
+    beyond_end: Code,
 }
 
 impl CopySource {
@@ -87,14 +92,11 @@ impl CopySource {
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
             )
         };
-        match query.split_once('=') {
-            None if query.is_empty() => {}
-            Some(("versionId", "null")) => {}
-            Some(("versionId", version)) if VersionId::parse(version).is_ok() => {
-                return Err(S3Error::unbuilt_parameter("versionId"));
-            }
+        let version = match query.split_once('=') {
+            None if query.is_empty() => None,
+            Some(("versionId", version)) => Some(named_version("versionId", version)?),
             _ => return Err(invalid()),
-        }
+        };
         let path = uri::decode(path, Plus::Literal).map_err(|_| invalid())?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
@@ -104,6 +106,7 @@ impl CopySource {
         Ok(Self {
             bucket: parse_bucket(bucket)?,
             key: parse_key(key)?,
+            version,
             conditions: ReadConditions::parse_copy(request.headers())?,
         })
     }
@@ -114,9 +117,10 @@ impl CopyObjectInput {
     ///
     /// # Errors
     /// `InvalidArgument` for a source or a directive that cannot be, `InvalidRequest` for a copy of an object to itself
-    /// that changes nothing, `NotImplemented` for a version of the source.
+    /// that changes nothing.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         const ALGORITHM: &str = "x-amz-checksum-algorithm";
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         let source = CopySource::parse(request)?;
         let metadata = match request.header("x-amz-metadata-directive")?.as_deref() {
@@ -132,7 +136,8 @@ impl CopyObjectInput {
         };
         let checksum = request.header(ALGORITHM)?;
         let checksum = checksum.map(|name| parse_checksum_algorithm(ALGORITHM, &name));
-        let is_same = source.bucket == bucket && source.key == key;
+        // An older version on top of itself is a change: it becomes the newest.
+        let is_same = source.bucket == bucket && source.key == key && source.version.is_none();
         // Naming the one storage class there is counts as a change at S3, and clients refresh objects so.
         let names_class = request
             .header("x-amz-storage-class")?
@@ -160,14 +165,16 @@ impl UploadPartCopyInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidArgument` for a source, a range or a part number that cannot be, `NotImplemented` for a version of the source.
+    /// `InvalidArgument` for a source, a range or a part number that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let range = request.header("x-amz-copy-source-range")?;
         Ok(Self {
             number: part_number(request.query().get("partNumber").unwrap_or_default())?,
             target: UploadInput::parse(request)?,
             source: CopySource::parse(request)?,
-            range: range.map(|text| CopyRange::parse(&text)).transpose()?,
+            range: range
+                .map(|text| CopyRange::parse(&text, request.dialect))
+                .transpose()?,
         })
     }
 }
@@ -176,7 +183,7 @@ impl CopyRange {
     /// The bytes of a source with `len` bytes.
     ///
     /// # Errors
-    /// `InvalidArgument` when it has not all of them.
+    /// `InvalidArgument`, or what the dialect has for it, when it has not all of them.
     pub fn resolve(self, len: u64) -> Result<ByteRange, S3Error> {
         if self.last < len {
             return Ok(ByteRange {
@@ -184,20 +191,28 @@ impl CopyRange {
                 len: self.last - self.first + 1,
             });
         }
-        Err(S3Error::invalid_argument(
-            "x-amz-copy-source-range",
-            &format!("bytes={}-{}", self.first, self.last),
+        Err(S3Error::with_message(
+            self.beyond_end,
             format!("Range specified is not valid for source object of size: {len}"),
+        )
+        .detail("ArgumentName", "x-amz-copy-source-range")
+        .detail(
+            "ArgumentValue",
+            format!("bytes={}-{}", self.first, self.last),
         ))
     }
 
-    fn parse(text: &str) -> Result<Self, S3Error> {
+    fn parse(text: &str, dialect: Dialect) -> Result<Self, S3Error> {
         let ends = text
             .strip_prefix("bytes=")
             .and_then(|range| range.split_once('-'))
             .and_then(|(first, last)| Some((number(first)?, number(last)?)));
         match ends {
-            Some((first, last)) if first <= last => Ok(Self { first, last }),
+            Some((first, last)) if first <= last => Ok(Self {
+                first,
+                last,
+                beyond_end: dialect.copy_range_beyond_end(),
+            }),
             _ => Err(S3Error::invalid_argument(
                 "x-amz-copy-source-range",
                 text,

@@ -1,13 +1,15 @@
 //! `DeleteObjects`.
 
-use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::name::BucketName;
+use cairn_types::namespace::data::DeleteTarget;
+use cairn_types::version::NamedVersion;
 
 use super::request::Request;
 use crate::body::{BodyDeclaration, DeclaredChecksum};
 use crate::code::Code;
 use crate::error::S3Error;
 use crate::route::parse_key;
-use crate::xml::delete_objects::DeleteDocument;
+use crate::xml::delete_objects::{DeleteDocument, DeleteLine};
 
 /// The input of `DeleteObjects`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +25,10 @@ pub struct DeleteObjectsInput {
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeleteEntry {
-    /// A key to be deleted.
-    Key(ObjectKey),
-    /// A text that no object can have as its key, and why.
-    Refused(String, S3Error),
+    /// What is to be deleted.
+    Target(DeleteTarget),
+    /// A key or a version that no object can have, and why.
+    Refused(DeleteLine, S3Error),
 }
 
 impl DeleteObjectsInput {
@@ -50,11 +52,11 @@ impl DeleteObjectsInput {
     /// `InvalidBucketName` when the request names no bucket.
     pub fn parse(request: &Request<'_>, document: DeleteDocument) -> Result<Self, S3Error> {
         let entries = document
-            .keys
+            .objects
             .into_iter()
-            .map(|text| match parse_key(&text) {
-                Ok(key) => DeleteEntry::Key(key),
-                Err(error) => DeleteEntry::Refused(text, error),
+            .map(|line| match parse_target(&line) {
+                Ok(target) => DeleteEntry::Target(target),
+                Err(error) => DeleteEntry::Refused(line, error),
             });
         Ok(Self {
             bucket: request.bucket()?,
@@ -62,4 +64,17 @@ impl DeleteObjectsInput {
             quiet: document.quiet,
         })
     }
+}
+
+/// A line whose version cannot be is about a version that is not there: the other lines are done all the same.
+fn parse_target(line: &DeleteLine) -> Result<DeleteTarget, S3Error> {
+    let key = parse_key(&line.key)?;
+    let version = line.version.as_deref().map(NamedVersion::parse);
+    let version = version
+        .transpose()
+        .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
+    Ok(DeleteTarget {
+        version,
+        ..key.into()
+    })
 }

@@ -3,6 +3,7 @@
 use cairn_types::id::UploadId;
 use cairn_types::name::{BucketName, ObjectKey};
 
+use super::encoding::KeyEncoding;
 use super::number::page_len;
 use super::request::Request;
 use crate::error::S3Error;
@@ -22,8 +23,8 @@ pub struct ListObjectsInput {
     pub marker: String,
     /// At most this many rows, 0 to 1,000.
     pub limit: u32,
-    /// Whether keys in the answer are percent-encoded.
-    pub encodes_url: bool,
+    /// How keys in the answer are written.
+    pub encoding: KeyEncoding,
 }
 
 /// The input of `ListObjectsV2`.
@@ -37,14 +38,14 @@ pub struct ListObjectsV2Input {
     pub delimiter: String,
     /// Only what comes after this: from the token, or else from `start_after`.
     pub after: String,
-    /// `start-after` as it came.
+    /// `start-after` as it came, if the answer is to repeat it.
     pub start_after: Option<String>,
     /// `continuation-token` as it came.
     pub token: Option<String>,
     /// At most this many rows, 0 to 1,000.
     pub limit: u32,
-    /// Whether keys in the answer are percent-encoded.
-    pub encodes_url: bool,
+    /// How keys in the answer are written.
+    pub encoding: KeyEncoding,
     /// Whether rows name their owner.
     pub fetches_owner: bool,
 }
@@ -64,8 +65,8 @@ pub struct ListUploadsInput {
     pub upload_marker: Option<UploadId>,
     /// At most this many rows, 0 to 1,000.
     pub limit: u32,
-    /// Whether keys in the answer are percent-encoded.
-    pub encodes_url: bool,
+    /// How keys in the answer are written.
+    pub encoding: KeyEncoding,
 }
 
 impl ListObjectsInput {
@@ -88,7 +89,7 @@ impl ListObjectsInput {
             delimiter: name_part(query, "delimiter")?,
             marker: name_part(query, "marker")?,
             limit: page_len(query, "max-keys")?,
-            encodes_url: encodes_url(query)?,
+            encoding: KeyEncoding::parse(request)?,
         })
     }
 }
@@ -103,19 +104,22 @@ impl ListObjectsV2Input {
         let bucket = request.bucket()?;
         let token = query.get("continuation-token").map(str::to_owned);
         let start_after = name_part(query, "start-after")?;
+        let dialect = request.dialect;
         let after = match &token {
+            Some(token) if token.is_empty() && dialect.takes_empty_token() => start_after.clone(),
             Some(token) => list_token::decode(Some(&bucket), token)?,
             None => start_after.clone(),
         };
+        let echoes_start_after = token.is_none() || dialect.echoes_start_after_beside_token();
         Ok(Self {
             bucket,
             prefix: name_part(query, "prefix")?,
             delimiter: name_part(query, "delimiter")?,
             after,
-            start_after: Some(start_after).filter(|text| !text.is_empty()),
+            start_after: Some(start_after).filter(|text| echoes_start_after && !text.is_empty()),
             token,
             limit: page_len(query, "max-keys")?,
-            encodes_url: encodes_url(query)?,
+            encoding: KeyEncoding::parse(request)?,
             fetches_owner: query.get("fetch-owner") == Some("true"),
         })
     }
@@ -144,13 +148,13 @@ impl ListUploadsInput {
             upload_marker: upload_marker.transpose()?,
             key_marker,
             limit: page_len(query, "max-uploads")?,
-            encodes_url: encodes_url(query)?,
+            encoding: KeyEncoding::parse(request)?,
         })
     }
 }
 
 /// A text that keys are compared with: as long as the longest key at most.
-fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
+pub(super) fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
     let text = query.get(name).unwrap_or_default();
     if text.len() > ObjectKey::MAX_LEN {
         return Err(S3Error::invalid_argument(
@@ -160,17 +164,4 @@ fn name_part(query: &Query, name: &'static str) -> Result<String, S3Error> {
         ));
     }
     Ok(text.to_owned())
-}
-
-/// Whether `encoding-type` asks for percent-encoding.
-pub(super) fn encodes_url(query: &Query) -> Result<bool, S3Error> {
-    match query.get_nonempty("encoding-type") {
-        None => Ok(false),
-        Some(kind) if kind.eq_ignore_ascii_case("url") => Ok(true),
-        Some(other) => Err(S3Error::invalid_argument(
-            "encoding-type",
-            other,
-            "Invalid Encoding Method specified in Request",
-        )),
-    }
 }

@@ -7,7 +7,7 @@ use cairn_types::namespace::data::{CompletedPart, WriteCondition};
 use cairn_types::object::NewUpload;
 
 use super::conditions::write_condition;
-use super::list_objects::encodes_url;
+use super::encoding::KeyEncoding;
 use super::number::{page_len, part_number};
 use super::object_headers::object_headers;
 use super::put_object::sized_body;
@@ -15,6 +15,7 @@ use super::request::{Request, header_text};
 use crate::body::{BodyDeclaration, parse_checksum_algorithm};
 use crate::checksum;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 
 /// An id that no upload has: ids are random. It stands for a text that is no id.
@@ -62,8 +63,8 @@ pub struct ListPartsInput {
     pub after: u16,
     /// At most this many rows, 0 to 1,000.
     pub limit: u32,
-    /// Whether the key in the answer is percent-encoded.
-    pub encodes_url: bool,
+    /// How the key in the answer is written.
+    pub encoding: KeyEncoding,
 }
 
 /// The input of `CompleteMultipartUpload`.
@@ -89,11 +90,14 @@ impl CreateUploadInput {
     /// # Errors
     /// `InvalidRequest` for an algorithm and a type of checksum that do not go together, `MetadataTooLarge`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
             key,
             upload: NewUpload {
+                settings: cairn_types::settings::ObjectSettings::default(),
+                initiator: None,
                 headers: object_headers(request.headers())?,
                 checksum: upload_checksum(request)?,
             },
@@ -105,8 +109,9 @@ impl UploadInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidURI` when the request names no object.
+    /// `InvalidURI` when the request names no object, `InvalidArgument` when it names a version.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         let text = request.query().get("uploadId").unwrap_or_default();
         // A text that is no id is no upload's: that is decided where the bucket is known.
@@ -154,7 +159,7 @@ impl ListPartsInput {
             target: UploadInput::parse(request)?,
             after: u16::try_from(after).unwrap_or(u16::MAX),
             limit: page_len(query, "max-parts")?,
-            encodes_url: encodes_url(query)?,
+            encoding: KeyEncoding::parse(request)?,
         })
     }
 }
@@ -163,8 +168,9 @@ impl CompleteUploadInput {
     /// Reads the input. `parts` are what `parse_complete` found in the document.
     ///
     /// # Errors
-    /// `InvalidRequest` for a length or a checksum that cannot be, `NotImplemented` for a condition that is not built.
+    /// `InvalidPartOrder`, `InvalidRequest` for a length or a checksum that cannot be, `NotImplemented` for a condition that is not built.
     pub fn parse(request: &Request<'_>, parts: Vec<CompletedPart>) -> Result<Self, S3Error> {
+        let parts = in_order(parts, request.dialect)?;
         let declared_len = match request.header("x-amz-mp-object-size")? {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| {
@@ -183,6 +189,26 @@ impl CompleteUploadInput {
             parts,
         })
     }
+}
+
+/// Parts ascend. Where a dialect takes one that is listed twice, the last counts.
+fn in_order(parts: Vec<CompletedPart>, dialect: Dialect) -> Result<Vec<CompletedPart>, S3Error> {
+    let mut ordered: Vec<CompletedPart> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match ordered.last_mut() {
+            Some(last) if last.number > part.number => {
+                return Err(S3Error::new(Code::InvalidPartOrder));
+            }
+            Some(last) if last.number == part.number => {
+                if !dialect.takes_last_of_repeated_parts() {
+                    return Err(S3Error::new(Code::InvalidPartOrder));
+                }
+                *last = part;
+            }
+            Some(_) | None => ordered.push(part),
+        }
+    }
+    Ok(ordered)
 }
 
 /// The checksum that parts are to have. By default it is composite, but for the one algorithm that only knows wholes.
@@ -257,7 +283,7 @@ fn object_checksum(request: &Request<'_>, part_count: usize) -> Result<Option<Ch
         let value = checksum::decode(algorithm, value).filter(|_| counts);
         let value = value.ok_or_else(|| {
             S3Error::with_message(
-                Code::InvalidRequest,
+                request.dialect.bad_checksum_value(),
                 format!("Value for {name} header is invalid."),
             )
         })?;

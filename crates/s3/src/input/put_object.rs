@@ -3,6 +3,7 @@
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::object::ObjectHeaders;
+use cairn_types::version::NamedVersion;
 use http::header;
 
 use super::conditions::write_condition;
@@ -34,6 +35,8 @@ pub struct DeleteObjectInput {
     pub bucket: BucketName,
     /// The key.
     pub key: ObjectKey,
+    /// Which version, for good.
+    pub version: Option<NamedVersion>,
 }
 
 impl PutObjectInput {
@@ -43,6 +46,7 @@ impl PutObjectInput {
     /// `MissingContentLength`, `EntityTooLarge` beyond 5 GiB, `MetadataTooLarge`, `NotImplemented` for other conditions
     /// than S3 has, and those of `BodyDeclaration`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        request.refuse_version()?;
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
@@ -58,7 +62,7 @@ impl DeleteObjectInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `NotImplemented` for a condition.
+    /// `NotImplemented` for a condition, `InvalidArgument` for a version that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         for name in [
             "if-match",
@@ -71,7 +75,11 @@ impl DeleteObjectInput {
             }
         }
         let (bucket, key) = request.object()?;
-        Ok(Self { bucket, key })
+        Ok(Self {
+            bucket,
+            key,
+            version: request.version()?,
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use cairn_types::etag::ETag;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::object::{Content, ObjectVersion};
 use cairn_types::time::Timestamp;
+use cairn_types::version::NamedVersion;
 use http::HeaderValue;
 
 use super::conditions::{ReadConditions, Verdict, evaluate_read, unquoted};
@@ -22,6 +23,8 @@ pub struct ReadObjectInput {
     pub bucket: BucketName,
     /// The key.
     pub key: ObjectKey,
+    /// Which version, if not the newest.
+    pub version: Option<NamedVersion>,
     /// What must hold.
     pub conditions: ReadConditions,
     /// Which bytes, if not all, with the header as it came.
@@ -33,6 +36,7 @@ pub struct ReadObjectInput {
     /// Headers that the answer is to have instead of the object's.
     pub overrides: ResponseOverrides,
     if_range: Option<String>,
+    part_out_of_range: Code,
 }
 
 /// Headers that a reader asks for in place of the object's own.
@@ -74,7 +78,7 @@ impl ReadObjectInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidArgument` for a part number that cannot be, `InvalidRequest` for a range and a part at once and for
+    /// `InvalidArgument` for a part number or a version that cannot be, `InvalidRequest` for a range and a part at once and for
     /// overrides in an anonymous request.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         let (bucket, key) = request.object()?;
@@ -91,19 +95,21 @@ impl ReadObjectInput {
         Ok(Self {
             bucket,
             key,
+            version: request.version()?,
             conditions: ReadConditions::parse(request.headers())?,
             range: range.and_then(|text| Some((RangeSpec::parse(&text)?, text))),
             part_number,
             wants_checksum: mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")),
             overrides: ResponseOverrides::parse(request)?,
             if_range: request.header("if-range")?,
+            part_out_of_range: request.dialect.part_out_of_range(),
         })
     }
 
     /// Decides what of an object is to be sent. The object's `content` matters only as far as it names parts.
     ///
     /// # Errors
-    /// `PreconditionFailed`, `InvalidRange`, `InvalidPartNumber`.
+    /// `PreconditionFailed`, `InvalidRange`, `InvalidPartNumber` or what the dialect has for it.
     pub fn plan(&self, object: &ObjectVersion) -> Result<ReadPlan, S3Error> {
         match evaluate_read(&self.conditions, &object.etag, object.last_modified) {
             Verdict::Proceed => {}
@@ -113,7 +119,7 @@ impl ReadObjectInput {
             }
         }
         if let Some(number) = self.part_number {
-            return plan_part(number, object);
+            return plan_part(number, object, self.part_out_of_range);
         }
         match &self.range {
             Some((range, text)) if self.range_applies(&object.etag, object.last_modified) => range
@@ -180,9 +186,9 @@ fn value(request: &Request<'_>, name: &'static str) -> Result<Option<HeaderValue
 }
 
 /// The part of this number: of an object that was put whole, all of it is part 1.
-fn plan_part(number: u16, object: &ObjectVersion) -> Result<ReadPlan, S3Error> {
+fn plan_part(number: u16, object: &ObjectVersion, out_of_range: Code) -> Result<ReadPlan, S3Error> {
     let not_satisfiable =
-        || S3Error::new(Code::InvalidPartNumber).detail("PartNumberRequested", number.to_string());
+        || S3Error::new(out_of_range).detail("PartNumberRequested", number.to_string());
     let Content::Parts { parts, .. } = &object.content else {
         if number != 1 {
             return Err(not_satisfiable().detail("ActualPartCount", "1"));

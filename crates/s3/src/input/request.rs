@@ -1,14 +1,19 @@
 //! What every input is made of.
 
 use cairn_types::name::{BucketName, ObjectKey};
+use cairn_types::version::NamedVersion;
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::versions::named_version;
 use crate::auth::Verified;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::query::Query;
 use crate::route::Route;
+
+const VERSION_ID: &str = "versionId";
 
 /// A request that was routed and whose sender is proven.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +24,8 @@ pub struct Request<'a> {
     pub route: &'a Route,
     /// Who sent it.
     pub verified: &'a Verified,
+    /// Whose answer is given where servers disagree.
+    pub dialect: Dialect,
 }
 
 /// The input of an operation that takes nothing but a bucket: `DeleteBucket`, `HeadBucket`, `GetBucketLocation`.
@@ -62,6 +69,31 @@ impl Request<'_> {
         let key = self.route.target.key();
         let key = key.cloned().ok_or_else(|| S3Error::new(Code::InvalidURI))?;
         Ok((self.bucket()?, key))
+    }
+
+    /// The version that the request names.
+    pub(super) fn version(&self) -> Result<Option<NamedVersion>, S3Error> {
+        match self.query().get(VERSION_ID) {
+            None => Ok(None),
+            Some("") => Err(S3Error::invalid_argument(
+                VERSION_ID,
+                "",
+                "Version id cannot be the empty string",
+            )),
+            Some(text) => named_version(VERSION_ID, text).map(Some),
+        }
+    }
+
+    /// Refuses a version where what is written is always a new one.
+    pub(super) fn refuse_version(&self) -> Result<(), S3Error> {
+        match self.query().get(VERSION_ID) {
+            None => Ok(()),
+            Some(text) => Err(S3Error::invalid_argument(
+                VERSION_ID,
+                text,
+                "This operation does not accept a version-id.",
+            )),
+        }
     }
 
     /// A header as text; `None` when it is missing.

@@ -2,6 +2,7 @@ use super::*;
 use crate::auth::{Caller, Verified};
 use crate::body::{BodyDeclaration, PayloadForm};
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::list_token;
 use crate::operations::Operation;
@@ -17,8 +18,11 @@ use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::object::{Content, ObjectHeaders, ObjectVersion, PartSpan};
 use cairn_types::time::Timestamp;
+use cairn_types::version::NamedVersion;
 use http::request::Parts;
 use std::sync::Arc;
+
+mod dialect;
 
 const UPLOAD: &str = "000000000000000000000000000000aa";
 
@@ -27,6 +31,7 @@ struct Made {
     parts: Parts,
     route: Route,
     verified: Verified,
+    dialect: Dialect,
 }
 
 impl Made {
@@ -42,6 +47,7 @@ impl Made {
             parts,
             route,
             verified,
+            dialect: Dialect::default(),
         }
     }
 
@@ -50,6 +56,7 @@ impl Made {
             parts: &self.parts,
             route: &self.route,
             verified: &self.verified,
+            dialect: self.dialect,
         }
     }
 }
@@ -73,8 +80,21 @@ fn parse<T>(
     parse(&made.request()).map_err(|error| error.code())
 }
 
+/// As `parse`, in the ceph dialect.
+fn parse_ceph<T>(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    parse: impl Fn(&Request<'_>) -> Result<T, S3Error>,
+) -> Result<T, Code> {
+    let mut made = Made::new(method, target, headers, signed());
+    made.dialect = Dialect::Ceph;
+    parse(&made.request()).map_err(|error| error.code())
+}
+
 fn object(len: u64, content: Content) -> ObjectVersion {
     ObjectVersion {
+        settings: cairn_types::settings::ObjectSettings::default(),
         key: ObjectKey::parse("key").unwrap(),
         version: VersionId::new(Order::new(1), 2),
         is_null: true,
@@ -275,6 +295,7 @@ fn copy_sources_are_decoded_once_and_name_a_bucket_and_a_key() {
         ("other/../x", "../x"),
         ("other%2Fa", "a"),
         ("other/a?versionId=null", "a"),
+        ("other/a?versionId=000000000000000500000000000000ab", "a"),
     ] {
         assert_eq!(
             copy(source),
@@ -289,10 +310,6 @@ fn copy_sources_are_decoded_once_and_name_a_bucket_and_a_key() {
         ("other/a?x=y", Code::InvalidArgument),
         ("other/a?versionId=", Code::InvalidArgument),
         ("other/a?versionId=7", Code::InvalidArgument),
-        (
-            "other/a?versionId=000000000000000500000000000000ab",
-            Code::NotImplemented,
-        ),
         ("other/%ff", Code::InvalidArgument),
         ("other/%", Code::InvalidArgument),
         ("O/a", Code::InvalidBucketName),
@@ -516,8 +533,9 @@ fn a_listing_goes_on_where_its_token_says() {
         format!("continuation-token={token}&start-after=a&fetch-owner=true&encoding-type=url");
     let input = list("bucket", &query).unwrap();
     assert_eq!(input.after, "k");
-    assert_eq!(input.start_after.as_deref(), Some("a"));
-    assert!(input.fetches_owner && input.encodes_url);
+    assert_eq!(input.start_after, None);
+    assert!(input.fetches_owner);
+    assert_eq!(input.encoding, KeyEncoding::Url { space: "+" });
     assert_eq!(list("bucket", "start-after=a").unwrap().after, "a");
     for (bucket, query) in [
         ("other", query.as_str()),
@@ -576,11 +594,15 @@ fn a_list_of_deletions_is_protected_and_its_keys_are_opaque() {
     let long = "k".repeat(1025);
     let inner = format!("<Object><Key>../a//b</Key></Object><Object><Key>{long}</Key></Object>");
     let input = delete(&md5, &inner).unwrap();
-    let [DeleteEntry::Key(key), DeleteEntry::Refused(text, error)] = &input.entries[..] else {
+    let [
+        DeleteEntry::Target(target),
+        DeleteEntry::Refused(line, error),
+    ] = &input.entries[..]
+    else {
         panic!("{input:?}");
     };
-    assert_eq!(key.as_str(), "../a//b");
-    assert_eq!((text, error.code()), (&long, Code::KeyTooLongError));
+    assert_eq!(target.key.as_str(), "../a//b");
+    assert_eq!((&line.key, error.code()), (&long, Code::KeyTooLongError));
     assert!(delete(&crc, &inner).is_ok());
     assert_eq!(delete(&[], &inner).unwrap_err(), Code::InvalidRequest);
     assert_eq!(delete(&md5, "").unwrap_err(), Code::MalformedXML);
@@ -640,4 +662,76 @@ fn an_expected_owner_is_the_owner() {
     assert_eq!(error.code(), Code::AccessDenied);
     assert!(check_expected_source_owner(headers, "you").is_ok());
     assert!(check_expected_source_owner(headers, "me").is_err());
+}
+
+#[test]
+fn versions_are_named_where_one_is_meant_and_nowhere_else() {
+    let id = "000000000000000500000000000000ab";
+    let named = NamedVersion::parse(id).unwrap();
+    for (query, expected) in [
+        ("", Ok(None)),
+        ("?versionId=null", Ok(Some(NamedVersion::Null))),
+        (&format!("?versionId={id}"), Ok(Some(named))),
+        ("?versionId=", Err(Code::InvalidArgument)),
+        ("?versionId=7", Err(Code::InvalidArgument)),
+    ] {
+        let target = format!("/bucket/key{query}");
+        let read = parse("GET", &target, &[], ReadObjectInput::parse);
+        assert_eq!(read.map(|input| input.version), expected, "{query}");
+        let deletion = parse("DELETE", &target, &[], DeleteObjectInput::parse);
+        assert_eq!(deletion.map(|input| input.version), expected, "{query}");
+    }
+    let put = "/bucket/key?versionId=null";
+    let put = parse(
+        "PUT",
+        put,
+        &[("content-length", "0")],
+        PutObjectInput::parse,
+    );
+    assert_eq!(put.unwrap_err(), Code::InvalidArgument);
+}
+
+#[test]
+fn a_listing_of_versions_goes_on_from_a_version_only_with_its_key() {
+    let list = |query: &str| {
+        let target = format!("/bucket?versions&{query}");
+        parse("GET", &target, &[], ListVersionsInput::parse)
+    };
+    let input =
+        list("key-marker=k&version-id-marker=null&max-keys=7&prefix=a&delimiter=/").unwrap();
+    assert_eq!(input.key_marker, "k");
+    assert_eq!(input.version_marker, Some(NamedVersion::Null));
+    assert_eq!((input.limit, input.prefix.as_str()), (7, "a"));
+    assert_eq!(
+        list("key-marker=k&version-id-marker=")
+            .unwrap()
+            .version_marker,
+        None
+    );
+    for query in ["version-id-marker=null", "key-marker=k&version-id-marker=x"] {
+        assert_eq!(list(query).unwrap_err(), Code::InvalidArgument, "{query}");
+    }
+}
+
+#[test]
+fn a_line_of_a_deletion_is_refused_alone() {
+    let made = Made::new("POST", "/bucket?delete", &[], signed());
+    let document = parse_delete(
+        b"<Delete><Object><Key>a</Key><VersionId>null</VersionId></Object>\
+          <Object><Key>b</Key><VersionId>x</VersionId></Object><Object><Key>c</Key></Object></Delete>",
+    );
+    let input = DeleteObjectsInput::parse(&made.request(), document.unwrap()).unwrap();
+    let told = input.entries.iter().map(|entry| match entry {
+        DeleteEntry::Target(target) => (target.key.as_str(), Ok(target.version)),
+        DeleteEntry::Refused(line, error) => (line.key.as_str(), Err(error.code())),
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            ("a", Ok(Some(NamedVersion::Null))),
+            ("b", Err(Code::NoSuchVersion)),
+            ("c", Ok(None)),
+        ]
+    );
 }

@@ -69,6 +69,11 @@ pub fn bucket_deleted() -> Response<Bytes> {
     empty(StatusCode::NO_CONTENT)
 }
 
+/// The answer to what sets something of a bucket.
+pub fn bucket_configured() -> Response<Bytes> {
+    empty(StatusCode::OK)
+}
+
 /// The answer of `HeadBucket`.
 pub fn bucket_head(region: &str) -> Response<Bytes> {
     let mut response = empty(StatusCode::OK);

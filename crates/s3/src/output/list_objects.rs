@@ -5,9 +5,11 @@ use cairn_types::id::UploadId;
 use cairn_types::namespace::data::{ListedObject, ListedUpload};
 use http::Response;
 
-use super::{Owner, document, key_text};
+use super::{Owner, document};
 use crate::date::format_iso8601;
-use crate::input::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput, kind_name};
+use crate::input::{
+    KeyEncoding, ListObjectsInput, ListObjectsV2Input, ListUploadsInput, kind_name,
+};
 use crate::list_token;
 use crate::xml::writer::XmlWriter;
 
@@ -60,7 +62,7 @@ impl ListObjectsOutput<'_> {
     /// The answer.
     pub fn to_response(&self) -> Response<Bytes> {
         let input = self.input;
-        let encode = |text: &str| key_text(text, input.encodes_url);
+        let encode = |text: &str| input.encoding.text(text);
         let mut xml = XmlWriter::document();
         xml.open_root("ListBucketResult");
         xml.text("Name", input.bucket.as_str());
@@ -71,12 +73,12 @@ impl ListObjectsOutput<'_> {
             xml.text("NextMarker", &encode(next));
         }
         xml.value("MaxKeys", &input.limit);
-        write_form(&mut xml, &input.delimiter, input.encodes_url);
+        write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
         for object in self.objects {
-            write_object(&mut xml, object, input.encodes_url, Some(&self.owner));
+            write_object(&mut xml, object, input.encoding, Some(&self.owner));
         }
-        write_prefixes(&mut xml, self.common_prefixes, input.encodes_url);
+        write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListBucketResult");
         document(xml)
     }
@@ -86,7 +88,7 @@ impl ListObjectsV2Output<'_> {
     /// The answer.
     pub fn to_response(&self) -> Response<Bytes> {
         let input = self.input;
-        let encode = |text: &str| key_text(text, input.encodes_url);
+        let encode = |text: &str| input.encoding.text(text);
         let mut xml = XmlWriter::document();
         xml.open_root("ListBucketResult");
         xml.text("Name", input.bucket.as_str());
@@ -96,11 +98,7 @@ impl ListObjectsV2Output<'_> {
             let token = list_token::encode(Some(&input.bucket), next);
             xml.text("NextContinuationToken", &token);
         }
-        if let Some(start_after) = input
-            .start_after
-            .as_deref()
-            .filter(|_| input.token.is_none())
-        {
+        if let Some(start_after) = &input.start_after {
             xml.text("StartAfter", &encode(start_after));
         }
         xml.value(
@@ -108,13 +106,13 @@ impl ListObjectsV2Output<'_> {
             &(self.objects.len() + self.common_prefixes.len()),
         );
         xml.value("MaxKeys", &input.limit);
-        write_form(&mut xml, &input.delimiter, input.encodes_url);
+        write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
         let owner = Some(&self.owner).filter(|_| input.fetches_owner);
         for object in self.objects {
-            write_object(&mut xml, object, input.encodes_url, owner);
+            write_object(&mut xml, object, input.encoding, owner);
         }
-        write_prefixes(&mut xml, self.common_prefixes, input.encodes_url);
+        write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListBucketResult");
         document(xml)
     }
@@ -124,7 +122,7 @@ impl ListUploadsOutput<'_> {
     /// The answer.
     pub fn to_response(&self) -> Response<Bytes> {
         let input = self.input;
-        let encode = |text: &str| key_text(text, input.encodes_url);
+        let encode = |text: &str| input.encoding.text(text);
         let mut xml = XmlWriter::document();
         xml.open_root("ListMultipartUploadsResult");
         xml.text("Bucket", input.bucket.as_str());
@@ -135,13 +133,13 @@ impl ListUploadsOutput<'_> {
             xml.text("NextUploadIdMarker", &upload_text(upload));
         }
         xml.text("Prefix", &encode(&input.prefix));
-        write_form(&mut xml, &input.delimiter, input.encodes_url);
+        write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("MaxUploads", &input.limit);
         xml.value("IsTruncated", &self.next.is_some());
         for upload in self.uploads {
-            write_upload(&mut xml, upload, input.encodes_url, &self.owner);
+            write_upload(&mut xml, upload, input.encoding, &self.owner);
         }
-        write_prefixes(&mut xml, self.common_prefixes, input.encodes_url);
+        write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListMultipartUploadsResult");
         document(xml)
     }
@@ -152,23 +150,21 @@ fn upload_text(upload: Option<UploadId>) -> String {
 }
 
 /// How keys are rolled up and written.
-fn write_form(xml: &mut XmlWriter, delimiter: &str, encodes_url: bool) {
+pub(super) fn write_form(xml: &mut XmlWriter, delimiter: &str, encoding: KeyEncoding) {
     if !delimiter.is_empty() {
-        xml.text("Delimiter", &key_text(delimiter, encodes_url));
+        xml.text("Delimiter", &encoding.text(delimiter));
     }
-    if encodes_url {
-        xml.text("EncodingType", "url");
-    }
+    xml.optional_text("EncodingType", encoding.name());
 }
 
 fn write_object(
     xml: &mut XmlWriter,
     object: &ListedObject,
-    encodes_url: bool,
+    encoding: KeyEncoding,
     owner: Option<&Owner>,
 ) {
     xml.open("Contents");
-    xml.text("Key", &key_text(object.key.as_str(), encodes_url));
+    xml.text("Key", &encoding.text(object.key.as_str()));
     xml.text("LastModified", &format_iso8601(object.last_modified));
     xml.text("ETag", &format!("\"{}\"", object.etag));
     if let Some((algorithm, kind)) = object.checksum {
@@ -183,9 +179,9 @@ fn write_object(
     xml.close("Contents");
 }
 
-fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encodes_url: bool, owner: &Owner) {
+fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encoding: KeyEncoding, owner: &Owner) {
     xml.open("Upload");
-    xml.text("Key", &key_text(upload.key.as_str(), encodes_url));
+    xml.text("Key", &encoding.text(upload.key.as_str()));
     xml.value("UploadId", &upload.upload);
     owner.write(xml, "Initiator");
     owner.write(xml, "Owner");
@@ -198,10 +194,10 @@ fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encodes_url: bool, o
     xml.close("Upload");
 }
 
-fn write_prefixes(xml: &mut XmlWriter, prefixes: &[String], encodes_url: bool) {
+pub(super) fn write_prefixes(xml: &mut XmlWriter, prefixes: &[String], encoding: KeyEncoding) {
     for prefix in prefixes {
         xml.open("CommonPrefixes");
-        xml.text("Prefix", &key_text(prefix, encodes_url));
+        xml.text("Prefix", &encoding.text(prefix));
         xml.close("CommonPrefixes");
     }
 }

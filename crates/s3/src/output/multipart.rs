@@ -9,7 +9,8 @@ use cairn_types::time::Timestamp;
 use http::{HeaderName, Response, StatusCode};
 
 use super::object::{set_checksum, set_etag, write_checksum, write_copy};
-use super::{Owner, document, empty, key_text, set};
+use super::versions::set_committed_version;
+use super::{Owner, document, empty, set};
 use crate::checksum;
 use crate::date::format_iso8601;
 use crate::input::{ListPartsInput, UploadInput, kind_name};
@@ -111,7 +112,9 @@ impl CompleteUploadOutput<'_> {
             write_checksum(&mut xml, checksum, self.committed.etag.part_count());
         }
         xml.close("CompleteMultipartUploadResult");
-        document(xml)
+        let mut response = document(xml);
+        set_committed_version(response.headers_mut(), self.committed);
+        response
     }
 }
 
@@ -122,7 +125,7 @@ impl ListPartsOutput<'_> {
         let mut xml = XmlWriter::document();
         xml.open_root("ListPartsResult");
         xml.text("Bucket", target.bucket.as_str());
-        let key = key_text(target.key.as_str(), self.input.encodes_url);
+        let key = self.input.encoding.text(target.key.as_str());
         xml.text("Key", &key);
         xml.value("UploadId", &target.upload);
         self.owner.write(&mut xml, "Initiator");
@@ -133,9 +136,7 @@ impl ListPartsOutput<'_> {
             xml.value("NextPartNumberMarker", &last.number);
         }
         xml.value("MaxParts", &self.input.limit);
-        if self.input.encodes_url {
-            xml.text("EncodingType", "url");
-        }
+        xml.optional_text("EncodingType", self.input.encoding.name());
         xml.value("IsTruncated", &self.truncated);
         if let Some((algorithm, kind)) = self.info.checksum {
             xml.text("ChecksumAlgorithm", algorithm.name());

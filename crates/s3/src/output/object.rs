@@ -3,11 +3,15 @@
 use bytes::Bytes;
 use cairn_types::checksum::{ChecksumKind, ObjectChecksum};
 use cairn_types::etag::ETag;
-use cairn_types::namespace::data::Committed;
+use cairn_types::namespace::data::{Committed, Deleted};
 use cairn_types::object::{Content, ObjectVersion};
 use cairn_types::time::Timestamp;
+use cairn_types::version::NamedVersion;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::versions::{
+    marker_of, set_committed_version, set_marker, set_read_version, set_version,
+};
 use super::{document, empty, set};
 use crate::checksum;
 use crate::date::{format_http_date, format_iso8601};
@@ -30,10 +34,24 @@ pub struct DeleteObjectsOutput {
 /// What became of one line of `DeleteObjects`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletedEntry {
-    /// There is no such object (any more).
-    Deleted(String),
+    /// There is no such object or version (any more), or a delete marker on top.
+    Deleted {
+        /// The key.
+        key: String,
+        /// The version that was named.
+        version: Option<NamedVersion>,
+        /// What was there.
+        outcome: Deleted,
+    },
     /// It could not be deleted.
-    Failed(String, S3Error),
+    Failed {
+        /// The key.
+        key: String,
+        /// The version that was named, as it came.
+        version: Option<String>,
+        /// Why.
+        error: S3Error,
+    },
 }
 
 /// The head of the answer of `GetObject` and `HeadObject`: 200, 206 or 304, with `Content-Length`.
@@ -57,6 +75,7 @@ pub fn object_head(
         header::LAST_MODIFIED,
         &format_http_date(object.last_modified),
     );
+    set_read_version(headers, input.version, object);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     set_kept_headers(headers, object, &input.overrides);
     if *plan == ReadPlan::NotModified {
@@ -90,15 +109,25 @@ pub fn object_stored(committed: &Committed) -> Response<Bytes> {
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
     set_etag(headers, &committed.etag);
+    set_committed_version(headers, committed);
     if let Some(checksum) = &committed.checksum {
         set_checksum(headers, checksum, committed.etag.part_count());
     }
     response
 }
 
-/// The answer of `DeleteObject`.
-pub fn object_deleted() -> Response<Bytes> {
-    empty(StatusCode::NO_CONTENT)
+/// The answer of `DeleteObject`, of the version `named` if one was.
+pub fn object_deleted(named: Option<NamedVersion>, outcome: Deleted) -> Response<Bytes> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    let marker = marker_of(named, outcome);
+    if marker.is_some() {
+        set_marker(headers);
+    }
+    if let Some(version) = named.or(marker) {
+        set_version(headers, version);
+    }
+    response
 }
 
 /// The root element of the answer of `CopyObject`, for `xml_answer` or behind a declaration that was already sent.
@@ -122,15 +151,20 @@ impl DeleteObjectsOutput {
         xml.open_root("DeleteResult");
         for entry in &self.entries {
             match entry {
-                DeletedEntry::Deleted(_) if self.quiet => {}
-                DeletedEntry::Deleted(key) => {
-                    xml.open("Deleted");
-                    xml.text("Key", key);
-                    xml.close("Deleted");
-                }
-                DeletedEntry::Failed(key, error) => {
+                DeletedEntry::Deleted { .. } if self.quiet => {}
+                DeletedEntry::Deleted {
+                    key,
+                    version,
+                    outcome,
+                } => write_deleted(&mut xml, key, *version, *outcome),
+                DeletedEntry::Failed {
+                    key,
+                    version,
+                    error,
+                } => {
                     xml.open("Error");
                     xml.text("Key", key);
+                    xml.optional_text("VersionId", version.as_deref());
                     xml.text("Code", error.code().name());
                     xml.text("Message", error.message());
                     xml.close("Error");
@@ -140,6 +174,19 @@ impl DeleteObjectsOutput {
         xml.close("DeleteResult");
         document(xml)
     }
+}
+
+fn write_deleted(xml: &mut XmlWriter, key: &str, named: Option<NamedVersion>, outcome: Deleted) {
+    xml.open("Deleted");
+    xml.text("Key", key);
+    if let Some(version) = named {
+        xml.value("VersionId", &version);
+    }
+    if let Some(marker) = marker_of(named, outcome) {
+        xml.text("DeleteMarker", "true");
+        xml.value("DeleteMarkerVersionId", &marker);
+    }
+    xml.close("Deleted");
 }
 
 /// The elements that tell of a copy, of an object or a part.

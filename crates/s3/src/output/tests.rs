@@ -2,10 +2,11 @@ use super::*;
 use crate::auth::{Caller, Verified};
 use crate::body::PayloadForm;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::input::{
-    ListBucketsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput, ListUploadsInput,
-    ReadObjectInput, Request, UploadInput,
+    KeyEncoding, ListBucketsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput,
+    ListUploadsInput, ListVersionsInput, ReadObjectInput, Request, UploadInput,
 };
 use crate::list_token;
 use crate::route::Addressing;
@@ -13,10 +14,14 @@ use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChe
 use cairn_types::etag::ETag;
 use cairn_types::id::{BucketId, Order, UploadId, VersionId};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{Committed, ListedObject, ListedPart, ListedUpload, UploadInfo};
+use cairn_types::namespace::data::{
+    Committed, Deleted, ListedContent, ListedObject, ListedPart, ListedUpload, ListedVersion,
+    UploadInfo,
+};
 use cairn_types::namespace::root::{BucketEntry, BucketState};
 use cairn_types::object::{Content, ObjectHeaders, ObjectVersion, PartSpan};
 use cairn_types::time::Timestamp;
+use cairn_types::version::{NamedVersion, Versioning};
 
 const TIME: Timestamp = Timestamp::from_millis(1_255_369_830_007);
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -76,6 +81,7 @@ fn assert_document(response: &Response<Bytes>, root: &str, inner: &str) {
 
 fn listed(text: &str) -> ListedObject {
     ListedObject {
+        owner: None,
         key: key(text),
         len: 5,
         etag: ETag::from_md5([1; 16]),
@@ -93,6 +99,7 @@ fn buckets_are_listed() {
         created: TIME,
         state: BucketState::Active,
         epoch: cairn_types::id::Epoch::new(2),
+        initial: cairn_types::settings::InitialSettings::default(),
         ranges: Vec::new(),
     };
     let mut input = ListBucketsInput {
@@ -138,7 +145,7 @@ fn objects_are_listed() {
         delimiter: "/".to_owned(),
         marker: "m".to_owned(),
         limit: 2,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let output = ListObjectsOutput {
         input: &input,
@@ -168,7 +175,7 @@ fn objects_are_listed_in_the_second_form() {
         start_after: Some("s".to_owned()),
         token: None,
         limit: 1,
-        encodes_url: true,
+        encoding: KeyEncoding::Url { space: "%20" },
         fetches_owner: false,
     };
     let objects = [listed("a b/\u{1}é")];
@@ -196,6 +203,7 @@ fn objects_are_listed_in_the_second_form() {
     let first = format!("{start}{next}<StartAfter>s</StartAfter>{}", rest(""));
     assert_document(&answer(&input), "ListBucketResult", &first);
     input.token = Some("t".to_owned());
+    input.start_after = None;
     input.fetches_owner = true;
     let owner = format!("<Owner>{OWNER}</Owner>");
     let second = format!(
@@ -214,13 +222,15 @@ fn uploads_are_listed() {
         key_marker: String::new(),
         upload_marker: None,
         limit: 1,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let id = UploadId::new(0xaa);
     let output = ListUploadsOutput {
         input: &input,
         owner: owner(),
         uploads: &[ListedUpload {
+            owner: None,
+            initiator: None,
             key: key("k"),
             upload: id,
             initiated: TIME,
@@ -245,11 +255,13 @@ fn parts_are_listed() {
         target: upload_input(),
         after: 1,
         limit: 2,
-        encodes_url: false,
+        encoding: KeyEncoding::Plain,
     };
     let output = ListPartsOutput {
         input: &input,
         info: &UploadInfo {
+            settings: cairn_types::settings::ObjectSettings::default(),
+            initiator: None,
             initiated: TIME,
             headers: ObjectHeaders::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::Composite)),
@@ -333,17 +345,75 @@ fn an_object_is_stored_copied_and_deleted() {
     );
     let copied = xml_answer(&object_copied(&made));
     assert_document(&copied, "CopyObjectResult", &inner);
-    assert_eq!(object_deleted().status(), StatusCode::NO_CONTENT);
+}
+
+#[test]
+fn a_deletion_tells_what_became_of_versions_and_markers() {
+    let id = VersionId::new(Order::new(3), 4);
+    let (named, null) = (NamedVersion::Id(id), NamedVersion::Null);
+    let marked = |is_null| Deleted::Marked {
+        version: id,
+        is_null,
+    };
+    let removed = |is_marker| Deleted::Removed { is_marker };
+    let text = id.to_string();
+    let told = "00000000000000030000000000000004";
+    assert_eq!(text, told);
+    for (version, outcome, marker, told) in [
+        (None, Deleted::Missing, false, None),
+        (None, removed(false), false, None),
+        (None, marked(false), true, Some(told)),
+        (None, marked(true), true, Some("null")),
+        (Some(named), Deleted::Missing, false, Some(told)),
+        (Some(named), removed(false), false, Some(told)),
+        (Some(named), removed(true), true, Some(told)),
+        (Some(null), removed(true), true, Some("null")),
+    ] {
+        let answer = object_deleted(version, outcome);
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        let header = |name: &str| Some(answer.headers().get(name)?.to_str().unwrap());
+        assert_eq!(header("x-amz-version-id"), told, "{outcome:?}");
+        assert_eq!(
+            header("x-amz-delete-marker"),
+            marker.then_some("true"),
+            "{outcome:?}"
+        );
+        let version_element = version
+            .map(|version| format!("<VersionId>{version}</VersionId>"))
+            .unwrap_or_default();
+        let marker_element = told.filter(|_| marker).map_or(String::new(), |told| {
+            format!(
+                "<DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>{told}</DeleteMarkerVersionId>"
+            )
+        });
+        let output = DeleteObjectsOutput {
+            quiet: false,
+            entries: vec![DeletedEntry::Deleted {
+                key: "k".to_owned(),
+                version,
+                outcome,
+            }],
+        };
+        let inner = format!("<Deleted><Key>k</Key>{version_element}{marker_element}</Deleted>");
+        assert_document(&output.to_response(), "DeleteResult", &inner);
+    }
 }
 
 #[test]
 fn deletions_are_told_one_by_one_or_only_where_they_failed() {
     let entries = vec![
-        DeletedEntry::Deleted("a&b".to_owned()),
-        DeletedEntry::Failed("c".to_owned(), S3Error::new(Code::AccessDenied)),
+        DeletedEntry::Deleted {
+            key: "a&b".to_owned(),
+            version: None,
+            outcome: Deleted::Missing,
+        },
+        DeletedEntry::Failed {
+            key: "c".to_owned(),
+            version: Some("x".to_owned()),
+            error: S3Error::new(Code::AccessDenied),
+        },
     ];
-    let failed =
-        "<Error><Key>c</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    let failed = "<Error><Key>c</Key><VersionId>x</VersionId><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
     for (quiet, inner) in [
         (
             false,
@@ -377,6 +447,7 @@ fn read(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Respon
         parts: &parts,
         route: &Addressing::default().route(&parts).unwrap(),
         verified: &Verified::for_tests(PayloadForm::Unsigned, caller),
+        dialect: Dialect::default(),
     };
     let input = ReadObjectInput::parse(&request).unwrap();
     let plan = input.plan(object).unwrap();
@@ -386,6 +457,7 @@ fn read(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Respon
 #[test]
 fn a_read_answers_with_the_headers_of_the_object() {
     let mut object = ObjectVersion {
+        settings: cairn_types::settings::ObjectSettings::default(),
         key: key("key"),
         version: VersionId::new(Order::new(1), 2),
         is_null: true,
@@ -447,6 +519,16 @@ fn a_read_answers_with_the_headers_of_the_object() {
     assert_eq!(checked.headers()["x-amz-checksum-crc32"], "AAAAAA==-2");
     assert_eq!(checked.headers()["x-amz-checksum-type"], "COMPOSITE");
 
+    assert!(!whole.headers().contains_key("x-amz-version-id"));
+    let null = read(&object, "?versionId=null", &[]);
+    assert_eq!(null.headers()["x-amz-version-id"], "null");
+    object.is_null = false;
+    let version = read(&object, "", &[]);
+    assert_eq!(
+        version.headers()["x-amz-version-id"],
+        "00000000000000010000000000000002"
+    );
+
     let known = read(
         &object,
         "",
@@ -454,4 +536,71 @@ fn a_read_answers_with_the_headers_of_the_object() {
     );
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
     assert!(!known.headers().contains_key("content-length"));
+}
+
+#[test]
+fn versions_and_delete_markers_are_listed() {
+    let input = ListVersionsInput {
+        bucket: bucket(),
+        prefix: "a".to_owned(),
+        delimiter: "/".to_owned(),
+        key_marker: "a&b".to_owned(),
+        version_marker: Some(NamedVersion::Null),
+        limit: 3,
+        encoding: KeyEncoding::Url { space: "%20" },
+    };
+    let row = |order, is_null, object| ListedVersion {
+        key: key("a&c"),
+        version: VersionId::new(Order::new(order), 1),
+        is_null,
+        is_latest: order == 2,
+        last_modified: TIME,
+        object,
+    };
+    let content = ListedContent {
+        len: 5,
+        etag: ETag::from_md5([1; 16]),
+        checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
+    };
+    let versions = [row(2, false, None), row(1, true, Some(content))];
+    let prefixes = ["ad/".to_owned()];
+    let mut output = ListVersionsOutput {
+        input: &input,
+        owner: owner(),
+        versions: &versions,
+        common_prefixes: &prefixes,
+        next: Some(("a&c", Some(NamedVersion::Null))),
+    };
+    let time = "<LastModified>2009-10-12T17:50:30.007Z</LastModified>";
+    let rows = format!(
+        "<DeleteMarker><Key>a%26c</Key><VersionId>00000000000000020000000000000001</VersionId>\
+         <IsLatest>true</IsLatest>{time}<Owner>{OWNER}</Owner></DeleteMarker>\
+         <Version><Key>a%26c</Key><VersionId>null</VersionId><IsLatest>false</IsLatest>{time}\
+         <ETag>{ETAG}</ETag><ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>\
+         <Size>5</Size><StorageClass>STANDARD</StorageClass><Owner>{OWNER}</Owner></Version>\
+         <CommonPrefixes><Prefix>ad/</Prefix></CommonPrefixes>"
+    );
+    let inner = format!(
+        "<Name>bucket</Name><Prefix>a</Prefix><KeyMarker>a%26b</KeyMarker>\
+         <VersionIdMarker>null</VersionIdMarker><NextKeyMarker>a%26c</NextKeyMarker>\
+         <NextVersionIdMarker>null</NextVersionIdMarker><MaxKeys>3</MaxKeys><Delimiter>/</Delimiter>\
+         <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>{rows}"
+    );
+    assert_document(&output.to_response(), "ListVersionsResult", &inner);
+    // Behind a common prefix there is no version to go on from.
+    output.next = Some(("ad/", None));
+    let text = String::from_utf8(output.to_response().body().to_vec()).unwrap();
+    assert!(text.contains("<NextKeyMarker>ad/</NextKeyMarker><MaxKeys>"));
+}
+
+#[test]
+fn a_bucket_says_whether_it_keeps_versions_once_it_was_told() {
+    for (versioning, inner) in [
+        (None, ""),
+        (Some(Versioning::Enabled), "<Status>Enabled</Status>"),
+        (Some(Versioning::Suspended), "<Status>Suspended</Status>"),
+    ] {
+        let answer = bucket_versioning(versioning);
+        assert_document(&answer, "VersioningConfiguration", inner);
+    }
 }

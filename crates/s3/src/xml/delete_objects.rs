@@ -12,16 +12,25 @@ const ELEMENT_LIMIT: usize = 2 + OBJECT_LIMIT * 6;
 /// What a list says.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeleteDocument {
-    /// The keys to be deleted, unchecked.
-    pub keys: Vec<String>,
+    /// What is to be deleted, unchecked.
+    pub objects: Vec<DeleteLine>,
     /// Whether only failures are to be told.
     pub quiet: bool,
+}
+
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteLine {
+    /// The key.
+    pub key: String,
+    /// The version, if one is named.
+    pub version: Option<String>,
 }
 
 /// Reads a list of 1 to 1,000 keys. Reading stops soon after the limit.
 ///
 /// # Errors
-/// `MalformedXML`, `NotImplemented` for versions and conditions.
+/// `MalformedXML`, `NotImplemented` for conditions.
 pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
     let root = Element::parse(document, "Delete", ELEMENT_LIMIT)?;
     let children = root.children(&["Object", "Quiet"])?;
@@ -31,19 +40,15 @@ pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
         Some(_) => return Err(Malformed.into()),
     };
     let objects = children.iter().filter(|child| child.name() == "Object");
-    let keys = objects.map(parse_object).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() || keys.len() > OBJECT_LIMIT {
+    let objects = objects.map(parse_object).collect::<Result<Vec<_>, _>>()?;
+    if objects.is_empty() || objects.len() > OBJECT_LIMIT {
         return Err(Malformed.into());
     }
-    Ok(DeleteDocument { keys, quiet })
+    Ok(DeleteDocument { objects, quiet })
 }
 
-fn parse_object(object: &Element) -> Result<String, S3Error> {
+fn parse_object(object: &Element) -> Result<DeleteLine, S3Error> {
     object.children(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
-    match object.optional("VersionId")? {
-        None | Some("" | "null") => {}
-        Some(_) => return Err(unbuilt("VersionId")),
-    }
     for condition in ["ETag", "LastModifiedTime", "Size"] {
         if object.optional(condition)?.is_some() {
             return Err(unbuilt(condition));
@@ -53,7 +58,13 @@ fn parse_object(object: &Element) -> Result<String, S3Error> {
     if key.is_empty() {
         return Err(Malformed.into());
     }
-    Ok(key.to_owned())
+    let version = object.optional("VersionId")?;
+    Ok(DeleteLine {
+        key: key.to_owned(),
+        version: version
+            .filter(|version| !version.is_empty())
+            .map(str::to_owned),
+    })
 }
 
 fn unbuilt(element: &str) -> S3Error {
@@ -72,20 +83,30 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_taken_exactly_as_they_stand() {
+    fn keys_and_versions_are_taken_exactly_as_they_stand() {
         let document = parse(
             "<Object><Key> a&amp;b </Key></Object>\n<Quiet>true</Quiet>\
-             <Object><VersionId>null</VersionId><Key>../x</Key></Object>",
+             <Object><VersionId>null</VersionId><Key>../x</Key></Object>\
+             <Object><Key>y</Key><VersionId/></Object>",
         )
         .unwrap();
-        assert_eq!(document.keys, [" a&b ", "../x"]);
+        let line = |key: &str, version: Option<&str>| DeleteLine {
+            key: key.to_owned(),
+            version: version.map(str::to_owned),
+        };
+        let lines = [
+            line(" a&b ", None),
+            line("../x", Some("null")),
+            line("y", None),
+        ];
+        assert_eq!(document.objects, lines);
         assert!(document.quiet);
     }
 
     #[test]
     fn lists_that_are_empty_too_long_or_strange_are_refused() {
         let object = "<Object><Key>k</Key></Object>";
-        assert_eq!(parse(&object.repeat(1000)).unwrap().keys.len(), 1000);
+        assert_eq!(parse(&object.repeat(1000)).unwrap().objects.len(), 1000);
         for (inner, code) in [
             (String::new(), Code::MalformedXML),
             (object.repeat(1001), Code::MalformedXML),
@@ -94,10 +115,6 @@ mod tests {
             ("<Object><Key/></Object>".to_owned(), Code::MalformedXML),
             ("<Key>k</Key>".to_owned(), Code::MalformedXML),
             (format!("{object}<Quiet>yes</Quiet>"), Code::MalformedXML),
-            (
-                "<Object><Key>k</Key><VersionId>1</VersionId></Object>".to_owned(),
-                Code::NotImplemented,
-            ),
             (
                 "<Object><Key>k</Key><ETag>1</ETag></Object>".to_owned(),
                 Code::NotImplemented,

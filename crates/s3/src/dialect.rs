@@ -1,0 +1,248 @@
+//! Where servers of S3 disagree: one table of decisions, each asked by its name.
+//!
+//! Source: AWS, "Amazon S3 API Reference", and answers recorded from S3 and from Ceph's gateway.
+
+use cairn_iam::ownership::Ownership;
+
+use crate::code::Code;
+
+/// Whose answer is given where AWS and Ceph answer differently. A setting of the whole cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// As AWS does.
+    #[default]
+    Aws,
+    /// As Ceph's gateway does.
+    Ceph,
+}
+
+/// What becomes of a request of a bucket's owner to make it once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recreation {
+    /// The bucket stays as it is and the request succeeds.
+    Succeeds,
+    /// It is refused with this.
+    Fails(Code),
+}
+
+impl Dialect {
+    /// As the setting names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Ceph => "ceph",
+        }
+    }
+
+    /// The dialect of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Aws, Self::Ceph]
+            .into_iter()
+            .find(|dialect| dialect.as_str() == text)
+    }
+
+    /// The ownership setting that a new bucket has when its maker names none. AWS: `BucketOwnerEnforced`, so that ACLs cannot
+    /// be set. Ceph: none is set, and ACLs work as under `ObjectWriter`.
+    pub const fn ownership_of_new_bucket(self) -> Option<Ownership> {
+        match self {
+            Self::Aws => Some(Ownership::BucketOwnerEnforced),
+            Self::Ceph => None,
+        }
+    }
+
+    /// A bucket is made again by its owner. AWS refuses, but for its first region. Ceph lets it pass, unless another ACL is
+    /// asked for: then it answers as to a stranger.
+    pub fn bucket_made_again(self, region: &str, has_same_acl: bool) -> Recreation {
+        match self {
+            Self::Aws if region == "us-east-1" => Recreation::Succeeds,
+            Self::Aws => Recreation::Fails(Code::BucketAlreadyOwnedByYou),
+            Self::Ceph if has_same_acl => Recreation::Succeeds,
+            Self::Ceph => Recreation::Fails(Code::BucketAlreadyExists),
+        }
+    }
+
+    /// Whether a bucket that was never told how to encrypt reports `AES256` (AWS), or that nothing was configured (Ceph).
+    pub const fn reports_default_encryption(self) -> bool {
+        matches!(self, Self::Aws)
+    }
+
+    /// Whether `GetBucketPolicyStatus` of a bucket without policy tells by its ACL whether it is public (Ceph), or that there is
+    /// no policy (AWS).
+    pub const fn tells_policy_status_by_acl(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// A part is read that the object does not have.
+    pub const fn part_out_of_range(self) -> Code {
+        match self {
+            Self::Aws => Code::InvalidPartNumber,
+            Self::Ceph => Code::InvalidPart,
+        }
+    }
+
+    /// Whether a write may say `If-Match: *` and `If-None-Match: <etag>` (Ceph), or these are not implemented (AWS).
+    pub const fn evaluates_every_write_condition(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// `X-Amz-Expires` is no number from 1 to a week in seconds.
+    pub const fn presigned_expiry_out_of_range(self) -> Code {
+        match self {
+            Self::Aws => Code::AuthorizationQueryParametersError,
+            Self::Ceph => Code::AccessDenied,
+        }
+    }
+
+    /// Whether a deletion may depend on length and time (Ceph); AWS has that for directory buckets only.
+    pub const fn evaluates_delete_conditions_on_size_and_time(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// An object that is encrypted with a key of its reader's is read with another.
+    pub const fn wrong_customer_key(self) -> Code {
+        match self {
+            Self::Aws => Code::AccessDenied,
+            Self::Ceph => Code::InvalidRequest,
+        }
+    }
+
+    /// An object is to have more than ten tags.
+    pub const fn too_many_tags(self) -> Code {
+        match self {
+            Self::Aws => Code::BadRequest,
+            Self::Ceph => Code::InvalidTag,
+        }
+    }
+
+    /// Whether an empty `continuation-token` is as good as none (Ceph), or one that cannot be (AWS).
+    pub const fn takes_empty_token(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether `StartAfter` is repeated beside a token, which outweighs it.
+    pub const fn echoes_start_after_beside_token(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// What a space becomes in keys that are url-encoded.
+    pub const fn space_in_encoded_keys(self) -> &'static str {
+        match self {
+            Self::Aws => "+",
+            Self::Ceph => "%20",
+        }
+    }
+
+    /// A default retention of less than a day or a year.
+    pub const fn retention_below_one(self) -> Code {
+        match self {
+            Self::Aws => Code::InvalidArgument,
+            Self::Ceph => Code::InvalidRetentionPeriod,
+        }
+    }
+
+    /// The value of a checksum is none that its algorithm gives.
+    pub const fn bad_checksum_value(self) -> Code {
+        match self {
+            Self::Aws => Code::InvalidRequest,
+            Self::Ceph => Code::BadDigest,
+        }
+    }
+
+    /// Whether of a part that is listed twice in `CompleteMultipartUpload` the last counts (Ceph), or the list is out of order
+    /// (AWS).
+    pub const fn takes_last_of_repeated_parts(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// `UploadPartCopy` asks for bytes that the source does not have.
+    pub const fn copy_range_beyond_end(self) -> Code {
+        match self {
+            Self::Aws => Code::InvalidArgument,
+            Self::Ceph => Code::InvalidRange,
+        }
+    }
+
+    /// Whether `Access-Control-Request-Method` in a request that is no preflight request says which method the bucket's rules for
+    /// other origins are asked about (Ceph), or its own method does (AWS).
+    pub const fn lets_request_method_choose_cors_rule(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether `GetObjectAttributes` lists the parts of an upload that had no checksums (Ceph), or only says how many there are
+    /// (AWS).
+    pub const fn lists_parts_without_checksums(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*` (Ceph), or of this one only (AWS).
+    pub const fn takes_policies_about_any_resource(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether who does not sign is told of no buckets (Ceph), or is refused (AWS), when listing them.
+    pub const fn lists_no_buckets_to_anonymous(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether Ceph's additions are served: `/tenant:bucket` paths, `?usage`, `X-RGW-` headers, `allow-unordered`.
+    pub const fn serves_rgw_extensions(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_aws_is_what_is_not_said() {
+        for dialect in [Dialect::Aws, Dialect::Ceph] {
+            assert_eq!(Dialect::parse(dialect.as_str()), Some(dialect));
+        }
+        assert_eq!(Dialect::parse("AWS"), None);
+        assert_eq!(Dialect::default(), Dialect::Aws);
+    }
+
+    #[test]
+    fn a_bucket_that_is_made_again_is_taken_as_each_dialect_does() {
+        let again = |dialect: Dialect, region: &str, same| dialect.bucket_made_again(region, same);
+        for same in [true, false] {
+            assert_eq!(again(Dialect::Aws, "us-east-1", same), Recreation::Succeeds);
+            assert_eq!(
+                again(Dialect::Aws, "eu-west-1", same),
+                Recreation::Fails(Code::BucketAlreadyOwnedByYou)
+            );
+        }
+        assert_eq!(again(Dialect::Ceph, "x", true), Recreation::Succeeds);
+        assert_eq!(
+            again(Dialect::Ceph, "us-east-1", false),
+            Recreation::Fails(Code::BucketAlreadyExists)
+        );
+    }
+
+    #[test]
+    fn every_code_of_the_table_has_the_status_that_clients_of_its_dialect_expect() {
+        let rows: [(fn(Dialect) -> Code, u16, u16); 8] = [
+            (Dialect::part_out_of_range, 416, 400),
+            (Dialect::presigned_expiry_out_of_range, 400, 403),
+            (Dialect::wrong_customer_key, 403, 400),
+            (Dialect::too_many_tags, 400, 400),
+            (Dialect::retention_below_one, 400, 400),
+            (Dialect::bad_checksum_value, 400, 400),
+            (Dialect::copy_range_beyond_end, 400, 416),
+            (
+                |dialect| match dialect.bucket_made_again("x", false) {
+                    Recreation::Fails(code) => code,
+                    Recreation::Succeeds => Code::NotModified,
+                },
+                409,
+                409,
+            ),
+        ];
+        for (decision, aws, ceph) in rows {
+            assert_ne!(decision(Dialect::Aws), decision(Dialect::Ceph));
+            assert_eq!(decision(Dialect::Aws).status(), aws);
+            assert_eq!(decision(Dialect::Ceph).status(), ceph);
+        }
+    }
+}
