@@ -5,6 +5,7 @@
 //! serves any request.
 
 mod account;
+mod authorize;
 mod body;
 mod copy_body;
 mod fault;
@@ -15,6 +16,7 @@ mod ops;
 mod pace;
 mod pipeline;
 mod request_body;
+mod rules;
 mod tag;
 mod upload_body;
 
@@ -25,9 +27,11 @@ use cairn_engine::budget::Budget;
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::route::Addressing;
 use hyper::body::Incoming;
 
+use authorize::Authority;
 pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
 pub use identities::Identities;
@@ -41,6 +45,8 @@ const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
 pub struct GatewayConfig {
     /// Where buckets are said to be.
     pub region: String,
+    /// Whose answer is given where servers of S3 disagree.
+    pub dialect: Dialect,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
     /// A body of which nothing, or next to nothing, arrives for so long is given up.
@@ -53,6 +59,7 @@ pub struct GatewayConfig {
 /// A gateway.
 pub struct Gateway {
     engine: Engine,
+    authority: Authority,
     identities: Identities,
     authenticator: Authenticator,
     addressing: Addressing,
@@ -75,6 +82,7 @@ impl Gateway {
         metrics: Metrics,
     ) -> Self {
         Self {
+            authority: Authority::new(engine.clone(), config.dialect),
             engine,
             identities,
             // Clients that never set a region sign for one of their own choice.

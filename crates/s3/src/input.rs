@@ -20,7 +20,10 @@ mod versions;
 
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
-pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
+pub use copy::{
+    CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput,
+    copy_source_path,
+};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use encoding::KeyEncoding;
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};

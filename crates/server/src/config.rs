@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cairn_runtime::Secret;
 use cairn_runtime::trace::LogFormat;
+use cairn_s3::dialect::Dialect;
 use cairn_types::cluster::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,25 @@ impl From<LogFormatName> for LogFormat {
     }
 }
 
+/// Whose answers are given where servers of S3 disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DialectName {
+    /// As AWS does.
+    Aws,
+    /// As Ceph's gateway does.
+    Ceph,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Aws => Self::Aws,
+            DialectName::Ceph => Self::Ceph,
+        }
+    }
+}
+
 /// `[s3]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,6 +106,8 @@ pub(crate) struct S3Section {
     pub(crate) address: SocketAddr,
     /// The region that buckets are said to be in; fixed when the cluster is made.
     pub(crate) region: String,
+    /// Whose answers are given where servers of S3 disagree: `aws` or `ceph`. The same for all gateways of a cluster.
+    pub(crate) dialect: DialectName,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub(crate) domains: Vec<String>,
     /// Open connections at the most.
@@ -181,6 +203,7 @@ impl Default for S3Section {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 9000)),
             region: "us-east-1".to_owned(),
+            dialect: DialectName::Aws,
             domains: vec!["localhost".to_owned(), "s3.localhost".to_owned()],
             max_connections: 10_000,
             idle_timeout_ms: 30_000,

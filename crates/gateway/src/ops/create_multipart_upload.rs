@@ -1,19 +1,37 @@
 //! `CreateMultipartUpload`.
 
+use std::sync::Arc;
+
+use cairn_engine::Engine;
 use cairn_s3::input::{CreateUploadInput, UploadInput};
 use cairn_s3::output::upload_created;
+use cairn_types::namespace::root::BucketEntry;
+use cairn_types::object::NewUpload;
 
 use super::{Call, Done, reflecting};
 
 /// Begins an upload.
 pub(super) async fn serve(call: Call<'_>) -> Done {
-    let input = CreateUploadInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let uploads = call.engine().uploads();
-    let begun = uploads.create(&bucket, &input.key, &input.upload).await?;
+    let input = &CreateUploadInput::parse(&call.request())?;
+    let door = call.door()?;
+    let create = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let asker = door.asker().account();
+        let upload = NewUpload {
+            settings: door.settings_of_new(),
+            initiator: asker
+                .filter(|asker| asker.as_str() != bucket.owner)
+                .cloned(),
+            ..input.upload.clone()
+        };
+        Ok(engine
+            .uploads()
+            .create(&bucket, &input.key, &upload)
+            .await?)
+    };
+    let begun = door.settled(create).await?;
     let target = UploadInput {
-        bucket: input.bucket,
-        key: input.key,
+        bucket: input.bucket.clone(),
+        key: input.key.clone(),
         upload: begun.value.upload,
     };
     let answer = upload_created(&target, input.upload.checksum);

@@ -4,6 +4,7 @@ use cairn_s3::input::PutObjectInput;
 use cairn_s3::output::object_stored;
 use cairn_types::checksum::ChecksumAlgorithm;
 
+use super::commit::{NewObject, commit};
 use super::{Call, Done, known_len, reflecting};
 use crate::request_body::RequestBody;
 
@@ -11,11 +12,15 @@ use crate::request_body::RequestBody;
 pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let input = PutObjectInput::parse(&call.request())?;
     let len = known_len(&input.body)?;
-    let target = call.target(&input.bucket, &input.key).await?;
+    let door = call.door()?;
+    let target = call.target(&input.key)?;
     let source = call.upload(body, input.body, Some(ChecksumAlgorithm::Crc64Nvme));
-    let stored = call
-        .engine()
-        .put(&target, input.headers, len, source, &input.condition)
-        .await?;
+    let staged = call.engine().stage(&target, len, source).await?;
+    let object = NewObject {
+        key: input.key,
+        headers: input.headers,
+        condition: input.condition,
+    };
+    let stored = commit(door, &object, staged).await?;
     Ok(reflecting(stored.index, object_stored(&stored.value)))
 }
