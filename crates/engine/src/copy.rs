@@ -77,7 +77,9 @@ impl Engine {
         described: impl Into<Described>,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<ReadError>> {
-        let source = self.copy_source(from).await.map_err(PutError::Source)?;
+        // On the heap, as what it is copied into.
+        let source = Box::pin(self.copy_source(from));
+        let source = source.await.map_err(PutError::Source)?;
         let len = source.len();
         self.put(target, described, len, source, condition).await
     }

@@ -91,7 +91,7 @@ impl Engine {
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
         let described = described.into();
         let mut staged = self.stage(target, len, source).await?;
-        let committed = self.commit(target, &mut staged, &described, condition);
+        let committed = Box::pin(self.commit(target, &mut staged, &described, condition));
         committed.await.map_err(PutError::Commit)
     }
 
@@ -156,7 +156,7 @@ impl Engine {
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
         let mut staged = Box::pin(self.store(group, len, source)).await?;
-        let committed = self.commit_part(bucket, upload, number, &mut staged);
+        let committed = Box::pin(self.commit_part(bucket, upload, number, &mut staged));
         committed.await.map_err(PutError::Commit)
     }
 

@@ -469,6 +469,15 @@ impl Script {
             Action::Abort(upload) => DataMutation::AbortUpload {
                 upload: self.upload(*upload, model)?,
             },
+            Action::Condemn(_) | Action::RaiseHorizon(_) | Action::Forget(_) | Action::Expire => {
+                self.chore(action)?
+            }
+            Action::Retry(_) => return None,
+        })
+    }
+
+    fn chore(&mut self, action: &Action) -> Option<DataMutation> {
+        Some(match action {
             Action::Condemn(blobs) => DataMutation::CondemnBlobs {
                 blobs: blobs.iter().map(|blob| self.blob(blob)).collect(),
             },
@@ -483,7 +492,7 @@ impl Script {
                     .collect(),
             },
             Action::Expire => DataMutation::ExpireRequests,
-            Action::Retry(_) => return None,
+            _ => return None,
         })
     }
 
