@@ -77,9 +77,7 @@ impl Engine {
         described: impl Into<Described>,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<ReadError>> {
-        // On the heap, as what it is copied into.
-        let source = Box::pin(self.copy_source(from));
-        let source = source.await.map_err(PutError::Source)?;
+        let source = self.copy_source(from).await.map_err(PutError::Source)?;
         let len = source.len();
         self.put(target, described, len, source, condition).await
     }
@@ -108,7 +106,8 @@ impl Engine {
         let len = from.version.len;
         let range = from.range.clone().unwrap_or(0..len);
         let is_whole = range == (0..len);
-        let download = self.get_for_copy(&from.bucket, &from.version, range);
+        // On the heap: its callers hold the original and what it is copied into beside it.
+        let download = Box::pin(self.get_for_copy(&from.bucket, &from.version, range));
         let checksum = from.version.checksum.clone();
         Ok(CopySource {
             download: download.await?,

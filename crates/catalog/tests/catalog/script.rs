@@ -439,13 +439,7 @@ impl Script {
                 change: change.clone(),
             },
             Action::ChangeVersion(bucket, key, which, change) => {
-                let bucket = BucketId::new(*bucket);
-                let (key, version) = meant(bucket, *key, which, model);
-                let target = VersionTarget {
-                    bucket,
-                    key,
-                    version,
-                };
+                let target = version_target(BucketId::new(*bucket), *key, which, model);
                 change_version(target, change, self.now_ms)
             }
             Action::Delete(bucket, targets) => delete(BucketId::new(*bucket), targets, model),
@@ -651,6 +645,15 @@ fn guard(bucket: u64, on: i64, model: &Model) -> SettingsGuard {
     SettingsGuard {
         bucket,
         settings: Epoch::new(latest.saturating_add_signed(on)),
+    }
+}
+
+fn version_target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> VersionTarget {
+    let (key, version) = meant(bucket, key, which, model);
+    VersionTarget {
+        bucket,
+        key,
+        version,
     }
 }
 
