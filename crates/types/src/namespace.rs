@@ -3,13 +3,15 @@
 //! A `Mutation` becomes a command of one Raft group; a `Query` is answered by one linearizable read of one group. Root
 //! mutations and queries go to the root group, data ones to the group that the shard map names for the bucket and key.
 
+pub mod account;
 pub mod data;
 pub mod refusal;
 pub mod root;
 
-use crate::id::RequestId;
+use crate::id::{BucketId, Epoch, RequestId};
 use crate::time::Timestamp;
 
+pub use account::{AccountMutation, AccountRefusal};
 pub use data::{DataMutation, DataQuery, DataReply, DataView};
 pub use refusal::Refusal;
 pub use root::{RootMutation, RootQuery, RootReply, RootView};
@@ -57,8 +59,20 @@ pub struct MutationRequest {
     pub request: RequestId,
     /// When the request id was made, by its maker's clock: an older one than the group remembers is refused.
     pub minted: Timestamp,
+    /// What the client decided by; a change of the root group has none.
+    pub guard: Option<SettingsGuard>,
     /// The change.
     pub mutation: Mutation,
+}
+
+/// What a client knew of a bucket's settings when it decided that something may be asked of it: where they are others by now,
+/// or the bucket is not there, that is refused with `SettingsChanged`, and the client is to look and decide again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingsGuard {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The epoch of its settings.
+    pub settings: Epoch,
 }
 
 /// A mutation as it stands in the log: with everything that applying it may not ask the world for.

@@ -8,8 +8,9 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{
-    bucket_id, bucket_name, disk, disk_id, epoch, group_id, meta_node, pool, profile, storage_node,
-    text, timestamp, topology,
+    account_mutation, bucket_id, bucket_name, canonical_id, disk, disk_id, epoch, group_id,
+    identity_page, initial_settings, meta_node, pool, profile, storage_node, text, timestamp,
+    topology,
 };
 
 /// A change of the root group, each kind as likely as the others.
@@ -50,8 +51,13 @@ pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
                 members,
             }
         }),
-        (bucket_name(), text())
-            .prop_map(|(name, owner)| RootMutation::ReserveBucket { name, owner }),
+        (bucket_name(), text(), initial_settings()).prop_map(|(name, owner, initial)| {
+            RootMutation::ReserveBucket {
+                name,
+                owner,
+                initial,
+            }
+        }),
         (bucket_id(), epoch())
             .prop_map(|(bucket, epoch)| RootMutation::ActivateBucket { bucket, epoch }),
         (bucket_id(), epoch())
@@ -62,6 +68,7 @@ pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
             .prop_map(|(bucket, epoch)| RootMutation::CommitDeleteBucket { bucket, epoch }),
         bucket_id().prop_map(|bucket| RootMutation::ReleaseBucket { bucket }),
         any::<u32>().prop_map(|version| RootMutation::ActivateApplyVersion { version }),
+        account_mutation().prop_map(RootMutation::Account),
     ]
 }
 
@@ -101,16 +108,18 @@ pub fn bucket_entry() -> impl Strategy<Value = BucketEntry> {
         timestamp(),
         state,
         epoch(),
+        initial_settings(),
         ranges,
     )
         .prop_map(
-            |(bucket, name, owner, created, state, epoch, ranges)| BucketEntry {
+            |(bucket, name, owner, created, state, epoch, initial, ranges)| BucketEntry {
                 bucket,
                 name,
                 owner,
                 created,
                 state,
                 epoch,
+                initial,
                 ranges,
             },
         )
@@ -122,12 +131,22 @@ pub fn root_query() -> impl Strategy<Value = RootQuery> {
         epoch().prop_map(|known| RootQuery::Topology { known }),
         bucket_name().prop_map(|name| RootQuery::Bucket { name }),
         bucket_id().prop_map(|bucket| RootQuery::BucketById { bucket }),
-        (text(), text(), any::<u32>()).prop_map(|(after, prefix, limit)| RootQuery::Buckets {
-            after,
-            prefix,
-            limit,
-        }),
+        (text(), text(), option::of(text()), any::<u32>()).prop_map(
+            |(after, prefix, owner, limit)| RootQuery::Buckets {
+                after,
+                prefix,
+                owner,
+                limit,
+            }
+        ),
         Just(RootQuery::Cluster),
+        (epoch(), option::of(canonical_id()), any::<u32>()).prop_map(|(known, after, limit)| {
+            RootQuery::Identities {
+                known,
+                after,
+                limit,
+            }
+        }),
     ]
 }
 
@@ -159,6 +178,7 @@ pub fn root_view() -> impl Strategy<Value = RootView> {
         (vec(bucket_entry(), 0..3), any::<bool>())
             .prop_map(|(entries, truncated)| RootView::Buckets { entries, truncated }),
         option::of(cluster_info()).prop_map(RootView::Cluster),
+        option::of(identity_page()).prop_map(RootView::Identities),
     ]
 }
 

@@ -4,6 +4,7 @@ use cairn_types::id::{BlobId, BucketId};
 use cairn_types::namespace::Refusal;
 use cairn_types::time::Timestamp;
 
+use crate::account::{account_refusal, account_refusal_message};
 use crate::field::{DecodeError, Field, bits_128};
 use crate::object::{version_id, version_id_bytes};
 use crate::proto;
@@ -24,6 +25,10 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::BucketInTransition { bucket } => Kind::BucketInTransition(BucketTarget {
                 bucket: bucket.get(),
             }),
+            Refusal::SettingsChanged => Kind::SettingsChanged(Empty {}),
+            Refusal::InvalidBucketState => Kind::InvalidBucketState(Empty {}),
+            Refusal::NoObjectLock => Kind::NoObjectLock(Empty {}),
+            Refusal::ObjectLocked => Kind::ObjectLocked(Empty {}),
             Refusal::BucketNotEmpty => Kind::BucketNotEmpty(Empty {}),
             Refusal::NoSuchKey => Kind::NoSuchKey(Empty {}),
             Refusal::NoSuchVersion => Kind::NoSuchVersion(Empty {}),
@@ -58,6 +63,7 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::RequestTooNew { clock } => Kind::RequestTooNew(GroupClock {
                 clock_ms: clock.as_millis(),
             }),
+            Refusal::Account(refusal) => Kind::Account(account_refusal_message(*refusal).into()),
             Refusal::Malformed { reason } => Kind::Malformed(Reason {
                 reason: reason.clone(),
             }),
@@ -79,6 +85,10 @@ impl TryFrom<proto::Refusal> for Refusal {
                 Kind::BucketInTransition(BucketTarget { bucket }) => Self::BucketInTransition {
                     bucket: BucketId::new(bucket),
                 },
+                Kind::SettingsChanged(Empty {}) => Self::SettingsChanged,
+                Kind::InvalidBucketState(Empty {}) => Self::InvalidBucketState,
+                Kind::NoObjectLock(Empty {}) => Self::NoObjectLock,
+                Kind::ObjectLocked(Empty {}) => Self::ObjectLocked,
                 Kind::BucketNotEmpty(Empty {}) => Self::BucketNotEmpty,
                 Kind::NoSuchKey(Empty {}) => Self::NoSuchKey,
                 Kind::NoSuchVersion(Empty {}) => Self::NoSuchVersion,
@@ -114,6 +124,9 @@ impl TryFrom<proto::Refusal> for Refusal {
                 Kind::RequestTooNew(GroupClock { clock_ms }) => Self::RequestTooNew {
                     clock: Timestamp::from_millis(clock_ms),
                 },
+                Kind::Account(number) => {
+                    Self::Account(account_refusal(Field::new("Refusal", "account"), number)?)
+                }
                 Kind::Malformed(Reason { reason }) => Self::Malformed { reason },
             },
         )

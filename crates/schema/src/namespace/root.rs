@@ -1,5 +1,6 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
+use cairn_types::account::CanonicalId;
 use cairn_types::cluster::{MetaNode, Pool};
 use cairn_types::id::{
     BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
@@ -8,12 +9,14 @@ use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardR
 use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
 use cairn_types::time::Timestamp;
 
+use crate::account::canonical_id;
 use crate::cluster::{disk_id_bytes, disk_ids};
 use crate::field::{DecodeError, Field, bits_128, messages, nouns};
 use crate::proto;
 use crate::proto::{
     BucketStep, BucketTarget, Empty, root_mutation, root_query, root_reply, root_view,
 };
+use crate::settings::{initial_settings, initial_settings_message};
 
 impl From<&RootMutation> for proto::RootMutation {
     fn from(change: &RootMutation) -> Self {
@@ -63,9 +66,14 @@ impl From<&RootMutation> for proto::RootMutation {
                 topology_epoch,
                 members,
             } => create_placement_groups_message(*pool, *topology_epoch, members),
-            RootMutation::ReserveBucket { name, owner } => Kind::ReserveBucket(ReserveBucket {
+            RootMutation::ReserveBucket {
+                name,
+                owner,
+                initial,
+            } => Kind::ReserveBucket(ReserveBucket {
                 name: name.as_str().to_owned(),
                 owner: owner.clone(),
+                initial: initial_settings_message(initial),
             }),
             RootMutation::ActivateBucket { bucket, epoch } => {
                 Kind::ActivateBucket(bucket_step(*bucket, *epoch))
@@ -83,6 +91,7 @@ impl From<&RootMutation> for proto::RootMutation {
             RootMutation::ActivateApplyVersion { version } => {
                 Kind::ActivateApplyVersion(ActivateApplyVersion { version: *version })
             }
+            RootMutation::Account(change) => Kind::Account(change.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -158,6 +167,7 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                     name: Field::new("RootMutation.ReserveBucket", "name")
                         .bucket_name(&reserve.name)?,
                     owner: reserve.owner,
+                    initial: initial_settings(reserve.initial)?,
                 },
                 Kind::ActivateBucket(step) => Self::ActivateBucket {
                     bucket: BucketId::new(step.bucket),
@@ -181,6 +191,7 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                 Kind::ActivateApplyVersion(activate) => Self::ActivateApplyVersion {
                     version: activate.version,
                 },
+                Kind::Account(change) => Self::Account(change.try_into()?),
             },
         )
     }
@@ -275,6 +286,7 @@ impl From<&BucketEntry> for proto::BucketEntry {
             ranges: messages(&entry.ranges),
             epoch: entry.epoch.get(),
             opened_below,
+            initial: initial_settings_message(&entry.initial),
         }
     }
 }
@@ -295,6 +307,7 @@ impl TryFrom<proto::BucketEntry> for BucketEntry {
             created: Timestamp::from_millis(message.created_ms),
             state: bucket_state(at("state"), message.state, message.opened_below)?,
             epoch: Epoch::new(message.epoch),
+            initial: initial_settings(message.initial)?,
             ranges,
         })
     }
@@ -342,13 +355,24 @@ impl From<&RootQuery> for proto::RootQuery {
             RootQuery::Buckets {
                 after,
                 prefix,
+                owner,
                 limit,
             } => Kind::Buckets(BucketsQuery {
                 after: after.clone(),
                 prefix: prefix.clone(),
                 limit: *limit,
+                owner: owner.clone(),
             }),
             RootQuery::Cluster => Kind::Cluster(Empty {}),
+            RootQuery::Identities {
+                known,
+                after,
+                limit,
+            } => Kind::Identities(root_query::IdentitiesQuery {
+                known_epoch: known.get(),
+                after: after.as_ref().map_or("", CanonicalId::as_str).to_owned(),
+                limit: *limit,
+            }),
         };
         Self { kind: Some(kind) }
     }
@@ -373,9 +397,20 @@ impl TryFrom<proto::RootQuery> for RootQuery {
                 Kind::Buckets(query) => Self::Buckets {
                     after: query.after,
                     prefix: query.prefix,
+                    owner: query.owner,
                     limit: query.limit,
                 },
                 Kind::Cluster(Empty {}) => Self::Cluster,
+                Kind::Identities(query) => {
+                    let at = Field::new("RootQuery.IdentitiesQuery", "after");
+                    let after = Some(query.after).filter(|after| !after.is_empty());
+                    let after = after.map(|after| canonical_id(at, &after));
+                    Self::Identities {
+                        known: Epoch::new(query.known_epoch),
+                        after: after.transpose()?,
+                        limit: query.limit,
+                    }
+                }
             },
         )
     }
@@ -423,6 +458,9 @@ impl From<&RootView> for proto::RootView {
             RootView::Cluster(info) => Kind::Cluster(ClusterView {
                 info: info.as_ref().map(Into::into),
             }),
+            RootView::Identities(page) => Kind::Identities(root_view::IdentitiesView {
+                page: page.as_ref().map(Into::into),
+            }),
         };
         Self { kind: Some(kind) }
     }
@@ -444,6 +482,9 @@ impl TryFrom<proto::RootView> for RootView {
                     truncated: view.truncated,
                 },
                 Kind::Cluster(view) => Self::Cluster(view.info.map(TryInto::try_into).transpose()?),
+                Kind::Identities(view) => {
+                    Self::Identities(view.page.map(TryInto::try_into).transpose()?)
+                }
             },
         )
     }

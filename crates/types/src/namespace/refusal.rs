@@ -1,5 +1,6 @@
 //! Why a mutation or query was refused: certain, and without any effect.
 
+use super::account::AccountRefusal;
 use crate::id::{BlobId, BucketId, VersionId};
 use crate::time::Timestamp;
 
@@ -27,6 +28,18 @@ pub enum Refusal {
         /// The bucket that the name stands for now.
         bucket: BucketId,
     },
+    /// The bucket's settings are not those that the asker decided by, or it is not there: look and decide again.
+    #[error("the settings of the bucket have changed")]
+    SettingsChanged,
+    /// Object lock and versioning of the bucket do not allow each other that.
+    #[error("the state of the bucket does not allow it")]
+    InvalidBucketState,
+    /// The bucket has no object lock.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// The version is retained.
+    #[error("the version is locked")]
+    ObjectLocked,
     /// The bucket holds objects.
     #[error("the bucket is not empty")]
     BucketNotEmpty,
@@ -98,6 +111,9 @@ pub enum Refusal {
         /// The group's clock.
         clock: Timestamp,
     },
+    /// An account or an access key does not allow it.
+    #[error(transparent)]
+    Account(#[from] AccountRefusal),
     /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
     #[error("malformed: {reason}")]
     Malformed {

@@ -1,8 +1,11 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
+use super::account::AccountMutation;
+use crate::account::{CanonicalId, IdentityPage};
 use crate::cluster::{Disk, MetaNode, Profile, StorageNode, Topology};
 use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
 use crate::name::BucketName;
+use crate::settings::InitialSettings;
 use crate::time::Timestamp;
 
 /// A change of the root group.
@@ -88,6 +91,8 @@ pub enum RootMutation {
         name: BucketName,
         /// Whose it is: a canonical user id.
         owner: String,
+        /// What it is made with.
+        initial: InitialSettings,
     },
     /// `Creating` → `Active`, after all its data groups opened it. As of every step: one that was taken already is no change,
     /// and a bucket that went on from the epoch the asker saw is `BucketInTransition`: look again.
@@ -129,6 +134,8 @@ pub enum RootMutation {
         /// The version.
         version: u32,
     },
+    /// Of an account or an access key.
+    Account(AccountMutation),
 }
 
 /// What a change of the root group answers.
@@ -184,6 +191,8 @@ pub struct BucketEntry {
     pub state: BucketState,
     /// Grows with each step of its life, so that whoever acts on what he saw can say when that was.
     pub epoch: Epoch,
+    /// What it is to be made with, while it is `Creating`; afterwards its data groups know better.
+    pub initial: InitialSettings,
     /// Where its keys are; at least one row, the first with an empty start.
     pub ranges: Vec<ShardRange>,
 }
@@ -223,11 +232,22 @@ pub enum RootQuery {
         after: String,
         /// Only names with this prefix.
         prefix: String,
+        /// Only buckets of this owner.
+        owner: Option<String>,
         /// At most this many rows, 1 to 10,000.
         limit: u32,
     },
     /// The cluster's constants. `NoSuchBucket` never; before genesis: `ClusterInfo` is `None` in the view.
     Cluster,
+    /// A page of the accounts with their keys, unless what the asker has is the newest.
+    Identities {
+        /// The epoch of what the asker has; 0 for nothing. For a page behind another: 0.
+        known: Epoch,
+        /// Only accounts with an id after this one; `None` for the first page.
+        after: Option<CanonicalId>,
+        /// At most this many accounts, 1 to 500.
+        limit: u32,
+    },
 }
 
 /// What is fixed at genesis, and the apply version.
@@ -261,4 +281,6 @@ pub enum RootView {
     },
     /// The cluster, if it was made.
     Cluster(Option<ClusterInfo>),
+    /// A page of accounts; `None` when what the asker has is the newest.
+    Identities(Option<IdentityPage>),
 }
