@@ -11,6 +11,7 @@ pub mod checksum;
 pub mod code;
 pub mod date;
 pub mod error;
+pub mod form;
 pub mod input;
 pub mod list_token;
 pub mod operations;
