@@ -8,6 +8,7 @@ mod account;
 mod body;
 mod copy_body;
 mod fault;
+mod http2;
 mod late;
 pub mod listen;
 mod ops;
@@ -15,6 +16,7 @@ mod pace;
 mod pipeline;
 mod request_body;
 mod tag;
+mod tls;
 mod upload_body;
 
 use std::collections::HashMap;
@@ -27,12 +29,14 @@ use cairn_iam::{Credential, Identity};
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
+use cairn_s3::code::Code;
 use cairn_s3::route::Addressing;
 use hyper::body::Incoming;
 
 pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
 use request_body::{RequestBody, Unread};
+pub use tls::{Tls, TlsError};
 
 /// Bytes of documents in memory at once, with what is made of them: beyond it requests wait, and then get `SlowDown`.
 const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
@@ -44,6 +48,8 @@ pub struct GatewayConfig {
     pub region: String,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
+    /// Which signatures are taken.
+    pub signatures: Signatures,
     /// A body of which nothing, or next to nothing, arrives for so long is given up.
     pub idle_timeout: Duration,
     /// How long connections are accepted and requests answered as ever after the process was told to stop: until those who
@@ -53,6 +59,15 @@ pub struct GatewayConfig {
     pub credentials: HashMap<String, Credential>,
     /// Who owns all buckets and objects, as long as there is one account.
     pub owner: Arc<Identity>,
+}
+
+/// Which signatures are taken, beyond those that AWS takes of a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signatures {
+    /// Whether Signature Version 2 is.
+    pub takes_version_two: bool,
+    /// The code that refuses links which are valid for less or longer than S3 allows.
+    pub expires_code: Code,
 }
 
 /// A gateway.
@@ -77,11 +92,11 @@ impl Gateway {
         clock: SharedClock,
         metrics: Metrics,
     ) -> Self {
+        let addressing = Addressing::new(config.domains.iter().cloned());
         Self {
             engine,
-            // Clients that never set a region sign for one of their own choice.
-            authenticator: Authenticator::new(config.region.clone(), true),
-            addressing: Addressing::new(config.domains.iter().cloned()),
+            authenticator: authenticator(&config, &addressing),
+            addressing,
             documents: Budget::new(DOCUMENTS_BYTES, Gauge::default()),
             received_bytes: metrics.counter("cairn_http_received_bytes_total", &[]),
             sent_bytes: metrics.counter("cairn_http_sent_bytes_total", &[]),
@@ -106,6 +121,17 @@ impl Gateway {
     /// What an access key stands for.
     fn credential(&self, access_key: &str) -> Option<Credential> {
         self.config.credentials.get(access_key).cloned()
+    }
+}
+
+fn authenticator(config: &GatewayConfig, addressing: &Addressing) -> Authenticator {
+    // Clients that never set a region sign for one of their own choice.
+    let authenticator = Authenticator::new(config.region.clone(), true)
+        .refusing_expires_by(config.signatures.expires_code);
+    if config.signatures.takes_version_two {
+        authenticator.taking_version_two(addressing.clone())
+    } else {
+        authenticator
     }
 }
 

@@ -15,6 +15,7 @@ mod list_buckets;
 mod list_multipart_uploads;
 mod list_objects;
 mod list_parts;
+pub(crate) mod post_object;
 mod put_object;
 mod upload_part;
 mod upload_part_copy;
@@ -37,6 +38,7 @@ use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderValue, Response};
+use http_body::Body;
 
 use crate::Gateway;
 use crate::body::AnswerBody;
@@ -138,12 +140,16 @@ impl<'a> Call<'a> {
     }
 
     /// The body, verified as it flows. Where the client declared no checksum, one of `default_checksum` is computed.
-    pub(crate) fn upload(
+    pub(crate) fn upload<B>(
         &self,
-        body: RequestBody,
+        body: B,
         declaration: BodyDeclaration,
         default_checksum: Option<ChecksumAlgorithm>,
-    ) -> UploadBody {
+    ) -> UploadBody<B>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let verified = self.verified;
         UploadBody::new(VerifiedBody::new(
             body,
@@ -211,13 +217,6 @@ impl<'a> Call<'a> {
     pub(crate) fn owner(&self) -> Owner {
         Owner::from(&*self.gateway.config.owner)
     }
-}
-
-/// The length of a body that becomes an object or a part. It has to be known beforehand: stripes are cut by it.
-pub(crate) fn known_len(declaration: &BodyDeclaration) -> Result<u64, Fault> {
-    declaration
-        .len()
-        .ok_or_else(|| S3Error::unbuilt_header("Transfer-Encoding").into())
 }
 
 /// An answer, and which commit it reflects.

@@ -175,6 +175,7 @@ pub(crate) fn gateway(
     let gateway_config = GatewayConfig {
         region: config.s3.region.clone(),
         domains: config.s3.domains.clone(),
+        signatures: config.s3.signatures(),
         idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
         drain_delay: Duration::from_millis(config.s3.drain_delay_ms),
         owner: Arc::clone(&credential.identity),

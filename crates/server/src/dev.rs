@@ -11,6 +11,7 @@ use cairn_gateway::listen;
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
 
 use crate::arguments::DevArguments;
+use crate::certificate;
 use crate::clients::{self, Surroundings};
 use crate::composition::Roles;
 use crate::config::{Config, Environment, RootCredentials};
@@ -76,6 +77,8 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let console_listener = clients::bind(config.console.address, "console.address").await?;
     let s3_address = s3_listener.local_addr()?;
     let console_address = console_listener.local_addr()?;
+    let (frontend, console_tasks) = (Tasks::new(), Tasks::new());
+    let s3_listener = certificate::listener(&config.s3, s3_listener, &frontend).await?;
     let directories = Directories::prepare(&config.dev.directories)?;
     let needs = Needs {
         disks: directories.disks.len(),
@@ -88,7 +91,6 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
         metrics: Metrics::new(),
         tasks: Tasks::new(),
     };
-    let (frontend, console_tasks) = (Tasks::new(), Tasks::new());
     let ready = Arc::new(OnceLock::new());
     let probe = probe(Arc::clone(&ready), frontend.clone());
     let console = Console::new(surroundings.metrics.clone(), probe);
@@ -119,7 +121,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     console.open(admin);
     // There is one start, and so nothing in it yet.
     let _ = ready.set(roles.replicas.clone());
-    announce(s3_address, console_address, credentials);
+    announce(&config.s3.url(s3_address), console_address, credentials);
 
     let reason = tokio::select! {
         signal = signals.stop_requested() => Ok(signal),
@@ -155,14 +157,14 @@ fn probe(ready: Arc<OnceLock<Replicas>>, frontend: Tasks) -> cairn_admin::consol
 }
 
 /// Says on stdout that requests are served, and where.
-fn announce(s3: SocketAddr, console: SocketAddr, credentials: &RootCredentials) {
+fn announce(s3: &str, console: SocketAddr, credentials: &RootCredentials) {
     if credentials.are_default {
         tracing::warn!(
             "using the well-known keys cairnadmin/cairnadmin: anybody who reaches this address may do anything; \
              set CAIRN_ROOT_ACCESS_KEY and CAIRN_ROOT_SECRET_KEY"
         );
     }
-    println!("API: http://{s3}");
+    println!("API: {s3}");
     println!("Console: http://{console}");
     println!("Ready.");
 }

@@ -20,12 +20,16 @@ enum Kind {
 }
 
 /// Every setting that a variable can give, by section and key. A test holds it against `Config`.
-const SETTINGS: [(&str, &str, Kind); 30] = [
+const SETTINGS: [(&str, &str, Kind); 34] = [
     ("log", "format", Kind::Text),
     ("log", "filter", Kind::Text),
     ("s3", "address", Kind::Text),
     ("s3", "region", Kind::Text),
     ("s3", "domains", Kind::List),
+    ("s3", "dialect", Kind::Text),
+    ("s3", "signature_v2", Kind::Text),
+    ("s3", "tls_certificate_file", Kind::Text),
+    ("s3", "tls_key_file", Kind::Text),
     ("s3", "max_connections", Kind::Number),
     ("s3", "idle_timeout_ms", Kind::Number),
     ("s3", "drain_delay_ms", Kind::Number),

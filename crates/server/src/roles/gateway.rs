@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cairn_admin::Readiness;
-use cairn_gateway::{Gateway, listen};
+use cairn_gateway::Gateway;
+use cairn_gateway::listen;
 use cairn_rpc::identity::{Introduce, Role};
 use cairn_rpc::socket::Dialer;
 use cairn_runtime::{Tasks, random};
 use cairn_types::id::NodeId;
 
 use super::{Process, discovery, unless_stopped};
+use crate::certificate;
 use crate::clients;
 use crate::open_files::{self, Needs};
 use crate::signals::Signals;
@@ -29,9 +31,10 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
     };
     let max_connections =
         open_files::connections(open_files::raise(), needs, config.s3.max_connections)?;
-    let listener = clients::bind(config.s3.address, "s3.address").await?;
+    let socket = clients::bind(config.s3.address, "s3.address").await?;
     tracing::info!(address = %config.s3.address, "the gateway is listening");
     let (frontend, clients) = (Tasks::new(), surroundings.tasks.child());
+    let listener = certificate::listener(&config.s3, socket, &frontend).await?;
     let opening = async {
         tokio::select! {
             gateway = open(&process, &clients) => gateway,
