@@ -231,7 +231,13 @@ fn the_aws_cli_keeps_a_tree_in_step() {
     aws(&upload);
     let listed = aws(&["s3", "ls", "--recursive", "s3://round/tree/"]);
     assert_eq!(listed.lines().count(), files(&tree).len());
-    aws(&["s3", "sync", "--only-show-errors", "s3://round/tree", "down"]);
+    aws(&[
+        "s3",
+        "sync",
+        "--only-show-errors",
+        "s3://round/tree",
+        "down",
+    ]);
     assert_same_tree(&tree, &down);
 
     // A change and a removal travel; then there is nothing left to do.
@@ -273,13 +279,25 @@ fn the_aws_cli_and_curl_move_a_large_file() {
     let range = fs::read(bench.path("range")).unwrap();
     assert_eq!(range, &big[8_388_607..8_388_609]);
 
-    aws(&["s3", "mv", "--only-show-errors", "s3://round/big", "s3://round/moved"]);
+    aws(&[
+        "s3",
+        "mv",
+        "--only-show-errors",
+        "s3://round/big",
+        "s3://round/moved",
+    ]);
     aws(&["s3", "cp", "--only-show-errors", "s3://round/moved", "back"]);
     let back = fs::read(bench.path("back")).unwrap();
     assert!(back == big, "the moved file differs");
     let listed = aws(&["s3", "ls", "s3://round"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    aws(&["s3", "rm", "--only-show-errors", "--recursive", "s3://round"]);
+    aws(&[
+        "s3",
+        "rm",
+        "--only-show-errors",
+        "--recursive",
+        "s3://round",
+    ]);
     aws(&["s3", "rb", "s3://round"]);
     bench.finish();
 }
