@@ -405,7 +405,11 @@ impl From<&AccountEntry> for User {
 pub fn users_table(users: &[User]) -> String {
     let head = ["USER", "NAME", "E-MAIL", "TENANT", "STATE", "KEYS"];
     table(head, users, |user| {
-        let state = if user.suspended { "suspended" } else { "active" };
+        let state = if user.suspended {
+            "suspended"
+        } else {
+            "active"
+        };
         let keys = user.keys.iter().map(|key| key.access_key.clone());
         [
             user.id.clone(),

@@ -133,8 +133,7 @@ fn when(operation: Operation) -> When {
         | Operation::GetObjectTorrent
         | Operation::AbortMultipartUpload
         | Operation::ListParts
-        | Operation::DeleteObjects
-        | Operation::PostObject => When::ByOperation,
+        | Operation::DeleteObjects => When::ByOperation,
         _ => When::First,
     }
 }
