@@ -2,16 +2,19 @@
 //!
 //! Heads come without the headers that every answer has (`x-amz-request-id`, `Date`, `Server`): those are the pipeline's.
 
+mod attributes;
 mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod settings;
 mod versions;
 
 use bytes::Bytes;
 use cairn_iam::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+pub use attributes::{ObjectAttributesOutput, PartAttributes};
 pub use buckets::{
     ListBucketsOutput, bucket_configured, bucket_created, bucket_deleted, bucket_head,
     bucket_location,
@@ -22,6 +25,10 @@ pub use multipart::{
 };
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
+};
+pub use settings::{
+    bucket_policy, bucket_policy_status, bucket_policy_stored, object_configured, of_version,
+    preflight, set_legal_hold, set_retention, set_tagging_count, setting, setting_removed,
 };
 pub use versions::{
     ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
