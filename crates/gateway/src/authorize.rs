@@ -134,7 +134,10 @@ fn when(operation: Operation) -> When {
         | Operation::AbortMultipartUpload
         | Operation::ListParts
         | Operation::DeleteObjects
-        | Operation::PostObject => When::ByOperation,
+        | Operation::PostObject
+        // Browsers ask before they send who they are for: the bucket's rules for origins answer.
+        | Operation::OptionsBucket
+        | Operation::OptionsObject => When::ByOperation,
         _ => When::First,
     }
 }
