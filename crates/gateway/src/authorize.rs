@@ -133,7 +133,10 @@ fn when(operation: Operation) -> When {
         | Operation::GetObjectTorrent
         | Operation::AbortMultipartUpload
         | Operation::ListParts
-        | Operation::DeleteObjects => When::ByOperation,
+        | Operation::DeleteObjects
+        // Browsers ask before they send who they are for: the bucket's rules for origins answer.
+        | Operation::OptionsBucket
+        | Operation::OptionsObject => When::ByOperation,
         _ => When::First,
     }
 }

@@ -1,6 +1,7 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_policy;
 mod bucket_versioning;
 mod commit;
 mod complete_multipart_upload;
@@ -102,6 +103,9 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::CopyObject => copy_object::serve(call).await,
         Operation::ListObjects | Operation::ListObjectsV2 => list_objects::serve(call).await,
         Operation::ListObjectVersions => list_object_versions::serve(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
         Operation::GetBucketVersioning => bucket_versioning::get(call).await,
         Operation::PutBucketVersioning => bucket_versioning::put(call, body).await,
         Operation::CreateMultipartUpload => create_multipart_upload::serve(call).await,

@@ -131,9 +131,9 @@ operations! {
     GetBucketOwnershipControls: GET Bucket [Parameter("ownershipControls")] "s3:GetBucketOwnershipControls" None no;
     PutBucketOwnershipControls: PUT Bucket [Parameter("ownershipControls")] "s3:PutBucketOwnershipControls" Document(MIB) no;
     DeleteBucketOwnershipControls: DELETE Bucket [Parameter("ownershipControls")] "s3:PutBucketOwnershipControls" None no;
-    GetBucketPolicy: GET Bucket [Parameter("policy")] "s3:GetBucketPolicy" None no;
-    PutBucketPolicy: PUT Bucket [Parameter("policy")] "s3:PutBucketPolicy" Document(MIB) no;
-    DeleteBucketPolicy: DELETE Bucket [Parameter("policy")] "s3:DeleteBucketPolicy" None no;
+    GetBucketPolicy: GET Bucket [Parameter("policy")] "s3:GetBucketPolicy" None yes;
+    PutBucketPolicy: PUT Bucket [Parameter("policy")] "s3:PutBucketPolicy" Document(MIB) yes;
+    DeleteBucketPolicy: DELETE Bucket [Parameter("policy")] "s3:DeleteBucketPolicy" None yes;
     GetBucketPolicyStatus: GET Bucket [Parameter("policyStatus")] "s3:GetBucketPolicyStatus" None no;
     GetBucketReplication: GET Bucket [Parameter("replication")] "s3:GetReplicationConfiguration" None no;
     PutBucketReplication: PUT Bucket [Parameter("replication")] "s3:PutReplicationConfiguration" Document(MIB) no;
@@ -402,7 +402,7 @@ mod tests {
             assert!(table.contains(&format!("| {} |", row.name)), "{row:?}");
         }
         assert!(
-            table.starts_with("23 of 115 operations are built"),
+            table.starts_with("26 of 115 operations are built"),
             "{table}"
         );
         assert!(table.contains("| ListObjectsV2 | `GET /bucket ?list-type=2` | yes |"));

@@ -16,6 +16,7 @@ mod samples;
 
 mod abort_multipart_upload;
 mod atomicity;
+mod bucket_policy;
 mod checksums;
 mod complete_multipart_upload;
 mod complete_multipart_upload_conditions;

@@ -30,7 +30,7 @@ const HEADERS: [(&str, &str); 19] = [
     ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
-const BUCKET_RESOURCES: [&str; 19] = [
+const BUCKET_RESOURCES: [&str; 18] = [
     "accelerate",
     "acl",
     "analytics",
@@ -44,7 +44,6 @@ const BUCKET_RESOURCES: [&str; 19] = [
     "notification",
     "object-lock",
     "ownershipControls",
-    "policy",
     "policyStatus",
     "publicAccessBlock",
     "replication",
