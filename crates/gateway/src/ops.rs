@@ -19,6 +19,7 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+pub(crate) mod post_object;
 mod put_object;
 mod upload_part;
 mod upload_part_copy;
@@ -43,6 +44,7 @@ use cairn_types::namespace::data::UploadInfo;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
+use http_body::Body;
 
 use crate::Gateway;
 use crate::authorize::{Admitted, Door, upload_key};
@@ -157,12 +159,16 @@ impl<'a> Call<'a> {
     }
 
     /// The body, verified as it flows. Where the client declared no checksum, one of `default_checksum` is computed.
-    pub(crate) fn upload(
+    pub(crate) fn upload<B>(
         &self,
-        body: RequestBody,
+        body: B,
         declaration: BodyDeclaration,
         default_checksum: Option<ChecksumAlgorithm>,
-    ) -> UploadBody {
+    ) -> UploadBody<B>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let verified = self.verified;
         UploadBody::new(VerifiedBody::new(
             body,
@@ -233,13 +239,6 @@ impl<'a> Call<'a> {
         let bucket = self.door()?.entry();
         Ok(self.gateway.identities.owner(&bucket.owner))
     }
-}
-
-/// The length of a body that becomes an object or a part. It has to be known beforehand: stripes are cut by it.
-pub(crate) fn known_len(declaration: &BodyDeclaration) -> Result<u64, Fault> {
-    declaration
-        .len()
-        .ok_or_else(|| S3Error::unbuilt_header("Transfer-Encoding").into())
 }
 
 /// An answer, and which commit it reflects.
