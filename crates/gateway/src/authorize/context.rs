@@ -77,7 +77,7 @@ pub(super) fn of_request(
 ) -> Context {
     let mut context = Context::new();
     add_surroundings(&mut context, surroundings);
-    add_signature(&mut context, parts, query, caller);
+    add_signature(&mut context, parts, (query, operation), caller);
     add_age(&mut context, query, surroundings.now);
     add_headers(&mut context, &parts.headers, surroundings.now);
     add_query(&mut context, query, operation);
@@ -93,7 +93,12 @@ fn add_surroundings(context: &mut Context, surroundings: Surroundings) {
     context.add("aws:EpochTime", Value::Number(seconds));
 }
 
-fn add_signature(context: &mut Context, parts: &Parts, query: &Query, caller: &Caller) {
+fn add_signature(
+    context: &mut Context,
+    parts: &Parts,
+    (query, operation): (&Query, Operation),
+    caller: &Caller,
+) {
     let (kind, user) = match caller {
         Caller::Anonymous => {
             context.add_text("aws:PrincipalType", "Anonymous");
@@ -106,6 +111,10 @@ fn add_signature(context: &mut Context, parts: &Parts, query: &Query, caller: &C
     context.add_text("aws:PrincipalType", "Account");
     context.add_text("aws:userid", user.id.as_str());
     context.add_text("aws:username", &user.display_name);
+    if operation == Operation::PostObject {
+        context.add_text("s3:authType", "POST");
+        return;
+    }
     context.add_text("s3:authType", kind);
     let is_new = match text(&parts.headers, "authorization") {
         Some(authorization) => authorization.starts_with(VERSION_4),
