@@ -120,7 +120,7 @@ impl Asker {
                 parts,
                 &route.query,
                 route.operation,
-                verified.caller(),
+                verified,
                 surroundings,
             ),
             identity: identity.cloned(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use cairn_iam::context::{Context, Value};
-use cairn_s3::auth::Caller;
+use cairn_s3::auth::{Caller, Verified};
 use cairn_s3::date::parse_amz_date;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
@@ -59,9 +59,6 @@ const LOCK: [(&str, &str); 3] = [
     ),
 ];
 
-/// What signatures of version 4 are called.
-const VERSION_4: &str = "AWS4-HMAC-SHA256";
-
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -72,13 +69,12 @@ pub(super) fn of_request(
     parts: &Parts,
     query: &Query,
     operation: Operation,
-    caller: &Caller,
+    verified: &Verified,
     surroundings: Surroundings,
 ) -> Context {
     let mut context = Context::new();
     add_surroundings(&mut context, surroundings);
-    add_signature(&mut context, parts, (query, operation), caller);
-    add_age(&mut context, query, surroundings.now);
+    add_signature(&mut context, query, verified, surroundings.now);
     add_headers(&mut context, &parts.headers, surroundings.now);
     add_query(&mut context, query, operation);
     context
@@ -93,39 +89,22 @@ fn add_surroundings(context: &mut Context, surroundings: Surroundings) {
     context.add("aws:EpochTime", Value::Number(seconds));
 }
 
-fn add_signature(
-    context: &mut Context,
-    parts: &Parts,
-    (query, operation): (&Query, Operation),
-    caller: &Caller,
-) {
-    let (kind, user) = match caller {
+fn add_signature(context: &mut Context, query: &Query, verified: &Verified, now: Timestamp) {
+    let user = match verified.caller() {
         Caller::Anonymous => {
             context.add_text("aws:PrincipalType", "Anonymous");
             context.add_text("aws:userid", "anonymous");
             return;
         }
-        Caller::Signed(_, identity) => ("REST-HEADER", identity),
-        Caller::Presigned(_, identity) => ("REST-QUERY-STRING", identity),
+        Caller::Signed(_, identity) | Caller::Presigned(_, identity) => identity,
     };
     context.add_text("aws:PrincipalType", "Account");
     context.add_text("aws:userid", user.id.as_str());
     context.add_text("aws:username", &user.display_name);
-    if operation == Operation::PostObject {
-        context.add_text("s3:authType", "POST");
-        return;
+    if let Some(proof) = verified.proof() {
+        context.add_text("s3:authType", proof.place.name());
+        context.add_text("s3:signatureversion", proof.version.name());
     }
-    context.add_text("s3:authType", kind);
-    let is_new = match text(&parts.headers, "authorization") {
-        Some(authorization) => authorization.starts_with(VERSION_4),
-        None => query.contains("X-Amz-Signature"),
-    };
-    let version = if is_new { VERSION_4 } else { "AWS" };
-    context.add_text("s3:signatureversion", version);
-}
-
-/// How old a presigned request is, in milliseconds.
-fn add_age(context: &mut Context, query: &Query, now: Timestamp) {
     if let Some(signed) = query.get("X-Amz-Date").and_then(parse_amz_date) {
         let age = now.as_millis().saturating_sub(signed.as_millis());
         let age = i64::try_from(age).unwrap_or(i64::MAX);
