@@ -120,7 +120,7 @@ impl Asker {
                 parts,
                 &route.query,
                 route.operation,
-                verified,
+                (verified.caller(), verified.proof()),
                 surroundings,
             ),
             identity: identity.cloned(),

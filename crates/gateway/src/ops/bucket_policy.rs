@@ -34,7 +34,11 @@ pub(super) async fn get(call: Call<'_>) -> Done {
 pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let input = PutBucketPolicyInput::parse(&call.request())?;
     let declaration = call.declaration()?;
-    let text = call.document(body, declaration, whole).await?;
+    let text = call
+        .document(body, declaration, |document| {
+            Ok(Bytes::copy_from_slice(document))
+        })
+        .await?;
     let door = call.door()?;
     let entry = door.entry();
     let attachment = Attachment::Bucket {
@@ -70,9 +74,4 @@ pub(super) async fn delete(call: Call<'_>) -> Done {
     };
     let told = call.door()?.settled(tell).await?;
     Ok(reflecting(told.index, setting_removed()))
-}
-
-/// The document itself: it is kept as it came.
-fn whole(document: &[u8]) -> Result<Bytes, S3Error> {
-    Ok(Bytes::copy_from_slice(document))
 }
