@@ -402,7 +402,7 @@ mod tests {
             assert!(table.contains(&format!("| {} |", row.name)), "{row:?}");
         }
         assert!(
-            table.starts_with("26 of 115 operations are built"),
+            table.starts_with("27 of 115 operations are built"),
             "{table}"
         );
         assert!(table.contains("| ListObjectsV2 | `GET /bucket ?list-type=2` | yes |"));
