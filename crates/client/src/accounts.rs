@@ -22,6 +22,10 @@ use crate::meta::{MetaClient, MutateError, QueryError};
 /// How often the root group is asked who there is.
 const POLL: Duration = Duration::from_secs(1);
 
+/// As long as there are no users: there is none of whom anything could be out of date, and the key of a first one is asked for when
+/// it is used. Only its name is shown so much later.
+const POLL_ALONE: Duration = Duration::from_secs(10);
+
 /// What was asked for longer ago may be wrong by now.
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -172,7 +176,8 @@ impl IdentityCache {
                 if let Err(error) = cache.refresh().await {
                     tracing::debug!(%error, "identities not refreshed");
                 }
-                tokio::time::sleep(POLL).await;
+                let is_alone = cache.last_known().entries().is_empty();
+                tokio::time::sleep(if is_alone { POLL_ALONE } else { POLL }).await;
             }
         });
     }
