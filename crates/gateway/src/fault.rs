@@ -12,6 +12,7 @@ use cairn_s3::output::{set_marker, set_version};
 use cairn_s3::route::Route;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::Refusal;
+use cairn_types::namespace::data::DeleteRefusal;
 use cairn_types::outcome::Outcome;
 use cairn_types::time::Timestamp;
 use cairn_types::version::NamedVersion;
@@ -321,6 +322,21 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Why one key or version of a deletion is still there.
+pub(crate) fn deletion_error(refusal: DeleteRefusal) -> S3Error {
+    match refusal {
+        DeleteRefusal::Locked => locked(),
+        DeleteRefusal::PreconditionFailed => Code::PreconditionFailed.into(),
+    }
+}
+
+fn locked() -> S3Error {
+    S3Error::with_message(
+        Code::AccessDenied,
+        "Access Denied because object protected by object lock.",
+    )
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
@@ -328,6 +344,15 @@ impl From<Refusal> for Fault {
             Refusal::NoSuchBucket => Code::NoSuchBucket,
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
+            Refusal::InvalidBucketState => Code::InvalidBucketState,
+            Refusal::ObjectLocked => return locked().into(),
+            Refusal::NoObjectLock => {
+                return S3Error::with_message(
+                    Code::InvalidRequest,
+                    "Bucket is missing Object Lock Configuration",
+                )
+                .into();
+            }
             Refusal::NoSuchKey => Code::NoSuchKey,
             Refusal::DeleteMarker {
                 version,
@@ -365,7 +390,8 @@ impl From<Refusal> for Fault {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::BlobCondemned { .. }
+            Refusal::SettingsChanged
+            | Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
