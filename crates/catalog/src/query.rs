@@ -1,5 +1,6 @@
 //! Answering questions from the rows of a group.
 
+mod accounts;
 mod blobs;
 mod bucket;
 pub(crate) mod directory;
@@ -85,6 +86,11 @@ fn query_root<S: Store>(store: &S, query: &RootQuery) -> Result<RootView, Failur
             }
         }
         RootQuery::Cluster => topology::cluster(store),
+        RootQuery::Identities {
+            known,
+            after,
+            limit,
+        } => accounts::identities(store, *known, after.as_ref(), *limit),
     }
 }
 

@@ -77,6 +77,8 @@ pub enum Reason {
     Starting,
     /// The process is stopping.
     Stopping,
+    /// The master key is missing, or another one than a secret is sealed under.
+    SealedSecret,
 }
 
 impl Reason {
@@ -90,6 +92,7 @@ impl Reason {
             Self::Busy => "busy",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
+            Self::SealedSecret => "sealed-secret",
         }
     }
 }
@@ -322,19 +325,17 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Why one key or version of a deletion is still there.
-pub(crate) fn deletion_error(refusal: DeleteRefusal) -> S3Error {
-    match refusal {
-        DeleteRefusal::Locked => locked(),
-        DeleteRefusal::PreconditionFailed => Code::PreconditionFailed.into(),
+impl From<DeleteRefusal> for Fault {
+    fn from(refusal: DeleteRefusal) -> Self {
+        match refusal {
+            DeleteRefusal::Locked => S3Error::with_message(
+                Code::AccessDenied,
+                "Access Denied because object protected by object lock.",
+            )
+            .into(),
+            DeleteRefusal::PreconditionFailed => Code::PreconditionFailed.into(),
+        }
     }
-}
-
-fn locked() -> S3Error {
-    S3Error::with_message(
-        Code::AccessDenied,
-        "Access Denied because object protected by object lock.",
-    )
 }
 
 impl From<Refusal> for Fault {
@@ -345,7 +346,7 @@ impl From<Refusal> for Fault {
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
             Refusal::InvalidBucketState => Code::InvalidBucketState,
-            Refusal::ObjectLocked => return locked().into(),
+            Refusal::ObjectLocked => return DeleteRefusal::Locked.into(),
             Refusal::NoObjectLock => {
                 return S3Error::with_message(
                     Code::InvalidRequest,
@@ -395,6 +396,7 @@ impl From<Refusal> for Fault {
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
+            | Refusal::Account(_)
             | Refusal::TopologyConflict { .. } => {
                 return Self::unavailable(Reason::Overtaken, &refusal);
             }

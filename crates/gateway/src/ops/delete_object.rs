@@ -5,7 +5,6 @@ use cairn_s3::output::object_deleted;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 
 use super::{Call, Done, reflecting};
-use crate::fault::deletion_error;
 
 /// Deletes an object or one of its versions. One that is not there is deleted, too.
 pub(super) async fn serve(call: Call<'_>) -> Done {
@@ -16,9 +15,10 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         ..input.key.into()
     };
     let deleted = call.engine().delete(&bucket, &[target]).await?;
-    let outcome = deleted.value.first().copied().unwrap_or(Deleted::Missing);
+    let outcome = deleted.value.first().copied();
+    let outcome = outcome.unwrap_or(Deleted::Missing);
     if let Deleted::Refused(refusal) = outcome {
-        return Err(deletion_error(refusal).into());
+        return Err(refusal.into());
     }
     let answer = object_deleted(input.version, outcome);
     Ok(reflecting(deleted.index, answer))

@@ -6,7 +6,7 @@ use cairn_s3::xml::delete_objects::parse_delete;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 
 use super::{Call, Done, reflecting};
-use crate::fault::deletion_error;
+use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
 /// Deletes up to 1,000 objects and versions in one commit, and tells for each line what became of it.
@@ -45,7 +45,7 @@ fn told(entries: Vec<DeleteEntry>, outcomes: Vec<Deleted>) -> Vec<DeletedEntry> 
                 Deleted::Refused(refusal) => DeletedEntry::Failed {
                     key,
                     version: target.version.map(|version| version.to_string()),
-                    error: deletion_error(refusal),
+                    error: Fault::from(refusal).error,
                 },
                 outcome => DeletedEntry::Deleted {
                     key,
