@@ -33,8 +33,9 @@ use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{Request, UploadInput, check_expected_owner};
 use cairn_s3::operations::{BodyKind, Operation};
-use cairn_s3::output::Owner;
+use cairn_s3::output::{Owner, Owners};
 use cairn_s3::route::Route;
+use cairn_types::account::CanonicalId;
 use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::UploadKey;
@@ -222,10 +223,23 @@ impl<'a> Call<'a> {
         identity.ok_or_else(|| Code::AccessDenied.into())
     }
 
-    /// Whose a bucket is, and so what is in it.
-    pub(crate) async fn owner_of(&self, bucket: &BucketName) -> Result<Owner, Fault> {
-        let bucket = self.engine().buckets().lookup(bucket).await?;
-        Ok(self.gateway.identities.owner(&bucket.owner))
+    /// Whose something in a bucket is: the bucket's owner's, if nobody is named.
+    pub(crate) fn owner_of(&self, bucket: &BucketEntry, named: Option<&CanonicalId>) -> Owner {
+        let id = named.map_or(bucket.owner.as_str(), CanonicalId::as_str);
+        self.gateway.identities.owner(id)
+    }
+
+    /// Whose the rows of a listing of a bucket are, some of which name owners.
+    pub(crate) fn owners_of<'r>(
+        &self,
+        bucket: &BucketEntry,
+        named: impl Iterator<Item = &'r CanonicalId>,
+    ) -> Owners {
+        let mut ids: Vec<&CanonicalId> = named.collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
+        ids.dedup();
+        let others = ids.into_iter().map(|id| self.owner_of(bucket, Some(id)));
+        Owners::new(self.owner_of(bucket, None), others.collect())
     }
 }
 

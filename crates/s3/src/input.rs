@@ -16,6 +16,7 @@ mod put_object;
 mod range;
 mod read_object;
 mod request;
+mod usage;
 mod versions;
 
 pub use buckets::{CreateBucketInput, ListBucketsInput};
@@ -32,6 +33,7 @@ pub use put_object::{DeleteObjectInput, PutObjectInput};
 pub use range::{ByteRange, RangeSpec};
 pub use read_object::{ReadObjectInput, ReadPlan, ResponseOverrides};
 pub use request::{BucketInput, Request, check_expected_owner, check_expected_source_owner};
+pub use usage::{asks_statistics, asks_usage};
 pub use versions::ListVersionsInput;
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod usage;
 mod versions;
 
 use bytes::Bytes;
 use cairn_iam::Identity;
+use cairn_types::account::CanonicalId;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 pub use buckets::{
@@ -22,7 +24,9 @@ pub use multipart::{
 };
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
+    set_part_checksum,
 };
+pub use usage::{account_usage, set_statistics};
 pub use versions::{
     ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
     set_version,
@@ -39,12 +43,32 @@ pub struct Owner {
     pub display_name: String,
 }
 
+/// Whose the rows of a listing are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owners {
+    bucket: Owner,
+    others: Vec<Owner>,
+}
+
 impl From<&Identity> for Owner {
     fn from(identity: &Identity) -> Self {
         Self {
             id: identity.id.to_string(),
             display_name: identity.display_name.clone(),
         }
+    }
+}
+
+impl Owners {
+    /// The owner of the bucket, and those of rows that are others'.
+    pub fn new(bucket: Owner, others: Vec<Owner>) -> Self {
+        Self { bucket, others }
+    }
+
+    /// Whose a row is that names `id`, or the bucket's owner.
+    fn of(&self, id: Option<&CanonicalId>) -> &Owner {
+        let known = |id: &CanonicalId| self.others.iter().find(|owner| owner.id == id.as_str());
+        id.and_then(known).unwrap_or(&self.bucket)
     }
 }
 

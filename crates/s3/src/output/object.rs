@@ -89,19 +89,37 @@ pub fn object_head(
             let text = range.content_range(object.len);
             set(headers, header::CONTENT_RANGE, &text);
         }
-        // The checksum is of the whole: beside a part of it, clients would take it for the part's.
-        (_, _) if input.wants_checksum => {
-            if let Some(checksum) = &object.checksum {
-                set_checksum(headers, checksum, parts_of(&object.content));
-            }
-        }
         _ => {}
+    }
+    // The checksum is of the whole: beside a piece of it, clients would take it for the piece's.
+    let is_whole = match plan {
+        ReadPlan::Whole => true,
+        ReadPlan::Range(_) => input.part_number.is_some(),
+        ReadPlan::NotModified | ReadPlan::Part { .. } => false,
+    };
+    if let Some(checksum) = object
+        .checksum
+        .as_ref()
+        .filter(|_| is_whole && input.wants_checksum)
+    {
+        set_checksum(headers, checksum, parts_of(&object.content));
     }
     if let ReadPlan::Part { part_count, .. } = plan {
         let name = HeaderName::from_static("x-amz-mp-parts-count");
         headers.insert(name, HeaderValue::from(*part_count));
     }
     response
+}
+
+/// Says in the head of a part of `object` what the part's own checksum is.
+pub fn set_part_checksum(headers: &mut HeaderMap, part: &ObjectChecksum, object: &ObjectVersion) {
+    let of_whole = object.checksum.as_ref();
+    let kind = of_whole.map_or(part.kind, |checksum| checksum.kind);
+    let name = checksum::header_name(part.checksum.algorithm());
+    let value = checksum::encode(&part.checksum);
+    set(headers, HeaderName::from_static(name), &value);
+    let name = HeaderName::from_static("x-amz-checksum-type");
+    set(headers, name, kind_name(kind));
 }
 
 /// The answer of `PutObject`.
@@ -237,7 +255,7 @@ fn checksum_text(checksum: &ObjectChecksum, part_count: u16) -> String {
     }
 }
 
-fn parts_of(content: &Content) -> u16 {
+pub(super) fn parts_of(content: &Content) -> u16 {
     match content {
         Content::Parts { parts, .. } => u16::try_from(parts.len()).unwrap_or(u16::MAX),
         Content::Inline(_) | Content::Extents(_) => 0,
