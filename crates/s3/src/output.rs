@@ -2,10 +2,12 @@
 //!
 //! Heads come without the headers that every answer has (`x-amz-request-id`, `Date`, `Server`): those are the pipeline's.
 
+mod attributes;
 mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod settings;
 mod usage;
 mod versions;
 
@@ -14,6 +16,7 @@ use cairn_iam::Identity;
 use cairn_types::account::CanonicalId;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+pub use attributes::{ObjectAttributesOutput, PartAttributes};
 pub use buckets::{
     ListBucketsOutput, bucket_configured, bucket_created, bucket_deleted, bucket_head,
     bucket_location,
@@ -25,6 +28,10 @@ pub use multipart::{
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
     set_part_checksum,
+};
+pub use settings::{
+    bucket_policy, bucket_policy_status, bucket_policy_stored, object_configured, of_version,
+    preflight, set_legal_hold, set_retention, set_tagging_count, setting, setting_removed,
 };
 pub use usage::{account_usage, set_statistics};
 pub use versions::{
