@@ -1,6 +1,7 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_object_lock;
 mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
@@ -11,12 +12,15 @@ mod delete_object;
 mod delete_objects;
 mod get_bucket_location;
 mod get_object;
+mod get_object_attributes;
 mod head_bucket;
 mod list_buckets;
 mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod new_object;
+mod object_lock;
 mod put_object;
 mod upload_part;
 mod upload_part_copy;
@@ -106,6 +110,20 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::AbortMultipartUpload => abort_multipart_upload::serve(call).await,
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
+        Operation::GetObjectAttributes => get_object_attributes::serve(call).await,
+        _ => lock(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about object lock.
+async fn lock(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetObjectLockConfiguration => bucket_object_lock::get(call).await,
+        Operation::PutObjectLockConfiguration => bucket_object_lock::put(call, body).await,
+        Operation::GetObjectRetention => object_lock::get_retention(call).await,
+        Operation::PutObjectRetention => object_lock::put_retention(call, body).await,
+        Operation::GetObjectLegalHold => object_lock::get_legal_hold(call).await,
+        Operation::PutObjectLegalHold => object_lock::put_legal_hold(call, body).await,
         // The pipeline has refused these.
         _ => Err(Code::NotImplemented.into()),
     }

@@ -29,6 +29,7 @@ pub use acl::{AclInput, PutBucketAclInput, PutObjectAclInput, parse_canned, reso
 pub use attributes::{ObjectAttribute, ObjectAttributesInput};
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
+pub(crate) use conditions::{condition_time, etag_condition};
 pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use encoding::KeyEncoding;

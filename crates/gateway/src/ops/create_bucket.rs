@@ -33,7 +33,10 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     }
     let owner = call.requester()?.id.as_str();
     let buckets = call.engine().buckets();
-    let initial = InitialSettings::default();
+    let initial = InitialSettings {
+        is_lock_enabled: input.is_lock_enabled,
+        ..InitialSettings::default()
+    };
     match buckets.create_with(&input.bucket, owner, &initial).await {
         Ok(_) => Ok(bucket_created(&input.bucket).map(AnswerBody::whole)),
         Err(MutateError::Refused(Refusal::BucketExists)) => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cairn_client::Indexed;
 use cairn_engine::{Download, ReadError};
 use cairn_s3::input::{ByteRange, ReadObjectInput, ReadPlan};
-use cairn_s3::output::{object_head, set_part_checksum};
+use cairn_s3::output::{object_head, set_legal_hold, set_part_checksum, set_retention};
 use cairn_types::checksum::ObjectChecksum;
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, ObjectVersion};
@@ -129,6 +129,9 @@ fn head(
     let mut head = object_head(input, plan, &object.value);
     let headers = head.headers_mut();
     headers.insert("x-cairn-index", HeaderValue::from(object.index));
+    let lock = &object.value.settings.lock;
+    set_retention(headers, lock);
+    set_legal_hold(headers, lock);
     if let Some(part) = part {
         set_part_checksum(headers, part, &object.value);
     }

@@ -16,7 +16,7 @@ use super::{document, empty, set};
 use crate::checksum;
 use crate::date::{format_http_date, format_iso8601};
 use crate::error::S3Error;
-use crate::input::{ReadObjectInput, ReadPlan, ResponseOverrides, kind_name};
+use crate::input::{ReadObjectInput, ReadPlan, kind_name};
 use crate::xml::writer::XmlWriter;
 
 /// What an object is that was put without a type.
@@ -77,7 +77,7 @@ pub fn object_head(
     );
     set_read_version(headers, input.version, object);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    set_kept_headers(headers, object, &input.overrides);
+    set_kept_headers(headers, object, input);
     if *plan == ReadPlan::NotModified {
         return response;
     }
@@ -263,11 +263,8 @@ pub(super) fn parts_of(content: &Content) -> u16 {
 }
 
 /// The object's own headers, each unless the reader asked for another value.
-fn set_kept_headers(
-    headers: &mut HeaderMap,
-    object: &ObjectVersion,
-    overrides: &ResponseOverrides,
-) {
+fn set_kept_headers(headers: &mut HeaderMap, object: &ObjectVersion, input: &ReadObjectInput) {
+    let overrides = &input.overrides;
     let kept = &object.headers;
     let rows = [
         (
@@ -306,10 +303,15 @@ fn set_kept_headers(
             (None, None) => {}
         }
     }
+    if let Some(location) = &kept.website_redirect {
+        let name = HeaderName::from_static("x-amz-website-redirect-location");
+        set(headers, name, location);
+    }
     for (name, value) in &kept.user {
         let name = format!("x-amz-meta-{name}");
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            set(headers, name, value);
+        let value = HeaderValue::from_bytes(&input.metadata_text.encode(value));
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+            headers.insert(name, value);
         }
     }
 }
