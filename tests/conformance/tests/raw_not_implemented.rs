@@ -59,19 +59,17 @@ fn not_implemented() -> (u16, String) {
 }
 
 /// Sub-resources that S3 has no operation to remove, or only one of many by its id.
-const WITHOUT_DELETE: [&str; 14] = [
+const WITHOUT_DELETE: [&str; 11] = [
     "accelerate",
     "acl",
     "analytics",
     "intelligent-tiering",
     "inventory",
     "metrics",
-    "legal-hold",
     "logging",
     "notification",
     "policyStatus",
     "requestPayment",
-    "retention",
     "torrent",
 ];
 
@@ -170,7 +168,6 @@ fn buckets_refuse_what_they_cannot_keep() {
     for (name, value) in [
         ("x-amz-acl", "public-read"),
         ("x-amz-grant-read", "id=abc"),
-        ("x-amz-bucket-object-lock-enabled", "true"),
     ] {
         let bucket = format!("/{}", fresh_name());
         let create = Request::new("PUT", bucket.clone()).header(name, value);
