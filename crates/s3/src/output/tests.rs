@@ -467,6 +467,7 @@ fn a_read_answers_with_the_headers_of_the_object() {
         checksum: Some(crc(ChecksumKind::Composite)),
         headers: ObjectHeaders {
             cache_control: Some("no-cache".to_owned()),
+            website_redirect: Some("/other".to_owned()),
             user: vec![("name".to_owned(), "Zoë".to_owned())],
             ..ObjectHeaders::default()
         },
@@ -482,10 +483,11 @@ fn a_read_answers_with_the_headers_of_the_object() {
         ("content-length", "10"),
         ("cache-control", "no-cache"),
         ("x-amz-meta-name", "Zoë"),
+        ("x-amz-website-redirect-location", "/other"),
     ] {
         assert_eq!(whole.headers()[name].as_bytes(), value.as_bytes(), "{name}");
     }
-    assert_eq!(whole.headers().len(), 7);
+    assert_eq!(whole.headers().len(), 8);
 
     let overridden = read(
         &object,

@@ -372,3 +372,36 @@ fn who_puts_a_policy_can_confirm_to_be_locked_out() {
     assert!(put(&[("x-amz-confirm-remove-self-bucket-access", "true")]));
     assert!(!put(&[]));
 }
+
+#[test]
+fn an_object_sends_readers_to_this_site_or_to_the_web() {
+    let put = |location: &str| {
+        let headers = [
+            ("content-length", "0"),
+            ("x-amz-website-redirect-location", location),
+        ];
+        let input = parse("PUT", "/bucket/key", &headers, PutObjectInput::parse);
+        input.map(|input| input.headers.website_redirect)
+    };
+    let longest = format!("/{}", "a".repeat(2047));
+    for good in ["/other", "http://a/", "https://a/b", &longest] {
+        assert_eq!(put(good), Ok(Some(good.to_owned())));
+    }
+    assert_eq!(put(""), Ok(None));
+    for bad in ["other", "ftp://a", &format!("{longest}a")] {
+        assert_eq!(put(bad), Err(Code::InvalidRedirectLocation), "{bad:.40}");
+    }
+}
+
+#[test]
+fn a_copy_onto_itself_may_change_where_it_sends_readers() {
+    let copy = |headers: &[(&str, &str)]| {
+        let mut all = vec![("x-amz-copy-source", "bucket/key")];
+        all.extend_from_slice(headers);
+        parse("PUT", "/bucket/key", &all, CopyObjectInput::parse)
+    };
+    assert_eq!(copy(&[]).unwrap_err(), Code::InvalidRequest);
+    let moved = copy(&[("x-amz-website-redirect-location", "/x")]).unwrap();
+    assert_eq!(moved.website_redirect.as_deref(), Some("/x"));
+    assert_eq!(moved.metadata, MetadataDirective::Copy);
+}
