@@ -28,7 +28,6 @@ pub use acl::{AclInput, PutBucketAclInput, PutObjectAclInput, parse_canned, reso
 pub use attributes::{ObjectAttribute, ObjectAttributesInput};
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
-pub(crate) use conditions::{etag_condition, parse_date};
 pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use encoding::KeyEncoding;

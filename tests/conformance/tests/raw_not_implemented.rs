@@ -27,6 +27,7 @@ const HEADERS: [(&str, &str); 19] = [
         "2044-12-01T16:00:00Z",
     ),
     ("x-amz-object-lock-legal-hold", "ON"),
+    ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
 const BUCKET_RESOURCES: [&str; 19] = [

@@ -12,7 +12,6 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let bucket = call.bucket(&input.bucket).await?;
     let target = DeleteTarget {
         version: input.version,
-        condition: input.condition,
         ..input.key.into()
     };
     let deleted = call.engine().delete(&bucket, &[target]).await?;

@@ -1,13 +1,12 @@
 //! Conditional requests.
 
 use cairn_types::etag::ETag;
-use cairn_types::namespace::data::{DeleteCondition, ETagCondition, WriteCondition};
+use cairn_types::namespace::data::WriteCondition;
 use cairn_types::time::Timestamp;
 use http::HeaderMap;
 
-use super::request::{Request, header_text};
-use crate::date::{parse_http_date, parse_iso8601};
-use crate::dialect::Dialect;
+use super::request::header_text;
+use crate::date::parse_http_date;
 use crate::error::S3Error;
 
 /// An ETag that no object has: there are no uploads of 65,535 parts. It stands for a text that is no ETag, so that
@@ -97,102 +96,31 @@ pub fn evaluate_read(
     }
 }
 
-/// The condition of a write. S3 knows `If-None-Match: *` and `If-Match: <one etag>`, one of them; a dialect may know the other two.
+/// The condition of a write. S3 knows `If-None-Match: *` and `If-Match: <one etag>`, one of them.
 ///
 /// # Errors
 /// `NotImplemented` for any other condition.
-pub(super) fn write_condition(
-    headers: &HeaderMap,
-    dialect: Dialect,
-) -> Result<WriteCondition, S3Error> {
+pub(super) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition, S3Error> {
     for name in ["if-modified-since", "if-unmodified-since"] {
         if headers.contains_key(name) {
             return Err(S3Error::unbuilt_header(name));
         }
     }
-    let knows_all = dialect.evaluates_every_write_condition();
     match (tags(headers, "if-match")?, tags(headers, "if-none-match")?) {
         (None, None) => Ok(WriteCondition::Always),
         (None, Some(Tags::Any)) => Ok(WriteCondition::IfAbsent),
-        (None, Some(tags)) if knows_all => match tags.only() {
-            Some(etag) => Ok(WriteCondition::IfNoneMatch(etag)),
-            None => Err(S3Error::unbuilt_header("If-None-Match")),
+        (Some(Tags::Of(tags)), None) => match tags.as_slice() {
+            [(tag, false)] => Ok(WriteCondition::IfMatch(
+                ETag::parse(tag).unwrap_or(NO_OBJECTS_ETAG),
+            )),
+            _ => Err(S3Error::unbuilt_header("If-Match")),
         },
-        (Some(Tags::Any), None) if knows_all => Ok(WriteCondition::IfPresent),
-        (Some(tags), None) => match tags.only() {
-            Some(etag) => Ok(WriteCondition::IfMatch(etag)),
-            None => Err(S3Error::unbuilt_header("If-Match")),
-        },
+        (Some(Tags::Any), None) => Err(S3Error::unbuilt_header("If-Match")),
         (_, Some(_)) => Err(S3Error::unbuilt_header("If-None-Match")),
     }
 }
 
-/// The condition of a deletion. Those on time and length are of a dialect.
-///
-/// # Errors
-/// `NotImplemented` for any other condition, `InvalidArgument` for a date or a length that cannot be.
-pub(super) fn delete_condition(request: &Request<'_>) -> Result<DeleteCondition, S3Error> {
-    const LAST_MODIFIED: &str = "x-amz-if-match-last-modified-time";
-    const SIZE: &str = "x-amz-if-match-size";
-    let mut unbuilt = vec!["if-none-match", "if-modified-since", "if-unmodified-since"];
-    if !request
-        .dialect
-        .evaluates_delete_conditions_on_size_and_time()
-    {
-        unbuilt.extend([LAST_MODIFIED, SIZE]);
-    }
-    let headers = request.headers();
-    if let Some(name) = unbuilt.into_iter().find(|name| headers.contains_key(*name)) {
-        return Err(S3Error::unbuilt_header(name));
-    }
-    let etag = match tags(headers, "if-match")? {
-        None => None,
-        Some(Tags::Any) => Some(ETagCondition::Any),
-        Some(tags) => match tags.only() {
-            Some(etag) => Some(ETagCondition::Is(etag)),
-            None => return Err(S3Error::unbuilt_header("If-Match")),
-        },
-    };
-    let last_modified = request.header(LAST_MODIFIED)?.map(|text| {
-        parse_date(&text)
-            .ok_or_else(|| S3Error::invalid_argument(LAST_MODIFIED, &text, "Not a date"))
-    });
-    let len = request.header(SIZE)?.map(|text| {
-        text.parse()
-            .map_err(|_| S3Error::invalid_argument(SIZE, &text, "Not a length in bytes"))
-    });
-    Ok(DeleteCondition {
-        etag,
-        last_modified: last_modified.transpose()?,
-        len: len.transpose()?,
-    })
-}
-
-/// What an ETag must be, as a document says it: with or without quotes, `*` for any.
-pub(crate) fn etag_condition(text: &str) -> ETagCondition {
-    match text.trim() {
-        "*" => ETagCondition::Any,
-        tag => ETagCondition::Is(ETag::parse(unquoted(tag)).unwrap_or(NO_OBJECTS_ETAG)),
-    }
-}
-
-/// A date as HTTP or ISO 8601 write it: clients use both.
-pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
-    parse_http_date(text).or_else(|| parse_iso8601(text))
-}
-
 impl Tags {
-    /// The only one there is, if it is not weak. A text that no object has as its ETag is `NO_OBJECTS_ETAG`.
-    fn only(&self) -> Option<ETag> {
-        match self {
-            Self::Any => None,
-            Self::Of(tags) => match tags.as_slice() {
-                [(tag, false)] => Some(ETag::parse(tag).unwrap_or(NO_OBJECTS_ETAG)),
-                _ => None,
-            },
-        }
-    }
-
     fn match_strongly(&self, etag: &ETag) -> bool {
         self.contain(etag, |is_weak| !is_weak)
     }
@@ -323,8 +251,7 @@ mod tests {
     #[test]
     fn writes_take_the_two_conditions_of_s3() {
         let own = format!("\"{}\"", etag());
-        let condition =
-            |pairs: &[(&'static str, &str)]| write_condition(&headers(pairs), Dialect::Aws);
+        let condition = |pairs: &[(&'static str, &str)]| write_condition(&headers(pairs));
         assert_eq!(condition(&[]), Ok(WriteCondition::Always));
         assert_eq!(
             condition(&[("if-none-match", "*")]),
@@ -349,30 +276,6 @@ mod tests {
                 crate::code::Code::NotImplemented,
                 "{unbuilt:?}"
             );
-        }
-    }
-
-    #[test]
-    fn in_the_ceph_dialect_writes_take_all_four_conditions_but_one_at_a_time() {
-        let own = format!("\"{}\"", etag());
-        let condition =
-            |pairs: &[(&'static str, &str)]| write_condition(&headers(pairs), Dialect::Ceph);
-        for (name, value, expected) in [
-            ("if-none-match", "*", WriteCondition::IfAbsent),
-            ("if-match", "*", WriteCondition::IfPresent),
-            ("if-match", &own, WriteCondition::IfMatch(etag())),
-            ("if-none-match", &own, WriteCondition::IfNoneMatch(etag())),
-        ] {
-            assert_eq!(condition(&[(name, value)]), Ok(expected));
-        }
-        for unbuilt in [
-            &[("if-match", "*"), ("if-none-match", own.as_str())][..],
-            &[("if-match", &own), ("if-none-match", "*")],
-            &[("if-none-match", "\"a\", \"b\"")],
-            &[("if-match", "W/\"a\"")],
-        ] {
-            let code = condition(unbuilt).unwrap_err().code();
-            assert_eq!(code, crate::code::Code::NotImplemented, "{unbuilt:?}");
         }
     }
 }

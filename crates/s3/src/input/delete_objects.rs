@@ -4,7 +4,6 @@ use cairn_types::name::BucketName;
 use cairn_types::namespace::data::DeleteTarget;
 use cairn_types::version::NamedVersion;
 
-use super::lock::bypasses_governance;
 use super::request::Request;
 use crate::body::{BodyDeclaration, DeclaredChecksum};
 use crate::code::Code;
@@ -21,9 +20,6 @@ pub struct DeleteObjectsInput {
     pub entries: Vec<DeleteEntry>,
     /// Whether only failures are to be told.
     pub quiet: bool,
-    /// Whether retentions of mode governance are to be passed; the targets do not say it yet, because who may is decided
-    /// elsewhere.
-    pub bypass_governance: bool,
 }
 
 /// One line of the list.
@@ -53,20 +49,8 @@ impl DeleteObjectsInput {
     /// Reads the input. `document` is what `parse_delete` found.
     ///
     /// # Errors
-    /// `InvalidBucketName` when the request names no bucket, `NotImplemented` for a condition that is not built.
+    /// `InvalidBucketName` when the request names no bucket.
     pub fn parse(request: &Request<'_>, document: DeleteDocument) -> Result<Self, S3Error> {
-        let knows_all = request
-            .dialect
-            .evaluates_delete_conditions_on_size_and_time();
-        let has_more = |line: &DeleteLine| {
-            line.condition.last_modified.is_some() || line.condition.len.is_some()
-        };
-        if !knows_all && document.objects.iter().any(has_more) {
-            return Err(S3Error::with_message(
-                Code::NotImplemented,
-                "The elements LastModifiedTime and Size are not implemented",
-            ));
-        }
         let entries = document
             .objects
             .into_iter()
@@ -76,7 +60,6 @@ impl DeleteObjectsInput {
             });
         Ok(Self {
             bucket: request.bucket()?,
-            bypass_governance: bypasses_governance(request)?,
             entries: entries.collect(),
             quiet: document.quiet,
         })
@@ -92,7 +75,6 @@ fn parse_target(line: &DeleteLine) -> Result<DeleteTarget, S3Error> {
         .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
     Ok(DeleteTarget {
         version,
-        condition: line.condition.clone(),
         ..key.into()
     })
 }

@@ -14,8 +14,6 @@ const USER_LIMIT: usize = 2048;
 ///
 /// Source: AWS allows 8 KB for all headers of a PUT.
 const SYSTEM_LIMIT: usize = 8192;
-/// The longest location that an object sends readers to, in bytes.
-const REDIRECT_LIMIT: usize = 2048;
 
 /// Takes the headers of an object out of a request's.
 ///
@@ -29,7 +27,7 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
         content_disposition: header_text(headers, "content-disposition")?,
         cache_control: header_text(headers, "cache-control")?,
         expires: header_text(headers, "expires")?,
-        website_redirect: website_redirect(headers)?,
+        website_redirect: None,
         user: user_metadata(headers)?,
     };
     let system = [
@@ -39,7 +37,6 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
         &kept.content_disposition,
         &kept.cache_control,
         &kept.expires,
-        &kept.website_redirect,
     ];
     let len: usize = system.into_iter().flatten().map(String::len).sum();
     if len > SYSTEM_LIMIT {
@@ -47,28 +44,6 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
             .detail("MaxSizeAllowed", SYSTEM_LIMIT.to_string()));
     }
     Ok(kept)
-}
-
-/// Where the object sends those who ask for it as a page of a web site.
-///
-/// # Errors
-/// `InvalidRedirectLocation` for what is neither of this site nor of the web.
-pub(super) fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
-    let text = header_text(headers, "x-amz-website-redirect-location")?;
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let starts = ["/", "http://", "https://"];
-    if !starts.iter().any(|start| text.starts_with(start)) {
-        return Err(S3Error::new(Code::InvalidRedirectLocation));
-    }
-    if text.len() > REDIRECT_LIMIT {
-        return Err(S3Error::with_message(
-            Code::InvalidRedirectLocation,
-            "The length of website redirect location cannot exceed 2,048 characters.",
-        ));
-    }
-    Ok(Some(text))
 }
 
 /// What of `Content-Encoding` belongs to the object: `aws-chunked` belongs to the request.

@@ -288,10 +288,6 @@ fn set_kept_headers(
             (None, None) => {}
         }
     }
-    if let Some(location) = &kept.website_redirect {
-        let name = HeaderName::from_static("x-amz-website-redirect-location");
-        set(headers, name, location);
-    }
     for (name, value) in &kept.user {
         let name = format!("x-amz-meta-{name}");
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {

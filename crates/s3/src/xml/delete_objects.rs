@@ -1,9 +1,7 @@
 //! `Delete`: the list of `DeleteObjects`.
 
-use cairn_types::namespace::data::DeleteCondition;
-
+use crate::code::Code;
 use crate::error::S3Error;
-use crate::input::{etag_condition, parse_date};
 use crate::xml::reader::{Element, Malformed};
 
 /// The most objects in one request.
@@ -21,20 +19,18 @@ pub struct DeleteDocument {
 }
 
 /// One line of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteLine {
     /// The key.
     pub key: String,
     /// The version, if one is named.
     pub version: Option<String>,
-    /// What must hold of it.
-    pub condition: DeleteCondition,
 }
 
 /// Reads a list of 1 to 1,000 keys. Reading stops soon after the limit.
 ///
 /// # Errors
-/// `MalformedXML`.
+/// `MalformedXML`, `NotImplemented` for conditions.
 pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
     let root = Element::parse(document, "Delete", ELEMENT_LIMIT)?;
     let children = root.children(&["Object", "Quiet"])?;
@@ -51,11 +47,16 @@ pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
     Ok(DeleteDocument { objects, quiet })
 }
 
-fn parse_object(object: &Element) -> Result<DeleteLine, Malformed> {
+fn parse_object(object: &Element) -> Result<DeleteLine, S3Error> {
     object.children(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
+    for condition in ["ETag", "LastModifiedTime", "Size"] {
+        if object.optional(condition)?.is_some() {
+            return Err(unbuilt(condition));
+        }
+    }
     let key = object.required("Key")?;
     if key.is_empty() {
-        return Err(Malformed);
+        return Err(Malformed.into());
     }
     let version = object.optional("VersionId")?;
     Ok(DeleteLine {
@@ -63,30 +64,19 @@ fn parse_object(object: &Element) -> Result<DeleteLine, Malformed> {
         version: version
             .filter(|version| !version.is_empty())
             .map(str::to_owned),
-        condition: parse_condition(object)?,
     })
 }
 
-fn parse_condition(object: &Element) -> Result<DeleteCondition, Malformed> {
-    let etag = object.optional("ETag")?.filter(|etag| !etag.is_empty());
-    let modified = object.optional("LastModifiedTime")?;
-    let modified = modified.map(|text| parse_date(text.trim()).ok_or(Malformed));
-    let len = object.optional("Size")?;
-    let len = len.map(|text| text.trim().parse().map_err(|_| Malformed));
-    Ok(DeleteCondition {
-        etag: etag.map(etag_condition),
-        last_modified: modified.transpose()?,
-        len: len.transpose()?,
-    })
+fn unbuilt(element: &str) -> S3Error {
+    S3Error::with_message(
+        Code::NotImplemented,
+        format!("The element {element} is not implemented"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::Code;
-    use crate::input::NO_OBJECTS_ETAG;
-    use cairn_types::namespace::data::ETagCondition;
-    use cairn_types::time::Timestamp;
 
     fn parse(inner: &str) -> Result<DeleteDocument, Code> {
         parse_delete(format!("<Delete>{inner}</Delete>").as_bytes()).map_err(|error| error.code())
@@ -103,7 +93,6 @@ mod tests {
         let line = |key: &str, version: Option<&str>| DeleteLine {
             key: key.to_owned(),
             version: version.map(str::to_owned),
-            ..DeleteLine::default()
         };
         let lines = [
             line(" a&b ", None),
@@ -112,33 +101,6 @@ mod tests {
         ];
         assert_eq!(document.objects, lines);
         assert!(document.quiet);
-    }
-
-    #[test]
-    fn each_line_has_conditions_of_its_own() {
-        let document = parse(
-            "<Object><Key>a</Key><ETag>*</ETag></Object><Object><Key>b</Key><ETag>&quot;x&quot;</ETag>\
-             <LastModifiedTime>Mon, 12 Oct 2009 17:50:30 GMT</LastModifiedTime><Size>5</Size></Object>\
-             <Object><Key>c</Key><LastModifiedTime>2009-10-12T17:50:30Z</LastModifiedTime></Object>",
-        )
-        .unwrap();
-        let time = Some(Timestamp::from_millis(1_255_369_830_000));
-        let conditions: Vec<_> = document
-            .objects
-            .into_iter()
-            .map(|line| line.condition)
-            .collect();
-        let of = |etag, last_modified, len| DeleteCondition {
-            etag,
-            last_modified,
-            len,
-        };
-        let expected = [
-            of(Some(ETagCondition::Any), None, None),
-            of(Some(ETagCondition::Is(NO_OBJECTS_ETAG)), time, Some(5)),
-            of(None, time, None),
-        ];
-        assert_eq!(conditions, expected);
     }
 
     #[test]
@@ -154,12 +116,8 @@ mod tests {
             ("<Key>k</Key>".to_owned(), Code::MalformedXML),
             (format!("{object}<Quiet>yes</Quiet>"), Code::MalformedXML),
             (
-                "<Object><Key>k</Key><Size>-1</Size></Object>".to_owned(),
-                Code::MalformedXML,
-            ),
-            (
-                "<Object><Key>k</Key><LastModifiedTime>x</LastModifiedTime></Object>".to_owned(),
-                Code::MalformedXML,
+                "<Object><Key>k</Key><ETag>1</ETag></Object>".to_owned(),
+                Code::NotImplemented,
             ),
         ] {
             assert_eq!(parse(&inner), Err(code), "{inner:.60}");
