@@ -1,6 +1,7 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_object_lock;
 mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
@@ -11,12 +12,15 @@ mod delete_object;
 mod delete_objects;
 mod get_bucket_location;
 mod get_object;
+mod get_object_attributes;
 mod head_bucket;
 mod list_buckets;
 mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod new_object;
+mod object_lock;
 mod put_object;
 mod upload_part;
 mod upload_part_copy;
@@ -30,12 +34,12 @@ use cairn_iam::Identity;
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
-use cairn_s3::dialect::Dialect;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{Request, UploadInput, check_expected_owner};
 use cairn_s3::operations::{BodyKind, Operation};
-use cairn_s3::output::Owner;
+use cairn_s3::output::{Owner, Owners};
 use cairn_s3::route::Route;
+use cairn_types::account::CanonicalId;
 use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::UploadKey;
@@ -106,6 +110,20 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::AbortMultipartUpload => abort_multipart_upload::serve(call).await,
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
+        Operation::GetObjectAttributes => get_object_attributes::serve(call).await,
+        _ => lock(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about object lock.
+async fn lock(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetObjectLockConfiguration => bucket_object_lock::get(call).await,
+        Operation::PutObjectLockConfiguration => bucket_object_lock::put(call, body).await,
+        Operation::GetObjectRetention => object_lock::get_retention(call).await,
+        Operation::PutObjectRetention => object_lock::put_retention(call, body).await,
+        Operation::GetObjectLegalHold => object_lock::get_legal_hold(call).await,
+        Operation::PutObjectLegalHold => object_lock::put_legal_hold(call, body).await,
         // The pipeline has refused these.
         _ => Err(Code::NotImplemented.into()),
     }
@@ -118,7 +136,7 @@ impl<'a> Call<'a> {
             parts: self.parts,
             route: self.route,
             verified: self.verified,
-            dialect: Dialect::Aws,
+            dialect: self.gateway.config.dialect,
         }
     }
 
@@ -223,10 +241,23 @@ impl<'a> Call<'a> {
         identity.ok_or_else(|| Code::AccessDenied.into())
     }
 
-    /// Whose a bucket is, and so what is in it.
-    pub(crate) async fn owner_of(&self, bucket: &BucketName) -> Result<Owner, Fault> {
-        let bucket = self.engine().buckets().lookup(bucket).await?;
-        Ok(self.gateway.identities.owner(&bucket.owner))
+    /// Whose something in a bucket is: the bucket's owner's, if nobody is named.
+    pub(crate) fn owner_of(&self, bucket: &BucketEntry, named: Option<&CanonicalId>) -> Owner {
+        let id = named.map_or(bucket.owner.as_str(), CanonicalId::as_str);
+        self.gateway.identities.owner(id)
+    }
+
+    /// Whose the rows of a listing of a bucket are, some of which name owners.
+    pub(crate) fn owners_of<'r>(
+        &self,
+        bucket: &BucketEntry,
+        named: impl Iterator<Item = &'r CanonicalId>,
+    ) -> Owners {
+        let mut ids: Vec<&CanonicalId> = named.collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
+        ids.dedup();
+        let others = ids.into_iter().map(|id| self.owner_of(bucket, Some(id)));
+        Owners::new(self.owner_of(bucket, None), others.collect())
     }
 }
 

@@ -19,7 +19,7 @@ use cairn_s3::unbuilt;
 use cairn_types::namespace::Refusal;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
@@ -57,7 +57,11 @@ impl Gateway {
         let done = guarded(accepted).instrument(span.clone()).await;
         let mut answer = match done {
             Ok(answer) => answer,
-            Err(fault) => span.in_scope(|| refuse(&fault, &parts, tag)),
+            Err(fault) => {
+                let mut answer = span.in_scope(|| refuse(&fault, &parts, tag));
+                self.tell_of_no_marker(&fault, &parts, answer.headers_mut());
+                answer
+            }
         };
         name(&mut answer, tag);
         let account = self.account(span, operation, answer.status(), started);
@@ -149,6 +153,15 @@ impl Gateway {
             Ok(found) => Ok(Some(found.owner.clone())),
             Err(QueryError::Refused(Refusal::NoSuchBucket)) => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says of a key that is not there that no delete marker hides it, where Ceph's gateway does.
+    fn tell_of_no_marker(&self, fault: &Fault, parts: &Parts, headers: &mut HeaderMap) {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let is_absent = fault.error.code() == Code::NoSuchKey && fault.marker.is_none();
+        if self.config.dialect.serves_rgw_extensions() && is_read && is_absent {
+            headers.insert("x-amz-delete-marker", HeaderValue::from_static("false"));
         }
     }
 

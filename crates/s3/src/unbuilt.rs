@@ -28,18 +28,12 @@ const HEADERS: &[(&str, When)] = &[
         When::Unless(&["private", "bucket-owner-full-control"]),
     ),
     ("x-amz-bucket-namespace", When::Unless(&["global"])),
-    (
-        "x-amz-bucket-object-lock-enabled",
-        When::Unless(&["false", "False"]),
-    ),
     ("x-amz-checksum-md5", When::Present),
     ("x-amz-checksum-sha512", When::Present),
     ("x-amz-checksum-xxhash*", When::Present),
     ("x-amz-copy-source-server-side-encryption-*", When::Present),
     ("x-amz-grant-*", When::Present),
-    ("x-amz-if-match-*", When::Present),
     ("x-amz-mfa", When::Present),
-    ("x-amz-object-lock-*", When::Present),
     (
         "x-amz-object-ownership",
         When::Unless(&["BucketOwnerEnforced"]),
@@ -49,7 +43,6 @@ const HEADERS: &[(&str, When)] = &[
     ("x-amz-storage-class", When::Unless(&["STANDARD", ""])),
     ("x-amz-tagging", When::Unless(&[""])),
     ("x-amz-tagging-directive", When::Unless(&["COPY"])),
-    ("x-amz-website-redirect-location", When::Unless(&[""])),
     ("x-amz-write-offset-bytes", When::Present),
 ];
 
@@ -202,9 +195,6 @@ mod tests {
             ("x-amz-tagging", "a=b"),
             ("x-amz-tagging-directive", "REPLACE"),
             ("x-amz-storage-class", "GLACIER"),
-            ("x-amz-object-lock-mode", "COMPLIANCE"),
-            ("x-amz-bucket-object-lock-enabled", "true"),
-            ("x-amz-website-redirect-location", "/x"),
             ("x-amz-object-ownership", "ObjectWriter"),
             ("x-amz-checksum-xxhash64", "x"),
             ("x-amz-write-offset-bytes", "5"),
@@ -221,7 +211,6 @@ mod tests {
         let harmless = [
             ("x-amz-acl", "private"),
             ("x-amz-storage-class", "STANDARD"),
-            ("x-amz-bucket-object-lock-enabled", "false"),
             ("x-amz-object-ownership", "BucketOwnerEnforced"),
             ("x-amz-tagging-directive", "COPY"),
             ("x-amz-bypass-governance-retention", "true"),

@@ -5,7 +5,7 @@ use cairn_dev_tests::request::Request;
 use cairn_dev_tests::xml;
 
 /// Headers that ask for something which would be dangerous to ignore.
-const HEADERS: [(&str, &str); 19] = [
+const HEADERS: [(&str, &str); 14] = [
     ("x-amz-server-side-encryption", "AES256"),
     ("x-amz-server-side-encryption", "aws:kms"),
     ("x-amz-server-side-encryption-aws-kms-key-id", "key"),
@@ -20,17 +20,9 @@ const HEADERS: [(&str, &str); 19] = [
     ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
     ("x-amz-storage-class", "STANDARD_IA"),
     ("x-amz-storage-class", "GLACIER"),
-    ("x-amz-object-lock-mode", "GOVERNANCE"),
-    ("x-amz-object-lock-mode", "COMPLIANCE"),
-    (
-        "x-amz-object-lock-retain-until-date",
-        "2044-12-01T16:00:00Z",
-    ),
-    ("x-amz-object-lock-legal-hold", "ON"),
-    ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
-const BUCKET_RESOURCES: [&str; 19] = [
+const BUCKET_RESOURCES: [&str; 18] = [
     "accelerate",
     "acl",
     "analytics",
@@ -42,7 +34,6 @@ const BUCKET_RESOURCES: [&str; 19] = [
     "logging",
     "metrics",
     "notification",
-    "object-lock",
     "ownershipControls",
     "policy",
     "policyStatus",
@@ -52,7 +43,7 @@ const BUCKET_RESOURCES: [&str; 19] = [
     "tagging",
 ];
 
-const OBJECT_RESOURCES: [&str; 5] = ["acl", "legal-hold", "retention", "tagging", "torrent"];
+const OBJECT_RESOURCES: [&str; 3] = ["acl", "tagging", "torrent"];
 
 /// The verdict over a head alone: the megabyte it declares is never sent.
 fn verdict_before_body(request: Request) -> (u16, String) {
@@ -78,7 +69,6 @@ const WITHOUT_DELETE: [&str; 14] = [
     "legal-hold",
     "logging",
     "notification",
-    "object-lock",
     "policyStatus",
     "requestPayment",
     "retention",

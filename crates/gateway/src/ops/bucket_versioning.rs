@@ -1,8 +1,12 @@
 //! `GetBucketVersioning` and `PutBucketVersioning`.
 
+use cairn_client::MutateError;
+use cairn_s3::code::Code;
+use cairn_s3::error::S3Error;
 use cairn_s3::input::BucketInput;
 use cairn_s3::output::{bucket_configured, bucket_versioning};
 use cairn_s3::xml::versioning::parse_versioning;
+use cairn_types::namespace::Refusal;
 
 use super::{Call, Done, reflecting};
 use crate::request_body::RequestBody;
@@ -25,6 +29,13 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let versioning = call.document(body, declaration, parse_versioning).await?;
     let bucket = call.bucket(&input.bucket).await?;
     let buckets = call.engine().buckets();
-    let set = buckets.set_versioning(&bucket, versioning).await?;
-    Ok(reflecting(set.index, bucket_configured()))
+    match buckets.set_versioning(&bucket, versioning).await {
+        Ok(set) => Ok(reflecting(set.index, bucket_configured())),
+        Err(MutateError::Refused(Refusal::InvalidBucketState)) => Err(S3Error::with_message(
+            Code::InvalidBucketState,
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+        )
+        .into()),
+        Err(error) => Err(error.into()),
+    }
 }

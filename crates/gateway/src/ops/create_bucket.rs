@@ -2,11 +2,14 @@
 
 use cairn_client::MutateError;
 use cairn_s3::code::Code;
+use cairn_s3::dialect::Recreation;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::CreateBucketInput;
 use cairn_s3::output::bucket_created;
 use cairn_s3::xml::create_bucket::parse_create_bucket;
+use cairn_types::name::BucketName;
 use cairn_types::namespace::Refusal;
+use cairn_types::settings::InitialSettings;
 
 use super::{Call, Done};
 use crate::body::AnswerBody;
@@ -30,19 +33,39 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     }
     let owner = call.requester()?.id.as_str();
     let buckets = call.engine().buckets();
-    match buckets.create(&input.bucket, owner).await {
+    let initial = InitialSettings {
+        is_lock_enabled: input.is_lock_enabled,
+        ..InitialSettings::default()
+    };
+    match buckets.create_with(&input.bucket, owner, &initial).await {
         Ok(_) => Ok(bucket_created(&input.bucket).map(AnswerBody::whole)),
         Err(MutateError::Refused(Refusal::BucketExists)) => {
-            let existing = buckets.fetch(&input.bucket).await?;
-            let code = if existing.value.owner == owner {
-                Code::BucketAlreadyOwnedByYou
-            } else {
-                Code::BucketAlreadyExists
-            };
-            Err(S3Error::new(code)
-                .detail("BucketName", input.bucket.as_str())
-                .into())
+            again(call, &input.bucket, owner, &initial).await
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Answers to the wish for a bucket that is there already.
+async fn again(call: Call<'_>, name: &BucketName, owner: &str, initial: &InitialSettings) -> Done {
+    let refusal = |code| {
+        S3Error::new(code)
+            .detail("BucketName", name.as_str())
+            .into()
+    };
+    let buckets = call.engine().buckets();
+    let existing = buckets.fetch(name).await?.value;
+    if existing.owner != owner {
+        return Err(refusal(Code::BucketAlreadyExists));
+    }
+    let config = &call.gateway.config;
+    let settings = buckets.settings(&existing).await?.value.settings;
+    let has_same_acl = settings.acl == initial.acl;
+    match config
+        .dialect
+        .bucket_made_again(&config.region, has_same_acl)
+    {
+        Recreation::Succeeds => Ok(bucket_created(name).map(AnswerBody::whole)),
+        Recreation::Fails(code) => Err(refusal(code)),
     }
 }

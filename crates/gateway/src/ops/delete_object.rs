@@ -4,7 +4,7 @@ use cairn_s3::input::DeleteObjectInput;
 use cairn_s3::output::object_deleted;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 
-use super::{Call, Done, reflecting};
+use super::{Call, Done, new_object, reflecting};
 
 /// Deletes an object or one of its versions. One that is not there is deleted, too.
 pub(super) async fn serve(call: Call<'_>) -> Done {
@@ -12,6 +12,9 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let bucket = call.bucket(&input.bucket).await?;
     let target = DeleteTarget {
         version: input.version,
+        bypass_governance: input.bypass_governance,
+        condition: input.condition,
+        marker_owner: new_object::writer(call, &bucket),
         ..input.key.into()
     };
     let deleted = call.engine().delete(&bucket, &[target]).await?;

@@ -5,7 +5,7 @@ use cairn_s3::output::{DeleteObjectsOutput, DeletedEntry};
 use cairn_s3::xml::delete_objects::parse_delete;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 
-use super::{Call, Done, reflecting};
+use super::{Call, Done, new_object, reflecting};
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
@@ -19,7 +19,10 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let mut targets: Vec<DeleteTarget> = Vec::new();
     for entry in &input.entries {
         if let DeleteEntry::Target(target) = entry {
-            targets.push(target.clone());
+            targets.push(DeleteTarget {
+                marker_owner: new_object::writer(call, &bucket),
+                ..target.clone()
+            });
         }
     }
     let (index, outcomes) = if targets.is_empty() {

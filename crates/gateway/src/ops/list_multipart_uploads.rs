@@ -19,10 +19,14 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         limit: input.limit,
     };
     let page = call.engine().uploads().list(&bucket, &question).await?;
+    let rows = &page.value.uploads;
+    let named = rows
+        .iter()
+        .flat_map(|row| row.owner.iter().chain(&row.initiator));
     let next = page.value.next.as_ref();
     let output = ListUploadsOutput {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owners: call.owners_of(&bucket, named),
         uploads: &page.value.uploads,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, upload)| (key.as_str(), *upload)),

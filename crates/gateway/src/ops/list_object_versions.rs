@@ -20,10 +20,11 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     };
     let objects = call.engine().objects();
     let page = objects.list_versions(&bucket, &question).await?;
+    let named = page.value.versions.iter().flat_map(|row| &row.owner);
     let next = page.value.next.as_ref();
     let output = ListVersionsOutput {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owners: call.owners_of(&bucket, named),
         versions: &page.value.versions,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, version)| (key.as_str(), *version)),

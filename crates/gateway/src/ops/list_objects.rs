@@ -1,12 +1,14 @@
 //! `ListObjects` and `ListObjectsV2`.
 
+use std::sync::Arc;
+
 use cairn_client::Indexed;
 use cairn_client::objects::ObjectPage;
 use cairn_s3::input::{ListObjectsInput, ListObjectsV2Input};
 use cairn_s3::operations::Operation;
 use cairn_s3::output::{ListObjectsOutput, ListObjectsV2Output};
-use cairn_types::name::BucketName;
 use cairn_types::namespace::data::ListObjects;
+use cairn_types::namespace::root::BucketEntry;
 
 use super::{Call, Done, reflecting};
 use crate::fault::Fault;
@@ -28,10 +30,12 @@ async fn first_form(call: Call<'_>) -> Done {
         after: &input.marker,
         limit: input.limit,
     };
-    let page = page(call, &input.bucket, &asked).await?;
+    let bucket = call.bucket(&input.bucket).await?;
+    let page = page(call, &bucket, &asked).await?;
+    let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsOutput {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owners: call.owners_of(&bucket, named),
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -47,10 +51,12 @@ async fn second_form(call: Call<'_>) -> Done {
         after: &input.after,
         limit: input.limit,
     };
-    let page = page(call, &input.bucket, &asked).await?;
+    let bucket = call.bucket(&input.bucket).await?;
+    let page = page(call, &bucket, &asked).await?;
+    let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsV2Output {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owners: call.owners_of(&bucket, named),
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -68,10 +74,9 @@ struct Asked<'a> {
 
 async fn page(
     call: Call<'_>,
-    bucket: &BucketName,
+    bucket: &Arc<BucketEntry>,
     asked: &Asked<'_>,
 ) -> Result<Indexed<ObjectPage>, Fault> {
-    let bucket = call.bucket(bucket).await?;
     let question = ListObjects {
         bucket: bucket.bucket,
         prefix: asked.prefix.to_owned(),
@@ -79,5 +84,5 @@ async fn page(
         after: asked.after.to_owned(),
         limit: asked.limit,
     };
-    Ok(call.engine().objects().list(&bucket, &question).await?)
+    Ok(call.engine().objects().list(bucket, &question).await?)
 }

@@ -163,7 +163,7 @@ impl CopyObjectInput {
             metadata,
             settings: ObjectSettingsInput::parse(request)?,
             tagging: TaggingDirective::parse(request)?,
-            condition: write_condition(request.headers())?,
+            condition: write_condition(request)?,
             checksum: checksum.transpose()?,
         })
     }

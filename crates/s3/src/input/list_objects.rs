@@ -83,6 +83,7 @@ impl ListObjectsInput {
                 "Invalid List Type Specified in Request",
             ));
         }
+        check_order(request)?;
         Ok(Self {
             bucket: request.bucket()?,
             prefix: name_part(query, "prefix")?,
@@ -100,6 +101,7 @@ impl ListObjectsV2Input {
     /// # Errors
     /// `InvalidArgument` for a number, an encoding or a token that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        check_order(request)?;
         let query = request.query();
         let bucket = request.bucket()?;
         let token = query.get("continuation-token").map(str::to_owned);
@@ -151,6 +153,21 @@ impl ListUploadsInput {
             encoding: KeyEncoding::parse(request)?,
         })
     }
+}
+
+/// Who does without the order of keys, as Ceph's gateway lets them, gets it all the same, but no common prefixes.
+fn check_order(request: &Request<'_>) -> Result<(), S3Error> {
+    const NAME: &str = "allow-unordered";
+    let query = request.query();
+    let is_unordered = request.dialect.serves_rgw_extensions() && query.get(NAME) == Some("true");
+    if is_unordered && query.get_nonempty("delimiter").is_some() {
+        return Err(S3Error::invalid_argument(
+            NAME,
+            "true",
+            "A listing without order has no common prefixes",
+        ));
+    }
+    Ok(())
 }
 
 /// A text that keys are compared with: as long as the longest key at most.

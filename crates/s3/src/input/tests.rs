@@ -22,6 +22,7 @@ use cairn_types::version::NamedVersion;
 use http::request::Parts;
 use std::sync::Arc;
 
+mod conditions;
 mod dialect;
 mod settings;
 
@@ -160,16 +161,6 @@ fn a_thousand_metadata_headers_are_too_many() {
     let made = Made { parts, ..made };
     let error = PutObjectInput::parse(&made.request()).unwrap_err();
     assert_eq!(error.code(), Code::MetadataTooLarge);
-}
-
-#[test]
-fn a_delete_takes_no_condition() {
-    let delete = |headers: &[(&str, &str)]| {
-        parse("DELETE", "/bucket/key", headers, DeleteObjectInput::parse)
-    };
-    assert!(delete(&[]).is_ok());
-    let conditional = delete(&[("if-match", "\"a\"")]);
-    assert_eq!(conditional.unwrap_err(), Code::NotImplemented);
 }
 
 /// What is planned to be sent of an object, for a request with this query and these headers.
