@@ -4,8 +4,8 @@
 //! believe that it has them.
 
 use cairn_types::checksum::ChecksumAlgorithm;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::checksum;
 use crate::code::Code;
@@ -33,6 +33,7 @@ const HEADERS: &[(&str, When)] = &[
     ("x-amz-checksum-xxhash*", When::Present),
     ("x-amz-copy-source-server-side-encryption-*", When::Present),
     ("x-amz-grant-*", When::Present),
+    ("x-amz-if-match-initiated-time", When::Present),
     ("x-amz-mfa", When::Present),
     (
         "x-amz-object-ownership",
@@ -92,6 +93,7 @@ pub fn refuse(parts: &Parts, query: &Query) -> Result<(), S3Error> {
             }
         }
     }
+    refuse_delete_conditions(parts)?;
     refuse_upload_conditions(&parts.headers, query)
 }
 
@@ -134,6 +136,16 @@ fn stays_parameter(lower: &str) -> bool {
         .into_iter()
         .map(checksum::header_name);
     PARAMETERS.contains(&lower) || values.any(|value| value == lower)
+}
+
+/// Conditions on length and time are of deletions: on anything else they would be passed over.
+fn refuse_delete_conditions(parts: &Parts) -> Result<(), S3Error> {
+    for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
+        if parts.method != Method::DELETE && parts.headers.contains_key(name) {
+            return Err(S3Error::unbuilt_header(name));
+        }
+    }
+    Ok(())
 }
 
 /// Conditions are of the object: on anything else in an upload they would be passed over.
@@ -198,6 +210,8 @@ mod tests {
             ("x-amz-object-ownership", "ObjectWriter"),
             ("x-amz-checksum-xxhash64", "x"),
             ("x-amz-write-offset-bytes", "5"),
+            ("x-amz-if-match-size", "5"),
+            ("x-amz-if-match-initiated-time", "x"),
         ] {
             let (parts, query) = parts(&[(name, value)], "/b/k");
             let error = refuse(&parts, &query).unwrap_err();

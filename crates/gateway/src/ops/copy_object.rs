@@ -13,7 +13,7 @@ use cairn_s3::input::{
 };
 use cairn_s3::output::{object_copied, set_committed_version, set_copied_version};
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::object::ObjectVersion;
+use cairn_types::object::{ObjectHeaders, ObjectVersion};
 use http::HeaderMap;
 
 use super::get_object::TRIES;
@@ -100,7 +100,10 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let mut known = HeaderMap::new();
     set_copied_version(&mut known, input.source.version, &version);
     let headers = match input.metadata {
-        MetadataDirective::Copy => version.headers,
+        MetadataDirective::Copy => ObjectHeaders {
+            website_redirect: input.website_redirect,
+            ..version.headers
+        },
         MetadataDirective::Replace(headers) => headers,
     };
     let kept = version.checksum.as_ref();

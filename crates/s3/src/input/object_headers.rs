@@ -49,7 +49,7 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
 }
 
 /// Where a web site that the bucket is sends readers of the object.
-fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
+pub(super) fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
     let text = header_text(headers, "x-amz-website-redirect-location")?;
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
