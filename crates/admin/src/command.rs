@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_iam::SecretKey;
+use cairn_runtime::Secret;
 use cairn_s3::auth::{Purpose, sign_request};
 use cairn_types::time::Timestamp;
 use http::{Method, Request, StatusCode};
@@ -14,9 +15,10 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpStream;
 
-use crate::console::api;
+use crate::console::{api, users as paths};
 use crate::status::ClusterStatus;
 use crate::steer::Done;
+use crate::users::{User, UserDone, UserEdit, UserSpec};
 
 /// An answer takes this long at the most.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -69,6 +71,36 @@ pub enum Change {
         group: u16,
         /// To whom; to anybody else who votes when nothing is said.
         node: Option<String>,
+    },
+}
+
+/// A change of the users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserChange {
+    /// Makes a user.
+    Add(UserSpec),
+    /// Makes a user, or brings it up to date.
+    Provision(UserSpec),
+    /// Changes what is known of a user.
+    Edit(UserEdit),
+    /// Forgets a user.
+    Remove {
+        /// The user.
+        id: String,
+    },
+    /// Gives a user another access key.
+    AddKey {
+        /// The user.
+        id: String,
+        /// The key; made up when nothing is said.
+        access_key: Option<String>,
+        /// Its secret; made up when nothing is said.
+        secret_key: Option<Secret<String>>,
+    },
+    /// Takes an access key away.
+    RemoveKey {
+        /// The key.
+        access_key: String,
     },
 }
 
@@ -142,16 +174,46 @@ impl Target {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// Asks for all users, signed at the time `now`.
+    ///
+    /// # Errors
+    /// When nobody is there, or does not accept the keys.
+    pub async fn fetch_users(&self, now: Timestamp) -> Result<Vec<User>, CommandError> {
+        let make = |console| self.signed(console, Method::GET, paths::USERS, Bytes::new(), now);
+        let answer = self.ask_any(make, PATIENCE).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Asks for a change of the users, signed at the time `now`. As `change`.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub async fn change_user(
+        &self,
+        change: &UserChange,
+        now: Timestamp,
+    ) -> Result<UserDone, CommandError> {
+        let answer = self.post(change.request(), now).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
     /// Asks for a change, signed at the time `now`, and waits until it is made.
     ///
     /// # Errors
     /// When nobody is there, or does not accept the keys; when it is refused, or takes too long. `Unknown`: it may happen yet.
     pub async fn change(&self, change: &Change, now: Timestamp) -> Result<Done, CommandError> {
-        let (path, body) = change.request();
+        let answer = self.post(change.request(), now).await?;
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    async fn post(
+        &self,
+        (path, body): (&'static str, Bytes),
+        now: Timestamp,
+    ) -> Result<Bytes, CommandError> {
         let target = format!("{path}?{}", api::signed_query(&body));
         let make = |console| self.signed(console, Method::POST, &target, body.clone(), now);
-        let answer = self.ask_any(make, CHANGE_PATIENCE).await?;
-        Ok(serde_json::from_slice(&answer)?)
+        self.ask_any(make, CHANGE_PATIENCE).await
     }
 
     /// Asks the first that lives. One that cannot say just now, because it is starting or has no way to the others, is passed
@@ -270,6 +332,42 @@ impl Change {
         let body = serde_json::to_vec(&Body { group, node });
         (path, Bytes::from(body.expect("texts and numbers are JSON")))
     }
+}
+
+impl UserChange {
+    /// The path and the body of the request for it.
+    fn request(&self) -> (&'static str, Bytes) {
+        match self {
+            Self::Add(spec) => (paths::ADD_USER, json(spec)),
+            Self::Provision(spec) => (paths::PROVISION_USER, json(spec)),
+            Self::Edit(edit) => (paths::EDIT_USER, json(edit)),
+            Self::Remove { id } => {
+                let body = paths::OfUser { id: id.clone() };
+                (paths::REMOVE_USER, json(&body))
+            }
+            Self::AddKey {
+                id,
+                access_key,
+                secret_key,
+            } => {
+                let secret = secret_key.as_ref().map(|secret| secret.expose().clone());
+                let body = paths::NewKey {
+                    id: id.clone(),
+                    access_key: access_key.clone(),
+                    secret_key: secret,
+                };
+                (paths::ADD_KEY, json(&body))
+            }
+            Self::RemoveKey { access_key } => {
+                let access_key = access_key.clone();
+                (paths::REMOVE_KEY, json(&paths::OfKey { access_key }))
+            }
+        }
+    }
+}
+
+fn json(body: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(body).expect("texts and truths are JSON"))
 }
 
 /// A request that needs no signature.

@@ -1,6 +1,7 @@
 //! The console's listener: health, metrics, admin API.
 
 pub(crate) mod api;
+pub(crate) mod users;
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::collect::Collector;
 use crate::steer::Steering;
+use crate::users::Users;
 
 /// Connections at the most: scrapers, probes, an operator.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -62,6 +64,8 @@ pub struct Admin {
     pub collector: Collector,
     /// How it changes things.
     pub steering: Steering,
+    /// Whom it keeps.
+    pub users: Users,
 }
 
 impl Console {
@@ -120,7 +124,7 @@ impl Console {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        if path == api::STATUS || api::CHANGES.contains(&path) {
+        if api::is_known(path) {
             return match self.admin.get() {
                 Some(admin) => admin.answer(request).await,
                 None => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),

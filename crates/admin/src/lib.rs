@@ -9,6 +9,7 @@ pub mod command;
 pub mod console;
 pub mod status;
 pub mod steer;
+pub mod users;
 
 pub use console::{Admin, Console, MAX_CONNECTIONS, Readiness};
 pub use status::ClusterStatus;

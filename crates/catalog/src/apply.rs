@@ -1,5 +1,6 @@
 //! Applying one command of a group's log.
 
+mod accounts;
 mod blob;
 mod bucket;
 mod change;
@@ -247,6 +248,7 @@ fn mutate_root<S: Store>(
         RootMutation::ActivateApplyVersion { version } => {
             topology::activate_apply_version(change, *version)
         }
+        RootMutation::Account(mutation) => accounts::change(change, mutation),
     }
 }
 

@@ -41,6 +41,10 @@
 //! | 48 | metadata nodes | node u64 | `MetaNodeRow` | |
 //! | 49 | retired metadata nodes | node u64 | – | an id of Raft is never used again |
 //! | 4a | unopened buckets | bucket u64 | – | those being made; the lowest id is one seek |
+//! | 50 | identities | – | `IdentitiesRow` | the epoch and the number of all accounts |
+//! | 51 | accounts | id | `AccountRow` | with their keys, so that a page of them is one range |
+//! | 52 | e-mail addresses | address in small letters | `AccountNameRow` | no two accounts have the same |
+//! | 53 | access keys | access key | `AccountNameRow` | no two accounts have the same |
 //!
 //! Tags from [`FIRST_FREE_TAG`] on are never used here: whoever keeps the rows may keep his own under them.
 

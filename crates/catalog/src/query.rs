@@ -1,5 +1,6 @@
 //! Answering questions from the rows of a group.
 
+mod accounts;
 mod blobs;
 mod bucket;
 pub(crate) mod directory;
@@ -54,6 +55,11 @@ fn query_root<S: Store>(store: &S, query: &RootQuery) -> Result<RootView, Failur
             limit,
         } => directory::buckets(store, after, prefix, *limit),
         RootQuery::Cluster => topology::cluster(store),
+        RootQuery::Identities {
+            known,
+            after,
+            limit,
+        } => accounts::identities(store, *known, after.as_ref(), *limit),
     }
 }
 

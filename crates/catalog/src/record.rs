@@ -3,6 +3,7 @@
 //! Bytes from a table are foreign each time: decoding is as strict as the schema's. Forms migrate forward: a kind that gets a
 //! second form reads both and writes the new one. `tests/golden` keeps each form that was released.
 
+pub(crate) mod account;
 pub(crate) mod blob;
 pub(crate) mod bucket;
 pub(crate) mod cluster;

@@ -76,6 +76,8 @@ pub enum Reason {
     Starting,
     /// The process is stopping.
     Stopping,
+    /// The master key is missing, or another one than a secret is sealed under.
+    SealedSecret,
 }
 
 impl Reason {
@@ -89,6 +91,7 @@ impl Reason {
             Self::Busy => "busy",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
+            Self::SealedSecret => "sealed-secret",
         }
     }
 }
@@ -369,6 +372,7 @@ impl From<Refusal> for Fault {
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict
+            | Refusal::Account(_)
             | Refusal::TopologyConflict { .. } => {
                 return Self::unavailable(Reason::Overtaken, &refusal);
             }

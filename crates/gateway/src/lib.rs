@@ -8,6 +8,7 @@ mod account;
 mod body;
 mod copy_body;
 mod fault;
+mod identities;
 mod late;
 pub mod listen;
 mod ops;
@@ -17,13 +18,10 @@ mod request_body;
 mod tag;
 mod upload_body;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_engine::Engine;
 use cairn_engine::budget::Budget;
-use cairn_iam::{Credential, Identity};
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
@@ -32,6 +30,7 @@ use hyper::body::Incoming;
 
 pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
+pub use identities::Identities;
 use request_body::{RequestBody, Unread};
 
 /// Bytes of documents in memory at once, with what is made of them: beyond it requests wait, and then get `SlowDown`.
@@ -49,15 +48,12 @@ pub struct GatewayConfig {
     /// How long connections are accepted and requests answered as ever after the process was told to stop: until those who
     /// ask whether it is ready have noticed.
     pub drain_delay: Duration,
-    /// Who may sign, by access key.
-    pub credentials: HashMap<String, Credential>,
-    /// Who owns all buckets and objects, as long as there is one account.
-    pub owner: Arc<Identity>,
 }
 
 /// A gateway.
 pub struct Gateway {
     engine: Engine,
+    identities: Identities,
     authenticator: Authenticator,
     addressing: Addressing,
     config: GatewayConfig,
@@ -70,15 +66,17 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway in front of `engine`.
+    /// A gateway in front of `engine`, for these users.
     pub fn new(
         engine: Engine,
+        identities: Identities,
         config: GatewayConfig,
         clock: SharedClock,
         metrics: Metrics,
     ) -> Self {
         Self {
             engine,
+            identities,
             // Clients that never set a region sign for one of their own choice.
             authenticator: Authenticator::new(config.region.clone(), true),
             addressing: Addressing::new(config.domains.iter().cloned()),
@@ -101,11 +99,6 @@ impl Gateway {
     pub(crate) fn request_body(&self, body: Incoming, unread: Unread) -> RequestBody {
         let received = self.received_bytes.clone();
         RequestBody::new(body, self.config.idle_timeout, received, unread)
-    }
-
-    /// What an access key stands for.
-    fn credential(&self, access_key: &str) -> Option<Credential> {
-        self.config.credentials.get(access_key).cloned()
     }
 }
 

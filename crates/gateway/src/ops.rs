@@ -26,8 +26,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
+use cairn_iam::Identity;
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
+use cairn_s3::code::Code;
 use cairn_s3::dialect::Dialect;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{Request, UploadInput, check_expected_owner};
@@ -105,7 +107,7 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
         // The pipeline has refused these.
-        _ => Err(cairn_s3::code::Code::NotImplemented.into()),
+        _ => Err(Code::NotImplemented.into()),
     }
 }
 
@@ -215,9 +217,16 @@ impl<'a> Call<'a> {
         Ok((bucket, upload))
     }
 
-    /// Whose everything is.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner::from(&*self.gateway.config.owner)
+    /// Who asks.
+    pub(crate) fn requester(&self) -> Result<&'a Identity, Fault> {
+        let identity = self.verified.identity();
+        identity.ok_or_else(|| Code::AccessDenied.into())
+    }
+
+    /// Whose a bucket is, and so what is in it.
+    pub(crate) async fn owner_of(&self, bucket: &BucketName) -> Result<Owner, Fault> {
+        let bucket = self.engine().buckets().lookup(bucket).await?;
+        Ok(self.gateway.identities.owner(&bucket.owner))
     }
 }
 

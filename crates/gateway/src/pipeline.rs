@@ -7,12 +7,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_iam::{Decision, decide};
+use cairn_client::QueryError;
+use cairn_iam::{Credential, Decision, Identity, decide};
 use cairn_s3::auth::Verified;
 use cairn_s3::code::Code;
 use cairn_s3::error::{ErrorContext, S3Error};
+use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
+use cairn_s3::route::Route;
 use cairn_s3::unbuilt;
+use cairn_types::namespace::Refusal;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -73,7 +77,7 @@ impl Gateway {
             // Whoever cannot prove who they are is told that, and nothing about what they asked for.
             Err(error) => {
                 if let Ok(query) = Query::parse(parts.uri.query()) {
-                    self.verify(parts, &query)?;
+                    self.verify(parts, &query).await?;
                 }
                 return Err(error.into());
             }
@@ -81,8 +85,15 @@ impl Gateway {
         let row = route.operation.row();
         *label = row.name;
         tracing::Span::current().record("operation", display(row.name));
-        let verified = self.verify(parts, &route.query)?;
-        match decide(verified.identity(), row.action, route.target.resource()) {
+        let verified = self.verify(parts, &route.query).await?;
+        let identity = verified.identity();
+        let owner = self.owner_of(identity, &route).await?;
+        match decide(
+            identity,
+            row.action,
+            route.target.resource(),
+            owner.as_deref(),
+        ) {
             Decision::Allow => {}
             Decision::Deny => return Err(Code::AccessDenied.into()),
         }
@@ -103,10 +114,42 @@ impl Gateway {
         done.map_err(|fault| fault.naming(&route))
     }
 
-    fn verify(&self, parts: &Parts, query: &Query) -> Result<Verified, S3Error> {
+    async fn verify(&self, parts: &Parts, query: &Query) -> Result<Verified, Fault> {
         let now = self.clock.now();
-        self.authenticator
-            .verify(parts, query, now, |key| self.credential(key))
+        let prove = |look_up: &dyn Fn(&str) -> Option<Credential>| {
+            self.authenticator.verify(parts, query, now, look_up)
+        };
+        self.identities.prove(prove).await
+    }
+
+    /// Whose bucket a request is about, where the answer depends on it: nobody's where there is none, and where one is to be
+    /// made, because whose the name is already is told by another answer.
+    async fn owner_of(
+        &self,
+        identity: Option<&Identity>,
+        route: &Route,
+    ) -> Result<Option<String>, Fault> {
+        let Some(bucket) = route.target.bucket() else {
+            return Ok(None);
+        };
+        if identity.is_none_or(|identity| identity.is_root)
+            || route.operation == Operation::CreateBucket
+        {
+            return Ok(None);
+        }
+        let buckets = self.engine.buckets();
+        let found = match route.operation {
+            // What these do is done to the bucket that has the name now.
+            Operation::DeleteBucket | Operation::HeadBucket | Operation::GetBucketLocation => {
+                buckets.fetch(bucket).await.map(|found| found.value)
+            }
+            _ => buckets.lookup(bucket).await,
+        };
+        match found {
+            Ok(found) => Ok(Some(found.owner.clone())),
+            Err(QueryError::Refused(Refusal::NoSuchBucket)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Counts a request that has an answer now, and opens the account of the answer.

@@ -21,6 +21,7 @@ mod identity;
 mod moment;
 
 pub use action::Action;
-pub use credential::{AccessKey, AccessKeyError, Credential, SecretKey};
+pub use cairn_types::account::{AccessKeyId as AccessKey, AccessKeyIdError as AccessKeyError};
+pub use credential::{Credential, SecretKey};
 pub use decision::{Decision, Resource, decide};
 pub use identity::{CanonicalId, CanonicalIdError, Identity};

@@ -1,4 +1,5 @@
-//! Randomness from the system. Everything random in Cairn is an identifier, so there is no generator to seed.
+//! Randomness from the system. Everything random in Cairn is an identifier, a key or a nonce, so there
+//! is no generator to seed.
 
 /// 128 random bits.
 ///
@@ -7,6 +8,13 @@ pub fn u128() -> u128 {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     u128::from_ne_bytes(bytes)
+}
+
+/// `N` random bytes, fit for keys and nonces. Panics as `u128` does.
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
 }
 
 /// 64 random bits. Panics as `u128` does.

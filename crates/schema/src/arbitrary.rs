@@ -4,6 +4,7 @@
 //! agrees with its content. They are not valid together: a part may name an upload that nobody began. Names and buckets are
 //! drawn from a few often and from all of them sometimes, so that values meet each other.
 
+mod account;
 mod cluster;
 mod data;
 mod object;
@@ -15,6 +16,10 @@ use cairn_types::namespace::{Command, Mutation, MutationRequest, Query, Refusal,
 use cairn_types::time::Timestamp;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
+pub use account::{
+    access_key_id, account, account_entry, account_mutation, account_refusal, canonical_id,
+    identity_page, issued_key,
+};
 pub use cluster::{
     disk, disk_id, meta_node, placement_group, pool, profile, storage_node, topology,
 };
@@ -112,6 +117,7 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         blob_id().prop_map(|blob| Refusal::BlobCondemned { blob }),
         timestamp().prop_map(|clock| Refusal::RequestTooOld { clock }),
         timestamp().prop_map(|clock| Refusal::RequestTooNew { clock }),
+        account_refusal().prop_map(Refusal::Account),
         text().prop_map(|reason| Refusal::Malformed { reason }),
     ]
 }

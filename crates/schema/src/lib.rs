@@ -15,10 +15,12 @@ pub mod arbitrary;
 pub mod command;
 pub mod field;
 
+mod account;
 mod cluster;
 mod namespace;
 mod object;
 
+pub use account::{access_key_id, canonical_id};
 pub use command::{decode_command, encode_command};
 pub use field::DecodeError;
 pub use namespace::{bucket_state, bucket_state_message};

@@ -5,6 +5,9 @@
 
 use bytes::Bytes;
 use cairn_schema::{decode_command, encode_command};
+use cairn_types::account::{
+    AccessKeyId, Account, CanonicalId, EmailAddress, IssuedKey, SealedSecret,
+};
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::{Disk, Location, MetaNode, Profile, StorageNode};
 use cairn_types::etag::ETag;
@@ -14,7 +17,9 @@ use cairn_types::id::{
 };
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
-use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest, RootMutation};
+use cairn_types::namespace::{
+    AccountMutation, Command, DataMutation, Mutation, MutationRequest, RootMutation,
+};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
 use cairn_types::time::Timestamp;
 use cairn_types::version::{NamedVersion, Versioning};
@@ -73,7 +78,7 @@ fn recorded(name: &str) -> Option<Bytes> {
     )
 }
 
-const KINDS: [&str; 31] = [
+const KINDS: [&str; 35] = [
     "genesis",
     "register_storage",
     "retire_storage",
@@ -90,6 +95,10 @@ const KINDS: [&str; 31] = [
     "commit_delete_bucket",
     "release_bucket",
     "activate_apply_version",
+    "put_account",
+    "delete_account",
+    "put_access_key",
+    "delete_access_key",
     "open_bucket",
     "fence_bucket",
     "unfence_bucket",
@@ -127,6 +136,12 @@ fn kind(mutation: &Mutation) -> &'static str {
             RootMutation::CommitDeleteBucket { .. } => "commit_delete_bucket",
             RootMutation::ReleaseBucket { .. } => "release_bucket",
             RootMutation::ActivateApplyVersion { .. } => "activate_apply_version",
+            RootMutation::Account(change) => match change {
+                AccountMutation::Put { .. } => "put_account",
+                AccountMutation::Delete { .. } => "delete_account",
+                AccountMutation::PutKey { .. } => "put_access_key",
+                AccountMutation::DeleteKey { .. } => "delete_access_key",
+            },
         },
         Mutation::Data(data) => match data {
             DataMutation::OpenBucket { .. } => "open_bucket",
@@ -165,7 +180,8 @@ fn fixtures() -> Vec<(&'static str, Mutation)> {
     let root = cluster_fixtures()
         .into_iter()
         .chain(membership_fixtures())
-        .chain(directory_fixtures());
+        .chain(directory_fixtures())
+        .chain(account_fixtures());
     let root = root.map(|(name, mutation)| (name, Mutation::Root(mutation)));
     let data = life_fixtures()
         .into_iter()
@@ -283,6 +299,43 @@ fn directory_fixtures() -> Vec<(&'static str, RootMutation)> {
             "activate_apply_version",
             RootMutation::ActivateApplyVersion { version },
         ),
+    ]
+}
+
+fn account_fixtures() -> Vec<(&'static str, RootMutation)> {
+    let id = CanonicalId::parse("testid").expect("an id");
+    let key = AccessKeyId::parse("0555b35654ad1656d804").expect("a key");
+    let account = Account {
+        id: id.clone(),
+        tenant: "testx".to_owned(),
+        display_name: "M. Tester".to_owned(),
+        email: Some(EmailAddress::parse("tester@example.com").expect("an address")),
+        created: Timestamp::from_millis(1_700_000_000_000),
+        is_suspended: true,
+    };
+    let issued = IssuedKey {
+        id: key.clone(),
+        secret: SealedSecret::new(Bytes::from_static(&[9; 40])).expect("40 bytes"),
+        created: Timestamp::from_millis(1_700_000_000_001),
+        is_active: true,
+    };
+    let put = AccountMutation::Put {
+        account,
+        is_new: true,
+    };
+    let put_key = AccountMutation::PutKey {
+        account: id.clone(),
+        key: issued,
+    };
+    let delete_key = AccountMutation::DeleteKey { id: key };
+    vec![
+        ("put_account", RootMutation::Account(put)),
+        (
+            "delete_account",
+            RootMutation::Account(AccountMutation::Delete { id }),
+        ),
+        ("put_access_key", RootMutation::Account(put_key)),
+        ("delete_access_key", RootMutation::Account(delete_key)),
     ]
 }
 

@@ -49,6 +49,9 @@ pub(crate) struct DevArguments {
     /// The erasure profile, such as 4+2, instead of the one that follows from the number of directories.
     #[arg(long, value_name = "K+M")]
     pub(crate) profile: Option<String>,
+    /// A TOML file of users that there are to be; see `cairn admin provision`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) provision: Option<PathBuf>,
 }
 
 /// `cairn gateway`, `cairn meta`, `cairn storage`
@@ -119,6 +122,15 @@ pub(crate) enum AdminCommand {
         /// Its name, or its id.
         name: String,
     },
+    /// Show, make and remove users and their access keys.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make the users of a TOML file what they are to be: `[[user]]` with id, access_key and secret_key, and, if there are any,
+    /// display_name, email and tenant. What is so already is left alone; who is not in the file stays.
+    Provision {
+        /// The file.
+        file: PathBuf,
+    },
     /// Hand the leadership of a group to another metadata node; returns when that one leads.
     TransferLeader {
         /// The group; 0 is the root group.
@@ -126,6 +138,76 @@ pub(crate) enum AdminCommand {
         /// To whom, by name or id [default: any other voter].
         name: Option<String>,
     },
+}
+
+/// What to do about users.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user with an access key. The secret is shown once.
+    Add {
+        /// Its canonical id [default: 64 random hexadecimal digits].
+        id: Option<String>,
+        /// What people read [default: the id].
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// Its e-mail address, which no other user may have.
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        /// The tenant that it belongs to.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
+        #[command(flatten)]
+        key: KeyArguments,
+    },
+    /// Show all users.
+    List,
+    /// Show one user.
+    Show {
+        /// Its canonical id.
+        id: String,
+    },
+    /// Change what is known of a user; what is not named stays.
+    Set {
+        /// Its canonical id.
+        id: String,
+        /// What people read.
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// Its e-mail address; empty: none any more.
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        /// Whether its keys are of no use for now.
+        #[arg(long, value_name = "true|false")]
+        suspended: Option<bool>,
+    },
+    /// Remove a user that owns no bucket, and its keys.
+    Remove {
+        /// Its canonical id.
+        id: String,
+    },
+    /// Give a user another access key. The secret is shown once.
+    KeyAdd {
+        /// The user's canonical id.
+        id: String,
+        #[command(flatten)]
+        key: KeyArguments,
+    },
+    /// Take an access key away; after two seconds it is of no use anywhere.
+    KeyRemove {
+        /// The access key.
+        access_key: String,
+    },
+}
+
+/// An access key to give.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct KeyArguments {
+    /// The access key [default: a random one].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) access_key: Option<String>,
+    /// A file with its secret, `-` for the standard input [default: a random secret].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_key_file: Option<PathBuf>,
 }
 
 /// `127.0.0.1:9000`, `[::1]:9000`, or `:9000` for all interfaces.

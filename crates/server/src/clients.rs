@@ -1,6 +1,5 @@
 //! What a role that asks the others is made of: the ways to metadata and disks, and what stands on them.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +9,12 @@ use anyhow::{Context, Result};
 use cairn_admin::Admin;
 use cairn_admin::collect::Collector;
 use cairn_admin::steer::Steering;
-use cairn_client::{Blobs, Buckets, MetaClient, Peers, ShardClient, TopologyCache};
+use cairn_admin::users::Users;
+use cairn_client::{
+    Accounts, Blobs, Buckets, IdentityCache, MetaClient, Peers, ShardClient, TopologyCache,
+};
 use cairn_engine::{Engine, Parts};
-use cairn_gateway::{Gateway, GatewayConfig};
+use cairn_gateway::{Gateway, GatewayConfig, Identities};
 use cairn_iam::{CanonicalId, Credential, Identity, SecretKey};
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks, process};
 use cairn_s3::auth::{Authenticator, Caller};
@@ -23,6 +25,7 @@ use cairn_workers::{IsResponsible, Planner, Workers, WorkersConfig};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, RootCredentials, SMALLEST_BUDGET};
+use crate::master_key::Secrets;
 
 /// How long tasks may take to end.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -42,6 +45,8 @@ pub(crate) struct Clients {
     pub(crate) topology: TopologyCache,
     pub(crate) shards: ShardClient,
     pub(crate) blobs: Blobs,
+    /// Who watches them has them up to date.
+    pub(crate) identities: IdentityCache,
 }
 
 impl Clients {
@@ -58,6 +63,7 @@ impl Clients {
         shards.watch(tasks);
         Self {
             blobs: Blobs::new(meta.clone()),
+            identities: IdentityCache::new(meta.clone()),
             meta,
             topology,
             shards,
@@ -134,14 +140,19 @@ impl Clients {
     pub(crate) fn admin(
         &self,
         config: &Config,
-        credentials: &RootCredentials,
+        secrets: &Secrets,
         cluster: ClusterId,
         clock: SharedClock,
     ) -> Admin {
         let authenticator =
             Authenticator::new(config.s3.region.clone(), true).of_service(cairn_admin::SERVICE);
-        let credential = root_credential(credentials, cluster);
-        let access_key = credentials.access_key.clone();
+        let credential = root_credential(&secrets.root, cluster);
+        let access_key = secrets.root.access_key.clone();
+        let users = Users::new(
+            Accounts::new(self.meta.clone()),
+            secrets.master_key.clone(),
+            access_key.clone(),
+        );
         Admin {
             authenticate: Arc::new(move |parts| {
                 let query = Query::parse(parts.uri.query()).map_err(|error| error.to_string())?;
@@ -164,6 +175,7 @@ impl Clients {
                 self.shards.clone(),
             ),
             steering: Steering::new(self.meta.clone(), self.topology.clone()),
+            users,
         }
     }
 }
@@ -171,22 +183,27 @@ impl Clients {
 /// A gateway in front of `engine`.
 pub(crate) fn gateway(
     config: &Config,
-    credentials: &RootCredentials,
+    secrets: &Secrets,
     cluster: ClusterId,
+    users: IdentityCache,
     engine: Engine,
     surroundings: &Surroundings,
 ) -> Arc<Gateway> {
-    let credential = root_credential(credentials, cluster);
+    let identities = Identities {
+        root_key: secrets.root.access_key.clone(),
+        root: root_credential(&secrets.root, cluster),
+        users,
+        master_key: secrets.master_key.clone(),
+    };
     let gateway_config = GatewayConfig {
         region: config.s3.region.clone(),
         domains: config.s3.domains.clone(),
         idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
         drain_delay: Duration::from_millis(config.s3.drain_delay_ms),
-        owner: Arc::clone(&credential.identity),
-        credentials: HashMap::from([(credentials.access_key.clone(), credential)]),
     };
     Arc::new(Gateway::new(
         engine,
+        identities,
         gateway_config,
         Arc::clone(&surroundings.clock),
         surroundings.metrics.clone(),

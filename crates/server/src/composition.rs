@@ -60,6 +60,7 @@ impl Roles {
         choose_pool(config, &meta, &topology, &storage).await?;
 
         let clients = Clients::over(meta, topology, peers, surroundings, &asking);
+        clients.identities.watch(&asking);
         let engine = clients.engine(config, surroundings, &asking)?;
         clients.start_workers(config, Arc::new(|_| true), surroundings, &asking);
         Ok(Self {

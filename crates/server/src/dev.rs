@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use cairn_admin::{Console, Readiness};
+use cairn_admin::users::UserSpec;
+use cairn_admin::{Admin, Console, Readiness};
 use cairn_gateway::listen::{self, Places};
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
 
@@ -15,7 +16,9 @@ use crate::clients::{self, Surroundings};
 use crate::composition::Roles;
 use crate::config::{Config, Environment, RootCredentials};
 use crate::directories::Directories;
+use crate::master_key::Secrets;
 use crate::open_files::{self, Needs};
+use crate::provisioning;
 use crate::replicas::Replicas;
 use crate::signals::Signals;
 
@@ -32,11 +35,15 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     let environment = Environment::of_process()?;
     let config = configure(arguments, &environment)?;
-    let credentials = environment.root_credentials()?;
+    let secrets = Secrets::given(environment.root_credentials()?, &config, &environment)?;
+    let users = match &arguments.provision {
+        Some(file) => provisioning::read(file)?,
+        None => Vec::new(),
+    };
     trace::start(config.log.format.into(), &config.log.filter)?;
     cairn_erasure::cpu_check()?;
     let runtime = config.node.runtime().context("start the runtime")?;
-    let served = runtime.block_on(serve(&config, &credentials));
+    let served = runtime.block_on(serve(&config, secrets, &users));
     runtime.shutdown_timeout(LEAVE_LIMIT);
     served
 }
@@ -66,7 +73,7 @@ fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Conf
     Ok(config)
 }
 
-async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
+async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<()> {
     let tasks = Tasks::new();
     let mut signals = Signals::handle(&tasks).context("handle signals")?;
     // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
@@ -75,6 +82,7 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let s3_address = s3_listener.local_addr()?;
     let console_address = console_listener.local_addr()?;
     let directories = Directories::prepare(&config.dev.directories)?;
+    let secrets = secrets.kept_in(&directories)?;
     let needs = Needs {
         disks: directories.disks.len(),
         replicas: directories.replica_count,
@@ -98,33 +106,37 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     let serving = Arc::clone(&console).serve(console_listener, console_tasks.clone());
     console_tasks.spawn_essential("console listener", serving);
 
-    let mut starting = Box::pin(Roles::start(config, &directories, &surroundings));
-    let roles = tokio::select! {
-        roles = &mut starting => roles?,
+    let mut starting = Box::pin(start(config, &secrets, &directories, users, &surroundings));
+    let (roles, admin) = tokio::select! {
+        started = &mut starting => started?,
         stop = signals.stop_requested() => {
             if let Ok(signal) = &stop {
                 tracing::info!(signal, "stopping before the start is done");
             }
             // What is open is closed, upon which whoever waits for it gives up.
             surroundings.tasks.stop();
-            if let Ok(Ok(roles)) = tokio::time::timeout(DRAIN_LIMIT, starting).await {
+            if let Ok(Ok((roles, _))) = tokio::time::timeout(DRAIN_LIMIT, starting).await {
                 roles.stop().await;
             }
             return stop.map(drop).map_err(Into::into);
         }
     };
     let engine = roles.engine.clone();
-    let gateway = clients::gateway(config, credentials, roles.cluster, engine, &surroundings);
+    let identities = roles.clients.identities.clone();
+    let gateway = clients::gateway(
+        config,
+        &secrets,
+        roles.cluster,
+        identities,
+        engine,
+        &surroundings,
+    );
     let serving = listen::serve(s3_listener, gateway, places, frontend.clone());
     frontend.spawn_essential_until_done("s3 listener", serving);
-    let clock = Arc::clone(&surroundings.clock);
-    let admin = roles
-        .clients
-        .admin(config, credentials, roles.cluster, clock);
     console.open(admin);
     // There is one start, and so nothing in it yet.
     let _ = ready.set(roles.replicas.clone());
-    announce(s3_address, console_address, credentials);
+    announce(s3_address, console_address, &secrets.root);
 
     let reason = tokio::select! {
         stop = signals.stop_requested() => stop.map_err(Into::into),
@@ -140,6 +152,24 @@ async fn serve(config: &Config, credentials: &RootCredentials) -> Result<()> {
     console_tasks.stop_and_join(Duration::from_secs(1)).await;
     roles.stop().await;
     reason.map(drop)
+}
+
+/// Brings everything up but the gateway, and sees to it that the users are there who are to be.
+async fn start(
+    config: &Config,
+    secrets: &Secrets,
+    directories: &Directories,
+    users: &[UserSpec],
+    surroundings: &Surroundings,
+) -> Result<(Roles, Admin)> {
+    let roles = Roles::start(config, directories, surroundings).await?;
+    let clock = Arc::clone(&surroundings.clock);
+    let admin = roles.clients.admin(config, secrets, roles.cluster, clock);
+    if let Err(error) = provisioning::apply(&admin.users, users).await {
+        roles.stop().await;
+        return Err(error);
+    }
+    Ok((roles, admin))
 }
 
 /// Says whether requests are served: not before `ready` is set, and not when the frontend is ending.

@@ -1,5 +1,7 @@
 //! The commands that ask a running server.
 
+mod users;
+
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -56,6 +58,8 @@ pub(crate) fn admin(arguments: &AdminArguments) -> Result<ExitCode> {
             let node = name.clone();
             change(&target, json, &Change::RemoveNode { node })?;
         }
+        AdminCommand::User(command) => users::run(&target, json, command)?,
+        AdminCommand::Provision { file } => users::provision(&target, json, file)?,
         AdminCommand::TransferLeader { group, name } => {
             let (group, node) = (*group, name.clone());
             change(&target, json, &Change::TransferLeader { group, node })?;

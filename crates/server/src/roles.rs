@@ -25,7 +25,8 @@ use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
 use cairn_types::id::{ClusterId, NodeId};
 
 use crate::clients::{self, Clients, Surroundings};
-use crate::config::{Config, Environment, RootCredentials};
+use crate::config::{Config, Environment};
+use crate::master_key::Secrets;
 use crate::signals::Signals;
 
 /// How long the end waits for work that nobody needs any more.
@@ -45,7 +46,7 @@ pub(crate) enum Role {
 /// What a role has from its start on.
 struct Process {
     config: Config,
-    credentials: RootCredentials,
+    secrets: Secrets,
     surroundings: Surroundings,
     console: Arc<Console>,
     state: State,
@@ -62,16 +63,16 @@ pub(crate) fn run(role: Role, file: &Path) -> Result<()> {
     let environment = Environment::of_process()?;
     let config = Config::load(Some(file), &environment)?;
     config.check_role(role)?;
-    let credentials = environment.cluster_credentials()?;
+    let secrets = Secrets::given(environment.cluster_credentials()?, &config, &environment)?;
     trace::start(config.log.format.into(), &config.log.filter)?;
     cairn_erasure::cpu_check()?;
     let runtime = config.node.runtime().context("start the runtime")?;
-    let served = runtime.block_on(serve(role, config, credentials));
+    let served = runtime.block_on(serve(role, config, secrets));
     runtime.shutdown_timeout(LEAVE_LIMIT);
     served
 }
 
-async fn serve(role: Role, config: Config, credentials: RootCredentials) -> Result<()> {
+async fn serve(role: Role, config: Config, secrets: Secrets) -> Result<()> {
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
@@ -87,7 +88,7 @@ async fn serve(role: Role, config: Config, credentials: RootCredentials) -> Resu
     let process = Process {
         incarnation: surroundings.clock.now().as_millis(),
         config,
-        credentials,
+        secrets,
         surroundings,
         console,
         state,
@@ -161,7 +162,7 @@ impl Process {
     /// Opens the admin API.
     fn open_admin(&self, cluster: ClusterId, clients: &Clients) {
         let clock = Arc::clone(&self.surroundings.clock);
-        let admin = clients.admin(&self.config, &self.credentials, cluster, clock);
+        let admin = clients.admin(&self.config, &self.secrets, cluster, clock);
         self.console.open(admin);
     }
 }

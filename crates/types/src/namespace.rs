@@ -3,6 +3,7 @@
 //! A `Mutation` becomes a command of one Raft group; a `Query` is answered by one linearizable read of one group. Root
 //! mutations and queries go to the root group, data ones to the group that the shard map names for the bucket and key.
 
+pub mod account;
 pub mod data;
 pub mod refusal;
 pub mod root;
@@ -10,6 +11,7 @@ pub mod root;
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
+pub use account::{AccountMutation, AccountRefusal};
 pub use data::{DataMutation, DataQuery, DataReply, DataView};
 pub use refusal::Refusal;
 pub use root::{RootMutation, RootQuery, RootReply, RootView};

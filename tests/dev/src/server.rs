@@ -294,17 +294,27 @@ impl Server {
     /// # Panics
     /// When it does not end soon, or says nothing.
     pub fn admin_status(&self) -> String {
+        let ran = self.admin(&["status", "--json"]);
+        assert!(!ran.said.is_empty(), "{}", ran.complained);
+        ran.said
+    }
+
+    /// What becomes of `cairn admin` with these arguments, asked of this server with its root keys.
+    ///
+    /// # Panics
+    /// When it does not end soon.
+    pub fn admin(&self, arguments: &[&str]) -> tool::Ran {
         let console = self.options.console.to_string();
-        let arguments = |command: &mut Command| {
+        let configure = |command: &mut Command| {
             command
-                .args(["admin", "status", "--json", "--console-address", &console])
+                .arg("admin")
+                .args(arguments)
+                .args(["--console-address", &console])
                 .env("CAIRN_ROOT_ACCESS_KEY", ACCESS_KEY)
                 .env("CAIRN_ROOT_SECRET_KEY", SECRET_KEY);
         };
         let program = binary().expect("it was started");
-        let ran = tool::run(&program, arguments, STEP_PATIENCE * 10);
-        assert!(!ran.said.is_empty(), "{}", ran.complained);
-        ran.said
+        tool::run(&program, configure, STEP_PATIENCE * 10)
     }
 
     /// Lines of its log, over all its starts, which report a panic or an error.

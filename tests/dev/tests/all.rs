@@ -20,3 +20,4 @@ mod open_files;
 mod overload;
 mod reclaim;
 mod shutdown;
+mod users;

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Admin, text, with_type};
-use crate::steer::{Done, SteerError};
+use super::{Admin, text, users, with_type};
+use crate::steer::SteerError;
 
 /// Where the state is.
 pub(crate) const STATUS: &str = "/admin/v1/status";
@@ -48,15 +48,14 @@ struct OfLeader {
 }
 
 /// A refusal, with what to say.
-type Refused = (StatusCode, String);
+pub(super) type Refused = (StatusCode, String);
 
 impl Admin {
     /// Answers a request for one of the paths above.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let answered = if request.uri().path() == STATUS {
-            self.status(request).await
-        } else {
-            self.change(request).await
+        let answered = match request.uri().path() {
+            STATUS | users::USERS => self.state(request).await,
+            _ => self.change(request).await,
         };
         match answered {
             Ok(json) => with_type(StatusCode::OK, "application/json", json + "\n"),
@@ -64,15 +63,19 @@ impl Admin {
         }
     }
 
-    async fn status(&self, request: Request<Incoming>) -> Result<String, Refused> {
+    async fn state(&self, request: Request<Incoming>) -> Result<String, Refused> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let reason = "only GET and HEAD".to_owned();
             return Err((StatusCode::METHOD_NOT_ALLOWED, reason));
         }
         let (parts, _) = request.into_parts();
         (self.authenticate)(&parts).map_err(|reason| (StatusCode::FORBIDDEN, reason))?;
-        let status = self.collector.status().await;
-        Ok(serde_json::to_string_pretty(&status).expect("a status has only strings for keys"))
+        if parts.uri.path() == users::USERS {
+            let users = self.users.list().await;
+            let users = users.map_err(|error| (status_of(&error), error.to_string()))?;
+            return Ok(json_of(&users));
+        }
+        Ok(json_of(&self.collector.status().await))
     }
 
     async fn change(&self, request: Request<Incoming>) -> Result<String, Refused> {
@@ -88,7 +91,20 @@ impl Admin {
             let reason = "the query is not sha256=, with that of the body".to_owned();
             return Err((StatusCode::FORBIDDEN, reason));
         }
-        let done = match parts.uri.path() {
+        let path = parts.uri.path();
+        if users::CHANGES.contains(&path) {
+            let done = users::change(&self.users, path, &body).await?;
+            // What it says for people may have a secret in it.
+            let (id, changed) = (&done.id, done.changed);
+            tracing::info!(
+                path,
+                id,
+                changed,
+                "an operator asked for a change of a user"
+            );
+            return Ok(json_of(&done));
+        }
+        let done = match path {
             ADD_NODE => {
                 let OfNode { node } = read(&body)?;
                 self.steering.add_node(&node).await
@@ -108,6 +124,13 @@ impl Admin {
     }
 }
 
+/// Whether a path is one of the admin API's.
+pub(super) fn is_known(path: &str) -> bool {
+    [STATUS, users::USERS].contains(&path)
+        || CHANGES.contains(&path)
+        || users::CHANGES.contains(&path)
+}
+
 /// The query under which a body is sent.
 pub(crate) fn signed_query(body: &[u8]) -> String {
     format!("sha256={}", hex::encode(Sha256::digest(body)))
@@ -122,14 +145,14 @@ fn not_read(error: &(dyn Error + Send + Sync + 'static)) -> Refused {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| {
         let reason = format!("the body is not understood: {error}");
         (StatusCode::BAD_REQUEST, reason)
     })
 }
 
-fn status_of(error: &SteerError) -> StatusCode {
+pub(super) fn status_of(error: &SteerError) -> StatusCode {
     match error {
         SteerError::NoSuch(_) => StatusCode::NOT_FOUND,
         SteerError::Refused(_) => StatusCode::CONFLICT,
@@ -138,7 +161,7 @@ fn status_of(error: &SteerError) -> StatusCode {
     }
 }
 
-fn json_of(done: &Done) -> String {
+fn json_of(done: &impl Serialize) -> String {
     serde_json::to_string_pretty(done).expect("a report has only strings for keys")
 }
 

@@ -3,13 +3,14 @@
 use cairn_types::namespace::root::BucketState;
 
 use super::Row;
-use crate::key;
 use crate::key::root::RootKey;
+use crate::record::account::{AccountNameRow, AccountRow, IdentitiesRow};
 use crate::record::cluster::{
     ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow,
 };
 use crate::record::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use crate::store::{Store, StoreError};
+use crate::{key, record};
 
 pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result<(), StoreError> {
     let cluster: Option<ClusterRow> = row.get(&key::root::cluster())?;
@@ -59,8 +60,62 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
             let node = row.get(&key::root::meta_node(*id))?;
             row.require(node.is_none(), "a retired node is there");
         }
+        RootKey::Identities | RootKey::Account(_) | RootKey::Email(_) | RootKey::AccessKey(_) => {
+            check_account(row, key)?
+        }
     }
     Ok(())
+}
+
+/// Rules of accounts and their access keys.
+fn check_account<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result<(), StoreError> {
+    match key {
+        RootKey::Identities => {
+            let counted = row.decode::<IdentitiesRow>()?.account_count;
+            let table = key::root::accounts();
+            let accounts =
+                record::scan::<_, AccountRow>(row.audit.store, &table, &table, usize::MAX)?;
+            let is_counted = u32::try_from(accounts.len()) == Ok(counted);
+            row.require(is_counted, "accounts are counted wrong");
+        }
+        RootKey::Account(id) => {
+            let AccountRow(entry) = row.decode()?;
+            row.require(entry.account.id == *id, "a row is under another's id");
+            row.marked(&key::root::identities(), "an account is not counted")?;
+            let email = entry.account.email.as_ref();
+            let names = email.map(|email| key::root::email(&email.folded()));
+            let keys = entry.keys.iter().map(|key| key::root::access_key(&key.id));
+            for name in names.into_iter().chain(keys) {
+                let owner = row.get(&name)?.map(|owner| owner.account);
+                let leads_back = owner.as_ref() == Some(id);
+                row.require(leads_back, "a name of an account does not lead to it");
+            }
+        }
+        RootKey::Email(email) => {
+            let owner = owner(row)?;
+            let has = owner.is_some_and(|AccountRow(entry)| {
+                entry
+                    .account
+                    .email
+                    .is_some_and(|own| own.folded() == *email)
+            });
+            row.require(has, "an address leads to an account that has another");
+        }
+        RootKey::AccessKey(id) => {
+            let owner = owner(row)?;
+            let has =
+                owner.is_some_and(|AccountRow(entry)| entry.keys.iter().any(|key| key.id == *id));
+            row.require(has, "an access key leads to an account that has not got it");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The account that a name leads to.
+fn owner<S: Store>(row: &Row<'_, '_, S>) -> Result<Option<AccountRow>, StoreError> {
+    let account = row.decode::<AccountNameRow>()?.account;
+    row.get(&key::root::account(&account))
 }
 
 /// Rules of the bucket directory and the shard map.

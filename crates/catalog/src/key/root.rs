@@ -1,8 +1,10 @@
 //! Keys of the tables of the root group.
 
+use cairn_types::account::{AccessKeyId, CanonicalId};
 use cairn_types::id::{BucketId, DiskId, NodeId, PlacementGroupId, PoolId};
 
 use super::{Fields, Mark, RowKey, text};
+use crate::record::account::{AccountNameRow, AccountRow, IdentitiesRow};
 use crate::record::cluster::{
     ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow,
 };
@@ -20,6 +22,10 @@ const SHARDS: u8 = 0x47;
 const META_NODES: u8 = 0x48;
 const RETIRED_META_NODES: u8 = 0x49;
 const UNOPENED_BUCKETS: u8 = 0x4a;
+const IDENTITIES: u8 = 0x50;
+const ACCOUNTS: u8 = 0x51;
+const EMAILS: u8 = 0x52;
+const ACCESS_KEYS: u8 = 0x53;
 
 pub(crate) fn cluster() -> RowKey<ClusterRow> {
     RowKey::new(vec![CLUSTER])
@@ -154,6 +160,34 @@ pub(crate) fn parse_shard(key: &[u8]) -> Result<String, StoreError> {
     Ok(start)
 }
 
+pub(crate) fn identities() -> RowKey<IdentitiesRow> {
+    RowKey::new(vec![IDENTITIES])
+}
+
+pub(crate) fn account(id: &CanonicalId) -> RowKey<AccountRow> {
+    let mut bytes = accounts();
+    bytes.extend(id.as_str().as_bytes());
+    RowKey::new(bytes)
+}
+
+/// What all accounts begin with.
+pub(crate) fn accounts() -> Vec<u8> {
+    vec![ACCOUNTS]
+}
+
+/// Whose an address is, which is written in small letters.
+pub(crate) fn email(folded: &str) -> RowKey<AccountNameRow> {
+    let mut bytes = vec![EMAILS];
+    bytes.extend(folded.as_bytes());
+    RowKey::new(bytes)
+}
+
+pub(crate) fn access_key(id: &AccessKeyId) -> RowKey<AccountNameRow> {
+    let mut bytes = vec![ACCESS_KEYS];
+    bytes.extend(id.as_str().as_bytes());
+    RowKey::new(bytes)
+}
+
 /// Which row a key of these tables leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RootKey {
@@ -168,6 +202,10 @@ pub(crate) enum RootKey {
     MetaNode(NodeId),
     RetiredMetaNode(NodeId),
     UnopenedBucket(BucketId),
+    Identities,
+    Account(CanonicalId),
+    Email(String),
+    AccessKey(AccessKeyId),
 }
 
 impl RootKey {
@@ -192,6 +230,18 @@ impl RootKey {
             META_NODES => Self::MetaNode(take_node(&mut fields)?),
             RETIRED_META_NODES => Self::RetiredMetaNode(take_node(&mut fields)?),
             UNOPENED_BUCKETS => Self::UnopenedBucket(take_bucket(&mut fields)?),
+            IDENTITIES => Self::Identities,
+            ACCOUNTS => {
+                let id = CanonicalId::parse(&fields.take_rest()?);
+                let id = id.map_err(|_| StoreError::Key { table })?;
+                return Ok(Some(Self::Account(id)));
+            }
+            EMAILS => return Ok(Some(Self::Email(fields.take_rest()?))),
+            ACCESS_KEYS => {
+                let id = AccessKeyId::parse(&fields.take_rest()?);
+                let id = id.map_err(|_| StoreError::Key { table })?;
+                return Ok(Some(Self::AccessKey(id)));
+            }
             _ => return Ok(None),
         };
         fields.end()?;

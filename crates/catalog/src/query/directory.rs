@@ -64,6 +64,21 @@ pub(super) fn buckets<S: Store>(
     Ok(RootView::Buckets { entries, truncated })
 }
 
+/// Whether any bucket, in whatever state, is this owner's. Reads the directory up to the first that is.
+pub(crate) fn owns_any<S: Store>(store: &S, owner: &str) -> Result<bool, StoreError> {
+    let table = key::root::directory_prefix("");
+    let mut cursor = store.cursor();
+    cursor.seek(&table)?;
+    while let Some((_, value)) = cursor.current().filter(|(key, _)| key.starts_with(&table)) {
+        let row: DirectoryRow = record::decode(Bytes::copy_from_slice(value))?;
+        if row.owner == owner {
+            return Ok(true);
+        }
+        cursor.next()?;
+    }
+    Ok(false)
+}
+
 /// The directory row of an id with its ranges, if there is one.
 pub(crate) fn entry_by_id<S: Store>(
     store: &S,

@@ -6,6 +6,7 @@
     reason = "these are tests: a panic is a failure that says where"
 )]
 
+mod accounts;
 mod bodies;
 mod chores;
 mod collection;

@@ -42,14 +42,19 @@ pub(super) async fn open(
 ) -> Result<Original, Fault> {
     let resource = Resource::Object(&source.bucket, &source.key);
     let read = Action::new("s3:GetObject");
-    match decide(call.verified.identity(), read, resource) {
-        Decision::Allow => {}
-        Decision::Deny => return Err(Code::AccessDenied.into()),
-    }
     let engine = call.engine();
     let named = |fault: Fault| fault.naming_source(source);
     let bucket = engine.buckets().lookup(&source.bucket).await;
     let bucket = bucket.map_err(|error| named(error.into()))?;
+    match decide(
+        call.verified.identity(),
+        read,
+        resource,
+        Some(&bucket.owner),
+    ) {
+        Decision::Allow => {}
+        Decision::Deny => return Err(Code::AccessDenied.into()),
+    }
     check_expected_source_owner(&call.parts.headers, &bucket.owner)?;
     for _ in 0..TRIES {
         let version = engine

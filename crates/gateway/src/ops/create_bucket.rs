@@ -28,7 +28,7 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
         .detail("LocationConstraint", location)
         .into());
     }
-    let owner = call.gateway.config.owner.id.as_str();
+    let owner = call.requester()?.id.as_str();
     let buckets = call.engine().buckets();
     match buckets.create(&input.bucket, owner).await {
         Ok(_) => Ok(bucket_created(&input.bucket).map(AnswerBody::whole)),

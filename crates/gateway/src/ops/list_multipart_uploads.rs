@@ -22,7 +22,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let next = page.value.next.as_ref();
     let output = ListUploadsOutput {
         input: &input,
-        owner: call.owner(),
+        owner: call.owner_of(&input.bucket).await?,
         uploads: &page.value.uploads,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, upload)| (key.as_str(), *upload)),

@@ -23,7 +23,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let next = page.value.next.as_ref();
     let output = ListVersionsOutput {
         input: &input,
-        owner: call.owner(),
+        owner: call.owner_of(&input.bucket).await?,
         versions: &page.value.versions,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, version)| (key.as_str(), *version)),

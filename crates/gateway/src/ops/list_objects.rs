@@ -31,7 +31,7 @@ async fn first_form(call: Call<'_>) -> Done {
     let page = page(call, &input.bucket, &asked).await?;
     let output = ListObjectsOutput {
         input: &input,
-        owner: call.owner(),
+        owner: call.owner_of(&input.bucket).await?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -50,7 +50,7 @@ async fn second_form(call: Call<'_>) -> Done {
     let page = page(call, &input.bucket, &asked).await?;
     let output = ListObjectsV2Output {
         input: &input,
-        owner: call.owner(),
+        owner: call.owner_of(&input.bucket).await?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),

@@ -21,7 +21,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let output = ListPartsOutput {
         input: &input,
         info: &page.value.info,
-        owner: call.owner(),
+        owner: call.owner_of(&bucket.name).await?,
         parts: &page.value.parts,
         truncated: page.value.truncated,
     };

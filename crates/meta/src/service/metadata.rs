@@ -214,7 +214,9 @@ fn read(tables: &Tables, group: GroupId, query: &Query) -> Result<Answered, Stor
 fn is_long(query: &Query) -> bool {
     match query {
         Query::Root(query) => match query {
-            RootQuery::Topology { .. } | RootQuery::Buckets { .. } => true,
+            RootQuery::Topology { .. }
+            | RootQuery::Buckets { .. }
+            | RootQuery::Identities { .. } => true,
             RootQuery::Bucket { .. } | RootQuery::BucketById { .. } | RootQuery::Cluster => false,
         },
         Query::Data(query) => match query {

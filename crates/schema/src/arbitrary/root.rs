@@ -8,8 +8,8 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{
-    bucket_id, bucket_name, disk, disk_id, epoch, group_id, meta_node, pool, profile, storage_node,
-    text, timestamp, topology,
+    account_mutation, bucket_id, bucket_name, canonical_id, disk, disk_id, epoch, group_id,
+    identity_page, meta_node, pool, profile, storage_node, text, timestamp, topology,
 };
 
 /// A change of the root group, each kind as likely as the others.
@@ -62,6 +62,7 @@ pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
             .prop_map(|(bucket, epoch)| RootMutation::CommitDeleteBucket { bucket, epoch }),
         bucket_id().prop_map(|bucket| RootMutation::ReleaseBucket { bucket }),
         any::<u32>().prop_map(|version| RootMutation::ActivateApplyVersion { version }),
+        account_mutation().prop_map(RootMutation::Account),
     ]
 }
 
@@ -128,6 +129,13 @@ pub fn root_query() -> impl Strategy<Value = RootQuery> {
             limit,
         }),
         Just(RootQuery::Cluster),
+        (epoch(), option::of(canonical_id()), any::<u32>()).prop_map(|(known, after, limit)| {
+            RootQuery::Identities {
+                known,
+                after,
+                limit,
+            }
+        }),
     ]
 }
 
@@ -159,6 +167,7 @@ pub fn root_view() -> impl Strategy<Value = RootView> {
         (vec(bucket_entry(), 0..3), any::<bool>())
             .prop_map(|(entries, truncated)| RootView::Buckets { entries, truncated }),
         option::of(cluster_info()).prop_map(RootView::Cluster),
+        option::of(identity_page()).prop_map(RootView::Identities),
     ]
 }
 

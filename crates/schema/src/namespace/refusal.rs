@@ -4,6 +4,7 @@ use cairn_types::id::{BlobId, BucketId};
 use cairn_types::namespace::Refusal;
 use cairn_types::time::Timestamp;
 
+use crate::account::{account_refusal, account_refusal_message};
 use crate::field::{DecodeError, Field, bits_128};
 use crate::object::{version_id, version_id_bytes};
 use crate::proto;
@@ -58,6 +59,7 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::RequestTooNew { clock } => Kind::RequestTooNew(GroupClock {
                 clock_ms: clock.as_millis(),
             }),
+            Refusal::Account(refusal) => Kind::Account(account_refusal_message(*refusal).into()),
             Refusal::Malformed { reason } => Kind::Malformed(Reason {
                 reason: reason.clone(),
             }),
@@ -114,6 +116,9 @@ impl TryFrom<proto::Refusal> for Refusal {
                 Kind::RequestTooNew(GroupClock { clock_ms }) => Self::RequestTooNew {
                     clock: Timestamp::from_millis(clock_ms),
                 },
+                Kind::Account(number) => {
+                    Self::Account(account_refusal(Field::new("Refusal", "account"), number)?)
+                }
                 Kind::Malformed(Reason { reason }) => Self::Malformed { reason },
             },
         )

@@ -1,5 +1,6 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
+use cairn_types::account::CanonicalId;
 use cairn_types::cluster::{MetaNode, Pool};
 use cairn_types::id::{
     BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
@@ -8,6 +9,7 @@ use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardR
 use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
 use cairn_types::time::Timestamp;
 
+use crate::account::canonical_id;
 use crate::cluster::{disk_id_bytes, disk_ids};
 use crate::field::{DecodeError, Field, bits_128, messages, nouns};
 use crate::proto;
@@ -83,6 +85,7 @@ impl From<&RootMutation> for proto::RootMutation {
             RootMutation::ActivateApplyVersion { version } => {
                 Kind::ActivateApplyVersion(ActivateApplyVersion { version: *version })
             }
+            RootMutation::Account(change) => Kind::Account(change.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -181,6 +184,7 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                 Kind::ActivateApplyVersion(activate) => Self::ActivateApplyVersion {
                     version: activate.version,
                 },
+                Kind::Account(change) => Self::Account(change.try_into()?),
             },
         )
     }
@@ -349,6 +353,15 @@ impl From<&RootQuery> for proto::RootQuery {
                 limit: *limit,
             }),
             RootQuery::Cluster => Kind::Cluster(Empty {}),
+            RootQuery::Identities {
+                known,
+                after,
+                limit,
+            } => Kind::Identities(root_query::IdentitiesQuery {
+                known_epoch: known.get(),
+                after: after.as_ref().map_or("", CanonicalId::as_str).to_owned(),
+                limit: *limit,
+            }),
         };
         Self { kind: Some(kind) }
     }
@@ -376,6 +389,16 @@ impl TryFrom<proto::RootQuery> for RootQuery {
                     limit: query.limit,
                 },
                 Kind::Cluster(Empty {}) => Self::Cluster,
+                Kind::Identities(query) => {
+                    let at = Field::new("RootQuery.IdentitiesQuery", "after");
+                    let after = Some(query.after).filter(|after| !after.is_empty());
+                    let after = after.map(|after| canonical_id(at, &after));
+                    Self::Identities {
+                        known: Epoch::new(query.known_epoch),
+                        after: after.transpose()?,
+                        limit: query.limit,
+                    }
+                }
             },
         )
     }
@@ -423,6 +446,9 @@ impl From<&RootView> for proto::RootView {
             RootView::Cluster(info) => Kind::Cluster(ClusterView {
                 info: info.as_ref().map(Into::into),
             }),
+            RootView::Identities(page) => Kind::Identities(root_view::IdentitiesView {
+                page: page.as_ref().map(Into::into),
+            }),
         };
         Self { kind: Some(kind) }
     }
@@ -444,6 +470,9 @@ impl TryFrom<proto::RootView> for RootView {
                     truncated: view.truncated,
                 },
                 Kind::Cluster(view) => Self::Cluster(view.info.map(TryInto::try_into).transpose()?),
+                Kind::Identities(view) => {
+                    Self::Identities(view.page.map(TryInto::try_into).transpose()?)
+                }
             },
         )
     }

@@ -4,6 +4,7 @@ use cairn_types::cluster::Profile;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 use super::{Config, ConfigError};
@@ -34,6 +35,9 @@ pub(crate) struct NodeSection {
 pub(crate) struct ClusterSection {
     /// The first metadata nodes, each as `name=host:port`: they make the cluster, and everybody else asks them for it.
     pub(crate) members: Vec<String>,
+    /// A file with the master key, the same for all processes: 64 hexadecimal digits, or the base64 of 32 bytes. Instead of it
+    /// the environment may have `CAIRN_MASTER_KEY`.
+    pub(crate) master_key_file: PathBuf,
 }
 
 /// `[pool]`

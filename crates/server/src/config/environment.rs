@@ -51,6 +51,7 @@ const SETTINGS: &[(&str, &str, Kind)] = &[
     ("node", "zone", Kind::Text),
     ("node", "host", Kind::Text),
     ("cluster", "members", Kind::List),
+    ("cluster", "master_key_file", Kind::Text),
     ("pool", "profile", Kind::Text),
 ];
 
@@ -59,6 +60,9 @@ const DEV_KEY: &str = "cairnadmin";
 
 /// The variables with the root keys.
 const ROOT_KEYS: [&str; 2] = ["ROOT_ACCESS_KEY", "ROOT_SECRET_KEY"];
+
+/// The variable with the master key.
+const MASTER_KEY: &str = "MASTER_KEY";
 
 /// Other variables that mean something to Cairn's own tools, and nothing to a server.
 const OF_TOOLS: [&str; 2] = ["BIN", "CACHE"];
@@ -243,7 +247,10 @@ fn problem(name: &str, reason: &str) -> ConfigError {
 
 /// Whether a variable means something and is no setting, by its name without `CAIRN_`.
 fn is_known(short: &str) -> bool {
-    ROOT_KEYS.contains(&short) || OF_TOOLS.contains(&short) || short.starts_with("TEST_")
+    ROOT_KEYS.contains(&short)
+        || short == MASTER_KEY
+        || OF_TOOLS.contains(&short)
+        || short.starts_with("TEST_")
 }
 
 /// Whether Kubernetes made this variable for a service whose name begins with `cairn`: it does for every service, in every

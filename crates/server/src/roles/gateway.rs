@@ -80,12 +80,14 @@ async fn open(process: &Process, places: &SharedPlaces, tasks: &Tasks) -> Result
     places.count(clients.connection_count())?;
     let sharing = places.clone().follow(clients.clone());
     tasks.spawn_essential("share out connections", sharing);
+    clients.identities.watch(tasks);
     let engine = clients.engine(&process.config, surroundings, tasks)?;
     process.open_admin(found.cluster, &clients);
     Ok(clients::gateway(
         &process.config,
-        &process.credentials,
+        &process.secrets,
         found.cluster,
+        clients.identities.clone(),
         engine,
         surroundings,
     ))

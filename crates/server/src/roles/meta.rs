@@ -459,6 +459,7 @@ mod tests {
     use super::*;
     use crate::clients::Surroundings;
     use crate::config::RootCredentials;
+    use crate::master_key::Secrets;
 
     /// A metadata node that serves, and has no part in any cluster yet.
     struct Node {
@@ -486,10 +487,13 @@ mod tests {
             let state = State::starting();
             let process = Process {
                 config,
-                credentials: RootCredentials {
-                    access_key: "somebody".to_owned(),
-                    secret_key: Secret::new("swordfish".to_owned()),
-                    are_default: false,
+                secrets: Secrets {
+                    root: RootCredentials {
+                        access_key: "somebody".to_owned(),
+                        secret_key: Secret::new("swordfish".to_owned()),
+                        are_default: false,
+                    },
+                    master_key: None,
                 },
                 console: Console::new(surroundings.metrics.clone(), state.probe()),
                 surroundings,

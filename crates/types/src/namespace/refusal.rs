@@ -1,5 +1,6 @@
 //! Why a mutation or query was refused: certain, and without any effect.
 
+use super::account::AccountRefusal;
 use crate::id::{BlobId, BucketId, VersionId};
 use crate::time::Timestamp;
 
@@ -98,6 +99,9 @@ pub enum Refusal {
         /// The group's clock.
         clock: Timestamp,
     },
+    /// An account or an access key does not allow it.
+    #[error(transparent)]
+    Account(#[from] AccountRefusal),
     /// The mutation breaks a rule that its maker should have kept (a limit, an inconsistent length).
     #[error("malformed: {reason}")]
     Malformed {

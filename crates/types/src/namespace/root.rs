@@ -1,5 +1,7 @@
 //! The root group: cluster, topology, pools, bucket directory, shard map.
 
+use super::account::AccountMutation;
+use crate::account::{CanonicalId, IdentityPage};
 use crate::cluster::{Disk, MetaNode, Profile, StorageNode, Topology};
 use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
 use crate::name::BucketName;
@@ -129,6 +131,8 @@ pub enum RootMutation {
         /// The version.
         version: u32,
     },
+    /// Of an account or an access key.
+    Account(AccountMutation),
 }
 
 /// What a change of the root group answers.
@@ -228,6 +232,15 @@ pub enum RootQuery {
     },
     /// The cluster's constants. `NoSuchBucket` never; before genesis: `ClusterInfo` is `None` in the view.
     Cluster,
+    /// A page of the accounts with their keys, unless what the asker has is the newest.
+    Identities {
+        /// The epoch of what the asker has; 0 for nothing. For a page behind another: 0.
+        known: Epoch,
+        /// Only accounts with an id after this one; `None` for the first page.
+        after: Option<CanonicalId>,
+        /// At most this many accounts, 1 to 500.
+        limit: u32,
+    },
 }
 
 /// What is fixed at genesis, and the apply version.
@@ -261,4 +274,6 @@ pub enum RootView {
     },
     /// The cluster, if it was made.
     Cluster(Option<ClusterInfo>),
+    /// A page of accounts; `None` when what the asker has is the newest.
+    Identities(Option<IdentityPage>),
 }

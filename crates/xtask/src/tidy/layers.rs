@@ -83,7 +83,7 @@ const LAYERS: &[Crate] = &[
         folder: "gateway",
         layer: 5,
         may_use: &[
-            "s3", "engine", "client", "iam", "bucket", "compute", "types", "runtime",
+            "s3", "engine", "client", "iam", "bucket", "compute", "kms", "types", "runtime",
         ],
     },
     Crate {
@@ -104,14 +104,14 @@ const LAYERS: &[Crate] = &[
     Crate {
         folder: "admin",
         layer: 5,
-        may_use: &["client", "s3", "iam", "bucket", "types", "runtime"],
+        may_use: &["client", "s3", "iam", "bucket", "kms", "types", "runtime"],
     },
     Crate {
         folder: "server",
         layer: 6,
         may_use: &[
             "gateway", "workers", "meta", "storage", "admin", "engine", "client", "s3", "rpc",
-            "iam", "erasure", "types", "runtime",
+            "iam", "kms", "erasure", "types", "runtime",
         ],
     },
 ];
