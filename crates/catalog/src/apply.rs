@@ -10,9 +10,11 @@ mod limits;
 mod member;
 mod object;
 mod request;
+mod settings;
 mod slot;
 mod topology;
 mod upload;
+mod version;
 mod whole;
 
 use bytes::Bytes;
@@ -29,7 +31,7 @@ use crate::failure::Failure;
 use crate::record;
 use crate::record::group::{GroupRow, StateHashRow};
 use crate::store::{Store, StoreError, Txn};
-use crate::{hash, key};
+use crate::{hash, key, query};
 
 /// The newest version of the rules of applying that this release knows. What a command of any version does never changes;
 /// other rules are a new version.
@@ -170,6 +172,11 @@ fn is_for_chores(command: &Command) -> bool {
 }
 
 fn mutate<S: Store>(change: &mut Change<'_, S>, command: &Command) -> Result<Reply, Failure> {
+    if let Some(guard) = command.request.guard
+        && !query::settings::holds(change.rows(), guard)?
+    {
+        return Err(Refusal::SettingsChanged.into());
+    }
     match &command.request.mutation {
         Mutation::Root(mutation) if change.group() == GroupId::ROOT => {
             mutate_root(change, command.apply_version, mutation).map(Reply::Root)
@@ -233,7 +240,11 @@ fn mutate_root<S: Store>(
             topology_epoch,
             members,
         } => topology::create_placement_groups(change, *pool, *topology_epoch, members),
-        RootMutation::ReserveBucket { name, owner } => directory::reserve(change, name, owner),
+        RootMutation::ReserveBucket {
+            name,
+            owner,
+            initial,
+        } => directory::reserve(change, name, owner, initial),
         RootMutation::ActivateBucket { bucket, epoch } => {
             directory::activate(change, *bucket, *epoch)
         }
@@ -261,7 +272,8 @@ fn mutate_data<S: Store>(
             bucket,
             name,
             epoch,
-        } => bucket::open(change, *bucket, name, *epoch),
+            initial,
+        } => bucket::open(change, *bucket, name, *epoch, initial),
         DataMutation::FenceBucket { bucket, epoch } => bucket::fence(change, *bucket, *epoch),
         DataMutation::UnfenceBucket { bucket, epoch } => bucket::unfence(change, *bucket, *epoch),
         DataMutation::DrainBucket {
@@ -276,11 +288,23 @@ fn mutate_data<S: Store>(
             object,
             condition,
         } => object::put(change, *bucket, key, object, condition),
-        DataMutation::SetVersioning {
+        DataMutation::ChangeSettings {
             bucket,
             epoch,
-            versioning,
-        } => bucket::set_versioning(change, *bucket, *epoch, *versioning),
+            change: wanted,
+        } => settings::change(change, *bucket, *epoch, wanted),
+        DataMutation::SetObjectTags { target, tags } => version::set_tags(change, target, tags),
+        DataMutation::SetObjectAcl { target, acl } => {
+            version::set_acl(change, target, acl.as_ref())
+        }
+        DataMutation::SetRetention {
+            target,
+            retention,
+            bypass_governance,
+        } => version::set_retention(change, target, *retention, *bypass_governance),
+        DataMutation::SetLegalHold { target, legal_hold } => {
+            version::set_legal_hold(change, target, *legal_hold)
+        }
         DataMutation::DeleteObjects { bucket, targets } => object::delete(change, *bucket, targets),
         DataMutation::CreateUpload {
             bucket,

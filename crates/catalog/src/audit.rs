@@ -135,6 +135,7 @@ mod tests {
     use cairn_types::id::{BlobId, BucketId, GroupId, RequestId};
     use cairn_types::name::BucketName;
     use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
+    use cairn_types::settings::InitialSettings;
 
     use super::*;
     use crate::store::{BTreeStore, Txn};
@@ -146,6 +147,7 @@ mod tests {
                 bucket: BucketId::new(1),
                 name: BucketName::parse("abc").unwrap(),
                 epoch: cairn_types::id::Epoch::new(1),
+                initial: InitialSettings::default(),
             },
             DataMutation::CondemnBlobs {
                 blobs: vec![BlobId::new(
@@ -162,6 +164,7 @@ mod tests {
                 request: MutationRequest {
                     request: RequestId::new(id),
                     minted: Timestamp::from_millis(5),
+                    guard: None,
                     mutation: Mutation::Data(mutation),
                 },
                 proposed: Timestamp::from_millis(5),

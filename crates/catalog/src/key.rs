@@ -25,6 +25,9 @@
 //! | 18 | doomed uploads | bucket u64, key text, upload u128 | – | aborted, or their version gone: parts are yet to be removed |
 //! | 19 | opened | – | `OpenedRow` | below which id no bucket is opened any more |
 //! | 1a | gone buckets | bucket u64 | – | above that id, those that were drained |
+//! | 1b | bucket ACLs | bucket u64 | `BucketAclRow` | apart from 10, which every write reads |
+//! | 1c | bucket policies | bucket u64 | `BucketPolicyRow` | as 1b |
+//! | 1d | bucket documents | bucket u64, kind u8 | `BucketDocumentRow` | as 1b |
 //! | 20 | collection | – | `CollectionRow` | horizon and counts of blobs |
 //! | 21 | blobs | blob u128 | `BlobRow` | one row per blob: it is referred to, freed or condemned, never two of these |
 //! | 22 | freed | freed u64, blob u128 | – | the oldest come first |
@@ -41,6 +44,7 @@
 //! | 48 | metadata nodes | node u64 | `MetaNodeRow` | |
 //! | 49 | retired metadata nodes | node u64 | – | an id of Raft is never used again |
 //! | 4a | unopened buckets | bucket u64 | – | those being made; the lowest id is one seek |
+//! | 4f | owned buckets | owner text, name | – | the buckets of one owner, by name |
 //! | 50 | identities | – | `IdentitiesRow` | the epoch and the number of all accounts |
 //! | 51 | accounts | id | `AccountRow` | with their keys, so that a page of them is one range |
 //! | 52 | e-mail addresses | address in small letters | `AccountNameRow` | no two accounts have the same |

@@ -23,7 +23,7 @@ pub use apply::{APPLY_VERSION, Applied, ApplyError, apply, has_chores};
 pub use audit::{Contradiction, audit};
 pub use hash::{group_clock, state_hash};
 pub use key::FIRST_FREE_TAG;
-pub use query::query;
+pub use query::{query, query_guarded};
 pub use store::{
     BTreeCursor, BTreeStore, Cursor, Overlay, OverlayCursor, ReadCounts, Store, StoreError, Txn,
     Writes,

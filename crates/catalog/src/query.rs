@@ -5,14 +5,15 @@ mod blobs;
 mod bucket;
 pub(crate) mod directory;
 mod listing;
-mod object;
+pub(crate) mod object;
+pub(crate) mod settings;
 mod topology;
 mod upload;
 mod versions;
 
 use cairn_types::id::GroupId;
 use cairn_types::namespace::{
-    DataQuery, DataView, Query, Refusal, RootQuery, RootView, View as Answer,
+    DataQuery, DataView, Query, Refusal, RootQuery, RootView, SettingsGuard, View as Answer,
 };
 
 use crate::failure::Failure;
@@ -30,6 +31,25 @@ pub fn query<S: Store>(
     group: GroupId,
     query: &Query,
 ) -> Result<Result<Answer, Refusal>, StoreError> {
+    query_guarded(store, group, None, query)
+}
+
+/// As `query`; where the settings that the asker decided by are others by now, the answer is `SettingsChanged`. Guard and answer
+/// are of the same rows.
+///
+/// # Errors
+/// As `query`.
+pub fn query_guarded<S: Store>(
+    store: &S,
+    group: GroupId,
+    guard: Option<SettingsGuard>,
+    query: &Query,
+) -> Result<Result<Answer, Refusal>, StoreError> {
+    if let Some(guard) = guard
+        && !settings::holds(store, guard)?
+    {
+        return Ok(Err(Refusal::SettingsChanged));
+    }
     let answer = match query {
         Query::Root(query) if group == GroupId::ROOT => query_root(store, query).map(Answer::Root),
         Query::Data(query) if group != GroupId::ROOT => query_data(store, query).map(Answer::Data),
@@ -52,8 +72,19 @@ fn query_root<S: Store>(store: &S, query: &RootQuery) -> Result<RootView, Failur
         RootQuery::Buckets {
             after,
             prefix,
+            owner,
             limit,
-        } => directory::buckets(store, after, prefix, *limit),
+        } => {
+            let page = directory::Page {
+                after,
+                prefix,
+                limit: *limit,
+            };
+            match owner {
+                Some(owner) => directory::owned_buckets(store, owner, &page),
+                None => directory::buckets(store, &page),
+            }
+        }
         RootQuery::Cluster => topology::cluster(store),
         RootQuery::Identities {
             known,
@@ -91,6 +122,7 @@ fn query_data<S: Store>(store: &S, query: &DataQuery) -> Result<DataView, Failur
         } => upload::part_contents(store, upload, *from, *limit),
         DataQuery::Counters { bucket } => bucket::counters(store, *bucket),
         DataQuery::Versioning { bucket } => bucket::versioning(store, *bucket),
+        DataQuery::Settings { bucket } => settings::settings(store, *bucket),
         DataQuery::FreedBlobs { after, limit } => blobs::freed(store, after.as_ref(), *limit),
         DataQuery::UnheldBlobs { blobs } => blobs::unheld(store, blobs),
         DataQuery::Status => blobs::status(store),

@@ -10,6 +10,7 @@ pub(crate) mod cluster;
 pub(crate) mod directory;
 pub(crate) mod group;
 pub(crate) mod object;
+pub(crate) mod settings;
 pub(crate) mod upload;
 
 #[cfg(test)]

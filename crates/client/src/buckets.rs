@@ -23,8 +23,9 @@ use cairn_types::name::BucketName;
 use cairn_types::namespace::data::Counters;
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo};
 use cairn_types::namespace::{
-    DataQuery, DataView, Refusal, RootMutation, RootQuery, RootReply, RootView,
+    DataQuery, DataView, Refusal, RootMutation, RootQuery, RootReply, RootView, SettingsGuard,
 };
+use cairn_types::settings::InitialSettings;
 
 use self::transition::Deletion;
 use crate::meta::{Indexed, MetaClient, MutateError, QueryError};
@@ -39,6 +40,8 @@ const ROUNDS: usize = 8;
 #[derive(Clone)]
 pub struct Buckets {
     meta: MetaClient,
+    /// What the caller decided by: questions to and changes of what is in a bucket carry it, the steps of its life do not.
+    guard: Option<SettingsGuard>,
     /// Active ones only: that a name is free is never remembered.
     cache: Arc<Mutex<HashMap<BucketName, Arc<BucketEntry>>>>,
 }
@@ -57,13 +60,30 @@ impl Buckets {
     pub fn new(meta: MetaClient) -> Self {
         Self {
             meta,
+            guard: None,
             cache: Arc::default(),
+        }
+    }
+
+    /// The same buckets for one who decided by these settings: where they are others by now, what he asks of the bucket, of its
+    /// objects and of its uploads is refused with `SettingsChanged`, certain and without effect. Then the bucket is to be
+    /// fetched and its settings to be read anew. Cheap: it shares all there is.
+    #[must_use]
+    pub fn guarded(&self, guard: SettingsGuard) -> Self {
+        Self {
+            guard: Some(guard),
+            ..self.clone()
         }
     }
 
     /// The way to the metadata.
     pub fn meta(&self) -> &MetaClient {
         &self.meta
+    }
+
+    /// The way to what is in a bucket.
+    pub(crate) fn guarded_meta(&self) -> MetaClient {
+        self.meta.guarded(self.guard)
     }
 
     /// The bucket of this name, remembered or asked for. It may be gone: then its data group says `NoSuchBucket`, which
@@ -116,9 +136,34 @@ impl Buckets {
         prefix: &str,
         limit: u32,
     ) -> Result<Indexed<BucketPage>, QueryError> {
+        self.page(after, prefix, None, limit).await
+    }
+
+    /// As `list`, of one owner.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn list_owned(
+        &self,
+        owner: &str,
+        after: &str,
+        prefix: &str,
+        limit: u32,
+    ) -> Result<Indexed<BucketPage>, QueryError> {
+        self.page(after, prefix, Some(owner), limit).await
+    }
+
+    async fn page(
+        &self,
+        after: &str,
+        prefix: &str,
+        owner: Option<&str>,
+        limit: u32,
+    ) -> Result<Indexed<BucketPage>, QueryError> {
         let query = RootQuery::Buckets {
             after: after.to_owned(),
             prefix: prefix.to_owned(),
+            owner: owner.map(str::to_owned),
             limit,
         };
         self.meta.ask_root(query).await?.try_map(|view| match view {
@@ -171,10 +216,25 @@ impl Buckets {
         name: &BucketName,
         owner: &str,
     ) -> Result<Arc<BucketEntry>, MutateError> {
+        self.create_with(name, owner, &InitialSettings::default())
+            .await
+    }
+
+    /// As `create`, with settings that it has from its first moment, whoever finishes making it.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub async fn create_with(
+        &self,
+        name: &BucketName,
+        owner: &str,
+        initial: &InitialSettings,
+    ) -> Result<Arc<BucketEntry>, MutateError> {
         for _ in 0..ROUNDS {
             let reserve = RootMutation::ReserveBucket {
                 name: name.clone(),
                 owner: owner.to_owned(),
+                initial: initial.clone(),
             };
             match self.meta.change_root(reserve).await {
                 Ok(RootReply::Bucket(entry)) => {

@@ -9,6 +9,7 @@ pub mod buckets;
 pub mod meta;
 pub mod objects;
 pub mod peers;
+pub mod settings;
 pub mod shards;
 pub mod topology;
 pub mod uploads;

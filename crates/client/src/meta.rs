@@ -18,7 +18,9 @@ use cairn_rpc::socket::{AddressError, Dialer};
 use cairn_rpc::status;
 use cairn_runtime::{SharedClock, random};
 use cairn_types::id::{GroupId, NodeId, RequestId};
-use cairn_types::namespace::{Mutation, MutationRequest, Query, Refusal, Reply, View};
+use cairn_types::namespace::{
+    Mutation, MutationRequest, Query, Refusal, Reply, SettingsGuard, View,
+};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -64,6 +66,7 @@ impl<T> Indexed<T> {
 #[derive(Clone)]
 pub struct MetaClient {
     shared: Arc<Shared>,
+    guard: Option<SettingsGuard>,
 }
 
 struct Shared {
@@ -130,6 +133,7 @@ impl MetaClient {
             "a cluster has at least one metadata node"
         );
         Self {
+            guard: None,
             shared: Arc::new(Shared {
                 introduce,
                 dialer,
@@ -139,6 +143,16 @@ impl MetaClient {
                 leaders: Mutex::default(),
                 unanswered_since: Mutex::default(),
             }),
+        }
+    }
+
+    /// The same way for one who decided by these settings: what he asks of data groups is refused with `SettingsChanged` where
+    /// they are others by now.
+    #[must_use]
+    pub fn guarded(&self, guard: Option<SettingsGuard>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            guard,
         }
     }
 
@@ -220,6 +234,7 @@ impl MetaClient {
         let mut request = MutationRequest {
             request: RequestId::new(random::u128()),
             minted: self.shared.clock.now(),
+            guard: self.guard.filter(|_| group != GroupId::ROOT),
             mutation,
         };
         let message = |request: &MutationRequest| MutateRequest {
@@ -275,6 +290,11 @@ impl MetaClient {
         let message = QueryRequest {
             group: group.get().into(),
             query: Some(query.into()),
+            guard: self
+                .guard
+                .filter(|_| group != GroupId::ROOT)
+                .as_ref()
+                .map(Into::into),
         };
         let mut tries = Tries::new(&self.shared, group);
         while let Some(attempt) = tries.next().await {

@@ -8,7 +8,7 @@ use cairn_types::namespace::data::{
     Committed, DeleteTarget, Deleted, ListObjects, ListedObject, WriteCondition, extents,
 };
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
+use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView, SettingsGuard};
 use cairn_types::object::{Content, NewObject, ObjectVersion};
 use cairn_types::version::NamedVersion;
 
@@ -41,6 +41,12 @@ impl Objects {
         Self { buckets }
     }
 
+    /// The same objects for one who decided by these settings: see `Buckets::guarded`.
+    #[must_use]
+    pub fn guarded(&self, guard: SettingsGuard) -> Self {
+        Self::new(self.buckets.guarded(guard))
+    }
+
     /// The buckets.
     pub fn buckets(&self) -> &Buckets {
         &self.buckets
@@ -66,7 +72,11 @@ impl Objects {
                 object: object.clone(),
                 condition: condition.clone(),
             };
-            let reply = self.buckets.meta().change_data(group, mutation).await?;
+            let reply = self
+                .buckets
+                .guarded_meta()
+                .change_data(group, mutation)
+                .await?;
             reply.try_map(|reply| match reply {
                 DataReply::Committed(committed) => Ok(committed),
                 _ => Err(MutateError::unexpected_reply(group)),
@@ -208,7 +218,11 @@ impl Objects {
                 .filter_map(|place| targets.get(*place).cloned())
                 .collect(),
         };
-        let reply = self.buckets.meta().change_data(group, mutation).await?;
+        let reply = self
+            .buckets
+            .guarded_meta()
+            .change_data(group, mutation)
+            .await?;
         match reply.value {
             DataReply::Deleted(answers) if answers.len() == places.len() => {
                 for (place, answer) in places.iter().zip(answers) {
@@ -229,7 +243,7 @@ impl Objects {
     ) -> Result<Indexed<ObjectPage>, QueryError> {
         let query = DataQuery::ListObjects(question.clone());
         self.buckets
-            .meta()
+            .guarded_meta()
             .ask_data(group, query)
             .await?
             .try_map(|view| match view {
@@ -270,7 +284,7 @@ async fn object_view(
     query: DataQuery,
 ) -> Result<Indexed<ObjectVersion>, QueryError> {
     let view = buckets
-        .meta()
+        .guarded_meta()
         .ask_data(bucket.group_of(key.as_str()), query)
         .await?;
     view.try_map(|view| match view {
@@ -321,6 +335,7 @@ mod tests {
             created: cairn_types::time::Timestamp::default(),
             state: BucketState::Active,
             epoch: Epoch::new(2),
+            initial: cairn_types::settings::InitialSettings::default(),
             ranges: vec![range("", 3), range("m", 4)],
         };
         let targets =

@@ -10,7 +10,9 @@ use cairn_types::namespace::data::{
     UploadKey, WriteCondition,
 };
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView, Refusal};
+use cairn_types::namespace::{
+    DataMutation, DataQuery, DataReply, DataView, Refusal, SettingsGuard,
+};
 use cairn_types::object::{NewPart, NewUpload};
 use cairn_types::time::Timestamp;
 
@@ -74,6 +76,12 @@ impl Uploads {
         Self { buckets }
     }
 
+    /// The same uploads for one who decided by these settings: see `Buckets::guarded`.
+    #[must_use]
+    pub fn guarded(&self, guard: SettingsGuard) -> Self {
+        Self::new(self.buckets.guarded(guard))
+    }
+
     /// Begins an upload.
     ///
     /// # Errors
@@ -91,7 +99,11 @@ impl Uploads {
                 key: key.clone(),
                 upload: upload.clone(),
             };
-            let reply = self.buckets.meta().change_data(group, mutation).await?;
+            let reply = self
+                .buckets
+                .guarded_meta()
+                .change_data(group, mutation)
+                .await?;
             reply.try_map(|reply| match reply {
                 DataReply::UploadCreated { upload, initiated } => Ok(Begun { upload, initiated }),
                 _ => Err(MutateError::unexpected_reply(group)),
@@ -243,7 +255,7 @@ impl Uploads {
             };
             let view = self
                 .buckets
-                .meta()
+                .guarded_meta()
                 .ask_data(bucket.group_of(key.as_str()), query)
                 .await?;
             match view.value {
@@ -287,7 +299,7 @@ impl Uploads {
                 let query = DataQuery::Uploads(question.clone());
                 let part = self
                     .buckets
-                    .meta()
+                    .guarded_meta()
                     .ask_data(range.group, query)
                     .await?
                     .try_map(upload_page)?;
@@ -324,7 +336,7 @@ impl Uploads {
         mutation: DataMutation,
     ) -> Result<Indexed<DataReply>, MutateError> {
         let group = bucket.group_of(upload.key.as_str());
-        let meta = self.buckets.meta();
+        let meta = self.buckets.guarded_meta();
         let answer = meta.change_data(group, mutation.clone()).await;
         let is_lost = answer
             .as_ref()
@@ -348,7 +360,7 @@ impl Uploads {
         query: DataQuery,
     ) -> Result<Indexed<DataView>, QueryError> {
         let group = bucket.group_of(upload.key.as_str());
-        let answer = self.buckets.meta().ask_data(group, query).await;
+        let answer = self.buckets.guarded_meta().ask_data(group, query).await;
         if answer
             .as_ref()
             .is_err_and(|error| error.refusal() == Some(&Refusal::NoSuchBucket))

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use cairn_types::id::GroupId;
 use cairn_types::namespace::data::{ListVersions, ListedVersion};
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::namespace::{DataMutation, DataQuery, DataView, Refusal};
+use cairn_types::namespace::{DataQuery, DataView};
 use cairn_types::version::{NamedVersion, Versioning};
 
-use crate::buckets::{Buckets, groups};
-use crate::meta::{Indexed, MutateError, QueryError};
+use crate::buckets::Buckets;
+use crate::meta::{Indexed, QueryError};
 use crate::objects::Objects;
-
-/// How often a bucket may go on under a change before this side gives up.
-const ROUNDS: usize = 8;
 
 /// A page of versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,7 +38,7 @@ impl Buckets {
             let query = DataQuery::Versioning {
                 bucket: bucket.bucket,
             };
-            self.meta()
+            self.guarded_meta()
                 .ask_data(group, query)
                 .await?
                 .try_map(|view| match view {
@@ -50,55 +47,6 @@ impl Buckets {
                 })
         };
         self.with_current(bucket, read).await
-    }
-
-    /// Says whether a bucket keeps versions from now on. The index is the last group's.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`. `Unknown` where some of its groups may have been told.
-    pub async fn set_versioning(
-        &self,
-        bucket: &Arc<BucketEntry>,
-        versioning: Versioning,
-    ) -> Result<Indexed<()>, MutateError> {
-        let mut known = Arc::clone(bucket);
-        let mut rounds = ROUNDS;
-        loop {
-            let set = |bucket| async move { self.tell_groups(bucket, versioning).await };
-            match self.with_current(&known, set).await {
-                // It went on since it was looked up: a deletion was begun and taken back.
-                Err(error) if is_in_transition(&error) && rounds > 1 => {
-                    rounds -= 1;
-                    let current = self.fetch(&bucket.name).await?.value;
-                    if current.owner != bucket.owner {
-                        return Err(error);
-                    }
-                    known = current;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    async fn tell_groups(
-        &self,
-        bucket: Arc<BucketEntry>,
-        versioning: Versioning,
-    ) -> Result<Indexed<()>, MutateError> {
-        let mut index = 0;
-        for (at, group) in groups(&bucket).into_iter().enumerate() {
-            let mutation = DataMutation::SetVersioning {
-                bucket: bucket.bucket,
-                epoch: bucket.epoch,
-                versioning,
-            };
-            index = match self.meta().change_data(group, mutation).await {
-                Ok(reply) => reply.index,
-                Err(error) if at > 0 => return Err(error.after_effect(group)),
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(Indexed { value: (), index })
     }
 }
 
@@ -156,7 +104,7 @@ impl Objects {
     ) -> Result<Indexed<VersionPage>, QueryError> {
         let query = DataQuery::ListVersions(question.clone());
         self.buckets()
-            .meta()
+            .guarded_meta()
             .ask_data(group, query)
             .await?
             .try_map(|view| match view {
@@ -172,10 +120,6 @@ impl Objects {
                 _ => Err(QueryError::unexpected_view()),
             })
     }
-}
-
-fn is_in_transition(error: &MutateError) -> bool {
-    matches!(error.refusal(), Some(Refusal::BucketInTransition { .. }))
 }
 
 /// The last key or common prefix of a page, whichever is later.

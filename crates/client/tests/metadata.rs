@@ -250,6 +250,7 @@ fn entry(bucket: u64, state: BucketState, epoch: u64) -> BucketEntry {
         created: Timestamp::default(),
         state,
         epoch: Epoch::new(epoch),
+        initial: cairn_types::settings::InitialSettings::default(),
         ranges: vec![ShardRange {
             start: String::new(),
             group: GROUP,

@@ -9,12 +9,12 @@ use cairn_client::Indexed;
 use cairn_types::checksum::{ChecksumKind, ObjectChecksum};
 use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::object::{ObjectHeaders, ObjectVersion};
+use cairn_types::object::ObjectVersion;
 
 use crate::engine::{Engine, Target};
 use crate::error::{PutError, ReadError};
 use crate::get::Download;
-use crate::put::PartCommitted;
+use crate::put::{Described, PartCommitted};
 use crate::source::{Declared, Source};
 
 /// What is copied.
@@ -74,12 +74,12 @@ impl Engine {
         &self,
         from: &CopyFrom,
         target: &Target,
-        headers: ObjectHeaders,
+        described: impl Into<Described>,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<ReadError>> {
         let source = self.copy_source(from).await.map_err(PutError::Source)?;
         let len = source.len();
-        self.put(target, headers, len, source, condition).await
+        self.put(target, described, len, source, condition).await
     }
 
     /// Copies bytes into part `number` of an upload.

@@ -10,6 +10,7 @@ use cairn_runtime::metrics::Counter;
 use cairn_runtime::{CpuPool, Metrics, SharedClock, Tasks};
 use cairn_types::id::GroupId;
 use cairn_types::name::ObjectKey;
+use cairn_types::namespace::SettingsGuard;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 use cairn_types::namespace::root::BucketEntry;
 
@@ -89,10 +90,11 @@ impl Target {
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
+    objects: Objects,
+    uploads: Uploads,
 }
 
 pub(crate) struct Shared {
-    pub(crate) objects: Objects,
     pub(crate) uploads: Uploads,
     pub(crate) shards: ShardClient,
     pub(crate) topology: TopologyCache,
@@ -141,10 +143,12 @@ impl Engine {
             withheld_hedges: metrics.counter("cairn_engine_withheld_hedges_total", &[]),
             left_out_shards: metrics.counter("cairn_engine_left_out_shards_total", &[]),
         };
+        let uploads = Uploads::new(parts.buckets.clone());
         Self {
+            objects: Objects::new(parts.buckets),
+            uploads: uploads.clone(),
             shared: Arc::new(Shared {
-                objects: Objects::new(parts.buckets.clone()),
-                uploads: Uploads::new(parts.buckets),
+                uploads,
                 shards: parts.shards,
                 topology: parts.topology,
                 cpu: parts.cpu,
@@ -163,19 +167,30 @@ impl Engine {
         }
     }
 
+    /// The same engine for one who decided by these settings: see `Buckets::guarded`. What of a version is read after its record
+    /// is not asked for again.
+    #[must_use]
+    pub fn guarded(&self, guard: SettingsGuard) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            objects: self.objects.guarded(guard),
+            uploads: self.uploads.guarded(guard),
+        }
+    }
+
     /// The buckets.
     pub fn buckets(&self) -> &Buckets {
-        self.shared.objects.buckets()
+        self.objects.buckets()
     }
 
     /// The objects' records: what needs no bytes.
     pub fn objects(&self) -> &Objects {
-        &self.shared.objects
+        &self.objects
     }
 
     /// The uploads' records: what needs no bytes.
     pub fn uploads(&self) -> &Uploads {
-        &self.shared.uploads
+        &self.uploads
     }
 
     /// The threads for coding and hashing, for a caller with such work of its own.
@@ -192,7 +207,7 @@ impl Engine {
         bucket: &Arc<BucketEntry>,
         targets: &[DeleteTarget],
     ) -> Result<Indexed<Vec<Deleted>>, MutateError> {
-        self.shared.objects.delete(bucket, targets).await
+        self.objects.delete(bucket, targets).await
     }
 }
 

@@ -25,6 +25,6 @@ pub use copy::{CopyFrom, CopySource};
 pub use engine::{Config, Engine, Parts, Target};
 pub use error::{PutError, ReadError};
 pub use get::Download;
-pub use put::PartCommitted;
 pub use put::quorum::Patience;
+pub use put::{Described, PartCommitted, Staged};
 pub use source::{Declared, Source};

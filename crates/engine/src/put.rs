@@ -13,6 +13,7 @@ use cairn_types::id::GroupId;
 use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, NewObject, NewPart, ObjectHeaders};
+use cairn_types::settings::ObjectSettings;
 use cairn_types::time::Timestamp;
 
 use crate::abandoned::Begun;
@@ -32,12 +33,42 @@ pub struct PartCommitted {
     pub last_modified: Timestamp,
 }
 
-/// A body whose bytes are safe and that nothing refers to yet.
-struct Stored {
+/// What is kept of an object beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Described {
+    /// Its headers.
+    pub headers: ObjectHeaders,
+    /// Owner, ACL, tags and lock.
+    pub settings: ObjectSettings,
+}
+
+impl From<ObjectHeaders> for Described {
+    /// The bucket's owner's, private, without tags and lock.
+    fn from(headers: ObjectHeaders) -> Self {
+        Self {
+            headers,
+            settings: ObjectSettings::default(),
+        }
+    }
+}
+
+/// A body whose bytes are safe and that nothing refers to yet: to be committed, once. Dropped without that it is abandoned.
+pub struct Staged {
+    len: u64,
     content: Content,
     etag: ETag,
     checksum: Option<ObjectChecksum>,
-    begun: Begun,
+    /// `None`: it is committed.
+    begun: Option<Begun>,
+}
+
+impl std::fmt::Debug for Staged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Staged")
+            .field("len", &self.len)
+            .field("etag", &self.etag)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {
@@ -53,25 +84,62 @@ impl Engine {
     pub async fn put<S: Source>(
         &self,
         target: &Target,
-        headers: ObjectHeaders,
+        described: impl Into<Described>,
         len: u64,
         source: S,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
+        let described = described.into();
+        let mut staged = self.stage(target, len, source).await?;
+        let committed = self.commit(target, &mut staged, &described, condition);
+        committed.await.map_err(PutError::Commit)
+    }
+
+    /// The first half of `put`: makes the `len` bytes of `source` safe for whoever then commits them to `target`, or as a part of
+    /// an upload of its key.
+    ///
+    /// # Errors
+    /// As `put`, but never `Commit`.
+    pub async fn stage<S: Source>(
+        &self,
+        target: &Target,
+        len: u64,
+        source: S,
+    ) -> Result<Staged, PutError<S::Error>> {
         // On the heap: most of what a request holds, and its frames above would each hold it again.
-        let stored = Box::pin(self.store(target.group(), len, source)).await?;
+        Box::pin(self.store(target.group(), len, source)).await
+    }
+
+    /// The second half of `put`. When it is refused, as by `SettingsChanged`, what is staged is as it was, and may be committed
+    /// by one who decided again.
+    ///
+    /// # Errors
+    /// See `MutateError`.
+    ///
+    /// # Panics
+    /// When it was committed before.
+    pub async fn commit(
+        &self,
+        target: &Target,
+        staged: &mut Staged,
+        described: &Described,
+        condition: &WriteCondition,
+    ) -> Result<Indexed<Committed>, MutateError> {
         let object = NewObject {
-            len,
-            etag: stored.etag,
-            checksum: stored.checksum,
-            headers,
-            content: stored.content,
+            len: staged.len,
+            etag: staged.etag.clone(),
+            checksum: staged.checksum.clone(),
+            headers: described.headers.clone(),
+            settings: described.settings.clone(),
+            content: staged.content.clone(),
         };
-        let objects = &self.shared.objects;
-        let answer = objects
+        assert!(staged.begun.is_some(), "it is committed once");
+        let committed = self
+            .objects()
             .put(&target.bucket, &target.key, &object, condition)
-            .await;
-        settle(answer, stored.begun)
+            .await?;
+        staged.settle();
+        Ok(committed)
     }
 
     /// Stores the `len` bytes of `source` as part `number` of an upload.
@@ -87,16 +155,35 @@ impl Engine {
         source: S,
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
-        let stored = Box::pin(self.store(group, len, source)).await?;
+        let mut staged = Box::pin(self.store(group, len, source)).await?;
+        let committed = self.commit_part(bucket, upload, number, &mut staged);
+        committed.await.map_err(PutError::Commit)
+    }
+
+    /// The second half of `put_part`, as `commit` that of `put`.
+    ///
+    /// # Errors
+    /// See `MutateError`.
+    ///
+    /// # Panics
+    /// When it was committed before.
+    pub async fn commit_part(
+        &self,
+        bucket: &BucketEntry,
+        upload: &UploadKey,
+        number: u16,
+        staged: &mut Staged,
+    ) -> Result<Indexed<PartCommitted>, MutateError> {
         let part = NewPart {
-            len,
-            etag: stored.etag,
-            checksum: stored.checksum,
-            content: stored.content,
+            len: staged.len,
+            etag: staged.etag.clone(),
+            checksum: staged.checksum.clone(),
+            content: staged.content.clone(),
         };
-        let uploads = &self.shared.uploads;
-        let answer = uploads.put_part(bucket, upload, number, &part).await;
-        let committed = settle(answer, stored.begun)?;
+        assert!(staged.begun.is_some(), "it is committed once");
+        let uploads = self.uploads();
+        let committed = uploads.put_part(bucket, upload, number, &part).await?;
+        staged.settle();
         Ok(Indexed {
             value: PartCommitted {
                 etag: part.etag,
@@ -113,7 +200,7 @@ impl Engine {
         group: GroupId,
         len: u64,
         source: S,
-    ) -> Result<Stored, PutError<S::Error>> {
+    ) -> Result<Staged, PutError<S::Error>> {
         let shared = &*self.shared;
         let mut body = Body::new(source, len);
         // Armed before the first side effect.
@@ -129,12 +216,22 @@ impl Engine {
         let declared = body.finish().await?;
         let md5 = digest.finish();
         check(&declared, md5)?;
-        Ok(Stored {
+        Ok(Staged {
+            len,
             content,
             etag: ETag::from_md5(md5),
             checksum: declared.checksum,
-            begun,
+            begun: Some(begun),
         })
+    }
+}
+
+impl Staged {
+    /// Something refers to it. Otherwise its blobs are condemned when it goes, which decides also what is not known.
+    fn settle(&mut self) {
+        if let Some(begun) = self.begun.take() {
+            begun.committed();
+        }
     }
 }
 
@@ -183,14 +280,4 @@ fn check<E: std::error::Error + Send + Sync + 'static>(
         Some(md5) if md5 != computed => Err(PutError::DigestMismatch { computed }),
         Some(_) | None => Ok(()),
     }
-}
-
-/// Ends a write by what the metadata said. The blobs of what is not known to be committed are condemned, which decides it.
-fn settle<T, E: std::error::Error + Send + Sync + 'static>(
-    answer: Result<T, MutateError>,
-    begun: Begun,
-) -> Result<T, PutError<E>> {
-    let value = answer.map_err(PutError::Commit)?;
-    begun.committed();
-    Ok(value)
 }

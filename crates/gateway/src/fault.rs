@@ -12,6 +12,7 @@ use cairn_s3::output::{set_marker, set_version};
 use cairn_s3::route::Route;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::Refusal;
+use cairn_types::namespace::data::DeleteRefusal;
 use cairn_types::outcome::Outcome;
 use cairn_types::time::Timestamp;
 use cairn_types::version::NamedVersion;
@@ -324,6 +325,19 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
+impl From<DeleteRefusal> for Fault {
+    fn from(refusal: DeleteRefusal) -> Self {
+        match refusal {
+            DeleteRefusal::Locked => S3Error::with_message(
+                Code::AccessDenied,
+                "Access Denied because object protected by object lock.",
+            )
+            .into(),
+            DeleteRefusal::PreconditionFailed => Code::PreconditionFailed.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
@@ -331,6 +345,15 @@ impl From<Refusal> for Fault {
             Refusal::NoSuchBucket => Code::NoSuchBucket,
             Refusal::BucketInTransition { .. } => Code::OperationAborted,
             Refusal::BucketNotEmpty => Code::BucketNotEmpty,
+            Refusal::InvalidBucketState => Code::InvalidBucketState,
+            Refusal::ObjectLocked => return DeleteRefusal::Locked.into(),
+            Refusal::NoObjectLock => {
+                return S3Error::with_message(
+                    Code::InvalidRequest,
+                    "Bucket is missing Object Lock Configuration",
+                )
+                .into();
+            }
             Refusal::NoSuchKey => Code::NoSuchKey,
             Refusal::DeleteMarker {
                 version,
@@ -368,7 +391,8 @@ impl From<Refusal> for Fault {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::BlobCondemned { .. }
+            Refusal::SettingsChanged
+            | Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict

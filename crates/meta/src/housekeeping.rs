@@ -122,6 +122,7 @@ pub(crate) async fn do_chores(node: &Node, group: &Group) -> Result<(), String> 
         let request = MutationRequest {
             request: RequestId::new(cairn_runtime::random::u128()),
             minted: now,
+            guard: None,
             mutation: Mutation::Data(DataMutation::ExpireRequests),
         };
         match node.propose(group, request).await {

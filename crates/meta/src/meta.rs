@@ -247,6 +247,7 @@ impl Meta {
         let request = MutationRequest {
             request: RequestId::new(cairn_runtime::random::u128()),
             minted: self.node.clock().now(),
+            guard: None,
             mutation: Mutation::Root(wanted),
         };
         loop {

@@ -9,11 +9,15 @@ mod cluster;
 mod data;
 mod object;
 mod root;
+mod settings;
 
 use cairn_types::id::{BlobId, BucketId, Epoch, GroupId, RequestId, UploadId};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::{Command, Mutation, MutationRequest, Query, Refusal, Reply, View};
+use cairn_types::namespace::{
+    Command, Mutation, MutationRequest, Query, Refusal, Reply, SettingsGuard, View,
+};
 use cairn_types::time::Timestamp;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 pub use account::{
@@ -24,13 +28,18 @@ pub use cluster::{
     disk, disk_id, meta_node, placement_group, pool, profile, storage_node, topology,
 };
 pub use data::{
-    data_mutation, data_query, data_reply, data_view, upload_info, upload_key, write_condition,
+    data_mutation, data_query, data_reply, data_view, upload_info, upload_key, version_target,
+    write_condition,
 };
 pub use object::{
     checksum, checksum_spec, content, etag, extent, named_version, new_object, new_part,
     new_upload, object_checksum, object_headers, object_version, version_id, versioning,
 };
 pub use root::{bucket_entry, cluster_info, root_mutation, root_query, root_reply, root_view};
+pub use settings::{
+    acl, bucket_lock, bucket_settings, canonical_id, initial_settings, legal_hold, object_settings,
+    retention, setting_change, tags,
+};
 
 /// Any command.
 pub fn command() -> impl Strategy<Value = Command> {
@@ -46,13 +55,20 @@ pub fn command() -> impl Strategy<Value = Command> {
 
 /// Any request to change something.
 pub fn mutation_request() -> impl Strategy<Value = MutationRequest> {
-    (any::<u128>(), timestamp(), mutation()).prop_map(|(request, minted, mutation)| {
-        MutationRequest {
+    let guard = option::weighted(0.3, settings_guard());
+    (any::<u128>(), timestamp(), guard, mutation()).prop_map(
+        |(request, minted, guard, mutation)| MutationRequest {
             request: RequestId::new(request),
             minted,
+            guard,
             mutation,
-        }
-    })
+        },
+    )
+}
+
+/// What a client decided by.
+pub fn settings_guard() -> impl Strategy<Value = SettingsGuard> {
+    (bucket_id(), epoch()).prop_map(|(bucket, settings)| SettingsGuard { bucket, settings })
 }
 
 /// Any change.
@@ -96,6 +112,10 @@ pub fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::NoSuchBucket),
         bucket_id().prop_map(|bucket| Refusal::BucketInTransition { bucket }),
         Just(Refusal::BucketNotEmpty),
+        Just(Refusal::SettingsChanged),
+        Just(Refusal::InvalidBucketState),
+        Just(Refusal::NoObjectLock),
+        Just(Refusal::ObjectLocked),
         Just(Refusal::NoSuchKey),
         Just(Refusal::NoSuchVersion),
         (version_id(), any::<bool>(), timestamp()).prop_map(|(version, is_null, last_modified)| {

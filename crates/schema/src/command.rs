@@ -55,6 +55,7 @@ impl From<&MutationRequest> for proto::MutationRequest {
             request: bits_128(request.request.get()),
             minted_ms: request.minted.as_millis(),
             mutation: Some((&request.mutation).into()),
+            guard: request.guard.as_ref().map(Into::into),
         }
     }
 }
@@ -67,6 +68,7 @@ impl TryFrom<proto::MutationRequest> for MutationRequest {
         Ok(Self {
             request: RequestId::new(at("request").bits_128(&message.request)?),
             minted: Timestamp::from_millis(message.minted_ms),
+            guard: message.guard.map(Into::into),
             mutation: at("mutation").noun(message.mutation)?,
         })
     }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use cairn_types::account::{CanonicalId, CanonicalIdError};
 use cairn_types::name::{BucketName, BucketNameError, ObjectKey, ObjectKeyError};
 
 /// Bytes of an id or hash of 128 bits.
@@ -72,6 +73,15 @@ pub enum DecodeError {
         /// Why.
         #[source]
         source: ObjectKeyError,
+    },
+    /// A text that is no canonical id.
+    #[error("{at} is no canonical id")]
+    CanonicalId {
+        /// Where.
+        at: Field,
+        /// Why.
+        #[source]
+        source: CanonicalIdError,
     },
     /// A rule of the noun is broken.
     #[error("{at} breaks a rule: {rule}")]
@@ -170,6 +180,14 @@ impl Field {
     /// `ObjectKey`.
     pub fn object_key(self, text: &str) -> Result<ObjectKey, DecodeError> {
         ObjectKey::parse(text).map_err(|source| DecodeError::ObjectKey { at: self, source })
+    }
+
+    /// A canonical id.
+    ///
+    /// # Errors
+    /// `CanonicalId`.
+    pub fn canonical_id(self, text: &str) -> Result<CanonicalId, DecodeError> {
+        CanonicalId::parse(text).map_err(|source| DecodeError::CanonicalId { at: self, source })
     }
 
     /// A bucket's name.

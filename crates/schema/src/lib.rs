@@ -19,12 +19,17 @@ mod account;
 mod cluster;
 mod namespace;
 mod object;
+mod settings;
 
 pub use account::{access_key_id, canonical_id};
 pub use command::{decode_command, encode_command};
 pub use field::DecodeError;
 pub use namespace::{bucket_state, bucket_state_message};
 pub use object::{versioning, versioning_number};
+pub use settings::{
+    canonical_id_text, document, document_kind, document_kind_number, initial_settings,
+    initial_settings_message, object_settings, object_settings_message, optional_canonical_id,
+};
 
 /// The messages as generated from `proto/cairn/schema/v1`: plain data, unchecked.
 ///

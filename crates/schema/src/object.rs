@@ -13,6 +13,9 @@ use bytes::Bytes;
 
 use crate::field::{DecodeError, Field, bits_128};
 use crate::proto;
+use crate::settings::{
+    canonical_id_text, object_settings, object_settings_message, optional_canonical_id,
+};
 
 impl From<&ObjectVersion> for proto::ObjectVersion {
     fn from(object: &ObjectVersion) -> Self {
@@ -26,6 +29,7 @@ impl From<&ObjectVersion> for proto::ObjectVersion {
             checksum: object.checksum.as_ref().map(Into::into),
             headers: Some((&object.headers).into()),
             content: Some((&object.content).into()),
+            settings: object_settings_message(&object.settings),
         }
     }
 }
@@ -44,6 +48,7 @@ impl TryFrom<proto::ObjectVersion> for ObjectVersion {
             etag: at("etag").noun(message.etag)?,
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
             headers: at("headers").required(message.headers)?.into(),
+            settings: object_settings(message.settings)?,
             content: at("content").noun(message.content)?,
         })
     }
@@ -57,6 +62,7 @@ impl From<&NewObject> for proto::NewObject {
             checksum: object.checksum.as_ref().map(Into::into),
             headers: Some((&object.headers).into()),
             content: Some((&object.content).into()),
+            settings: object_settings_message(&object.settings),
         }
     }
 }
@@ -71,6 +77,7 @@ impl TryFrom<proto::NewObject> for NewObject {
             etag: at("etag").noun(message.etag)?,
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
             headers: at("headers").required(message.headers)?.into(),
+            settings: object_settings(message.settings)?,
             content: at("content").noun(message.content)?,
         })
     }
@@ -81,6 +88,8 @@ impl From<&NewUpload> for proto::NewUpload {
         Self {
             headers: Some((&upload.headers).into()),
             checksum: upload.checksum.as_ref().map(Into::into),
+            settings: object_settings_message(&upload.settings),
+            initiator: canonical_id_text(upload.initiator.as_ref()),
         }
     }
 }
@@ -89,10 +98,12 @@ impl TryFrom<proto::NewUpload> for NewUpload {
     type Error = DecodeError;
 
     fn try_from(message: proto::NewUpload) -> Result<Self, DecodeError> {
-        let headers = Field::new("NewUpload", "headers").required(message.headers)?;
+        let at = |name| Field::new("NewUpload", name);
         Ok(Self {
-            headers: headers.into(),
+            headers: at("headers").required(message.headers)?.into(),
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            settings: object_settings(message.settings)?,
+            initiator: optional_canonical_id(at("initiator"), message.initiator.as_deref())?,
         })
     }
 }
@@ -135,6 +146,7 @@ impl From<&ObjectHeaders> for proto::ObjectHeaders {
             content_disposition: headers.content_disposition.clone(),
             cache_control: headers.cache_control.clone(),
             expires: headers.expires.clone(),
+            website_redirect: headers.website_redirect.clone(),
             user: user.collect(),
         }
     }
@@ -150,6 +162,7 @@ impl From<proto::ObjectHeaders> for ObjectHeaders {
             content_disposition: message.content_disposition,
             cache_control: message.cache_control,
             expires: message.expires,
+            website_redirect: message.website_redirect,
             user: user.map(|header| (header.name, header.value)).collect(),
         }
     }

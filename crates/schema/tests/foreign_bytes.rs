@@ -12,6 +12,7 @@ use cairn_types::namespace::data::UploadKey;
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::namespace::{Command, Mutation, MutationRequest, Query, Refusal, Reply, View};
 use cairn_types::object::{Content, Extent, NewObject, ObjectHeaders};
+use cairn_types::settings::ObjectSettings;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use proptest::sample::Index;
@@ -152,6 +153,7 @@ fn a_oneof_that_is_not_set_is_refused() {
 #[test]
 fn a_message_that_is_not_set_is_refused() {
     let whole = proto::NewObject::from(&NewObject {
+        settings: ObjectSettings::default(),
         len: 0,
         etag: ETag::from_md5([0; 16]),
         checksum: None,
@@ -336,6 +338,7 @@ fn names_are_checked() {
 
 fn bucket_entry() -> proto::BucketEntry {
     proto::BucketEntry {
+        initial: None,
         bucket: 1,
         name: "abc".to_owned(),
         owner: "owner".to_owned(),

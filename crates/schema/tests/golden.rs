@@ -3,11 +3,14 @@
 //! `golden/commands-v1.txt` holds one command of each kind: its name and its bytes in hexadecimal. Lines are added with new
 //! kinds; a line that stands is never changed. A command without a line fails the test, which prints the line to add.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use cairn_schema::{decode_command, encode_command};
 use cairn_types::account::{
     AccessKeyId, Account, CanonicalId, EmailAddress, IssuedKey, SealedSecret,
 };
+use cairn_types::acl::{Acl, Grant, Group, Permission};
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::{Disk, Location, MetaNode, Profile, StorageNode};
 use cairn_types::etag::ETag;
@@ -15,12 +18,22 @@ use cairn_types::id::{
     BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, Order, PlacementGroupId, PoolId,
     RequestId, UploadId, VersionId,
 };
+use cairn_types::lock::{
+    BucketLock, DefaultRetention, LegalHold, ObjectLock, Retention, RetentionMode, RetentionPeriod,
+};
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{
+    CompletedPart, DeleteCondition, DeleteTarget, ETagCondition, UploadKey, VersionTarget,
+    WriteCondition,
+};
 use cairn_types::namespace::{
     AccountMutation, Command, DataMutation, Mutation, MutationRequest, RootMutation,
 };
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::settings::{
+    BucketPolicy, Document, DocumentKind, InitialSettings, ObjectSettings, SettingChange,
+};
+use cairn_types::tag::Tags;
 use cairn_types::time::Timestamp;
 use cairn_types::version::{NamedVersion, Versioning};
 
@@ -103,7 +116,11 @@ const KINDS: [&str; 35] = [
     "fence_bucket",
     "unfence_bucket",
     "drain_bucket",
-    "set_versioning",
+    "change_settings",
+    "set_object_tags",
+    "set_object_acl",
+    "set_retention",
+    "set_legal_hold",
     "put_object",
     "delete_objects",
     "create_upload",
@@ -148,7 +165,11 @@ fn kind(mutation: &Mutation) -> &'static str {
             DataMutation::FenceBucket { .. } => "fence_bucket",
             DataMutation::UnfenceBucket { .. } => "unfence_bucket",
             DataMutation::DrainBucket { .. } => "drain_bucket",
-            DataMutation::SetVersioning { .. } => "set_versioning",
+            DataMutation::ChangeSettings { .. } => "change_settings",
+            DataMutation::SetObjectTags { .. } => "set_object_tags",
+            DataMutation::SetObjectAcl { .. } => "set_object_acl",
+            DataMutation::SetRetention { .. } => "set_retention",
+            DataMutation::SetLegalHold { .. } => "set_legal_hold",
             DataMutation::PutObject { .. } => "put_object",
             DataMutation::DeleteObjects { .. } => "delete_objects",
             DataMutation::CreateUpload { .. } => "create_upload",
@@ -169,6 +190,7 @@ fn command(mutation: Mutation) -> Command {
         request: MutationRequest {
             request: RequestId::new(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
             minted: Timestamp::from_millis(1_700_000_000_000),
+            guard: None,
             mutation,
         },
         proposed: Timestamp::from_millis(1_700_000_000_123),
@@ -186,6 +208,8 @@ fn fixtures() -> Vec<(&'static str, Mutation)> {
     let data = life_fixtures()
         .into_iter()
         .chain(bucket_fixtures())
+        .chain(settings_fixtures())
+        .chain(version_fixtures())
         .chain(upload_fixtures())
         .chain(blob_fixtures());
     root.chain(data.map(|(name, mutation)| (name, Mutation::Data(mutation))))
@@ -276,7 +300,19 @@ fn directory_fixtures() -> Vec<(&'static str, RootMutation)> {
     vec![
         (
             "reserve_bucket",
-            RootMutation::ReserveBucket { name, owner },
+            RootMutation::ReserveBucket {
+                name: name.clone(),
+                owner: owner.clone(),
+                initial: InitialSettings::default(),
+            },
+        ),
+        (
+            "reserve_bucket_initial",
+            RootMutation::ReserveBucket {
+                name,
+                owner,
+                initial: initial(),
+            },
         ),
         (
             "activate_bucket",
@@ -352,6 +388,7 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
                 kind: ChecksumKind::FullObject,
             }),
             headers: headers(),
+            settings: ObjectSettings::default(),
             content,
         },
         condition,
@@ -369,13 +406,22 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
         if_match,
     );
     let other = ObjectKey::parse("b").expect("a valid key");
-    let target = |key: ObjectKey, version| DeleteTarget { key, version };
-    let version = VersionId::new(Order::new(5), 0xab);
+    let version = NamedVersion::Id(VersionId::new(Order::new(5), 0xab));
     let versions = vec![
-        target(key(), Some(NamedVersion::Id(version))),
-        target(key(), Some(NamedVersion::Null)),
-        target(other.clone(), None),
+        DeleteTarget::version(key(), version),
+        DeleteTarget::version(key(), NamedVersion::Null),
+        DeleteTarget::from(other.clone()),
     ];
+    let conditions = vec![DeleteTarget {
+        bypass_governance: true,
+        condition: DeleteCondition {
+            etag: Some(ETagCondition::Is(ETag::from_md5([0xab; 16]))),
+            last_modified: Some(Timestamp::from_millis(1_700_000_000_000)),
+            len: Some(0),
+        },
+        marker_owner: Some(account()),
+        ..DeleteTarget::version(key(), version)
+    }];
     let keys = vec![key().into(), other.into()];
     let delete = |targets| DataMutation::DeleteObjects {
         bucket: BUCKET,
@@ -387,6 +433,7 @@ fn bucket_fixtures() -> Vec<(&'static str, DataMutation)> {
         ("put_object_extents", extents),
         ("delete_objects", delete(keys)),
         ("delete_versions", delete(versions)),
+        ("delete_with_conditions", delete(conditions)),
     ]
 }
 
@@ -397,8 +444,18 @@ fn life_fixtures() -> Vec<(&'static str, DataMutation)> {
             "open_bucket",
             DataMutation::OpenBucket {
                 bucket: BUCKET,
+                name: name.clone(),
+                epoch: Epoch::new(1),
+                initial: InitialSettings::default(),
+            },
+        ),
+        (
+            "open_bucket_initial",
+            DataMutation::OpenBucket {
+                bucket: BUCKET,
                 name,
                 epoch: Epoch::new(1),
+                initial: initial(),
             },
         ),
         (
@@ -416,14 +473,6 @@ fn life_fixtures() -> Vec<(&'static str, DataMutation)> {
             },
         ),
         (
-            "set_versioning",
-            DataMutation::SetVersioning {
-                bucket: BUCKET,
-                epoch: Epoch::new(2),
-                versioning: Versioning::Suspended,
-            },
-        ),
-        (
             "drain_bucket",
             DataMutation::DrainBucket {
                 bucket: BUCKET,
@@ -435,6 +484,131 @@ fn life_fixtures() -> Vec<(&'static str, DataMutation)> {
     ]
 }
 
+fn settings_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let change = |change| DataMutation::ChangeSettings {
+        bucket: BUCKET,
+        epoch: Epoch::new(2),
+        change,
+    };
+    let lock = BucketLock {
+        default: Some(DefaultRetention {
+            mode: RetentionMode::Compliance,
+            period: RetentionPeriod::Years(NonZeroU32::MIN),
+        }),
+    };
+    let policy = BucketPolicy {
+        text: document(),
+        is_owner_locked_out: true,
+    };
+    let cors = |document| SettingChange::Document {
+        kind: DocumentKind::Cors,
+        document,
+    };
+    vec![
+        (
+            "change_versioning",
+            change(SettingChange::Versioning(Versioning::Suspended)),
+        ),
+        ("change_lock", change(SettingChange::Lock(lock))),
+        ("change_acl", change(SettingChange::Acl(acl()))),
+        ("change_policy", change(SettingChange::Policy(Some(policy)))),
+        ("remove_policy", change(SettingChange::Policy(None))),
+        ("change_document", change(cors(Some(document())))),
+        ("remove_document", change(cors(None))),
+    ]
+}
+
+fn version_fixtures() -> Vec<(&'static str, DataMutation)> {
+    let target = |version| VersionTarget {
+        bucket: BUCKET,
+        key: key(),
+        version,
+    };
+    let tags = Tags::of_object(vec![("b".to_owned(), "2".to_owned())]).expect("one tag");
+    let retention = Retention {
+        mode: RetentionMode::Governance,
+        until: Timestamp::from_millis(1_700_000_000_002),
+    };
+    let put = DataMutation::PutObject {
+        bucket: BUCKET,
+        key: key(),
+        object: NewObject {
+            len: 0,
+            etag: ETag::from_md5([0xab; 16]),
+            checksum: None,
+            headers: ObjectHeaders {
+                website_redirect: Some("/x".to_owned()),
+                ..ObjectHeaders::default()
+            },
+            settings: ObjectSettings {
+                owner: Some(account()),
+                acl: Some(acl()),
+                tags: tags.clone(),
+                lock: ObjectLock {
+                    retention: Some(retention),
+                    legal_hold: Some(LegalHold::Off),
+                },
+            },
+            content: Content::Inline(Bytes::new()),
+        },
+        condition: WriteCondition::IfPresent,
+    };
+    let set_retention = DataMutation::SetRetention {
+        target: target(Some(NamedVersion::Null)),
+        retention: Some(retention),
+        bypass_governance: true,
+    };
+    vec![
+        ("put_object_settings", put),
+        (
+            "set_object_tags",
+            DataMutation::SetObjectTags {
+                target: target(None),
+                tags,
+            },
+        ),
+        (
+            "set_object_acl",
+            DataMutation::SetObjectAcl {
+                target: target(None),
+                acl: Some(acl()),
+            },
+        ),
+        ("set_retention", set_retention),
+        (
+            "set_legal_hold",
+            DataMutation::SetLegalHold {
+                target: target(None),
+                legal_hold: LegalHold::On,
+            },
+        ),
+    ]
+}
+
+fn account() -> CanonicalId {
+    CanonicalId::parse("testx$9876").expect("a valid id")
+}
+
+fn acl() -> Acl {
+    let grants = vec![
+        Grant::full_control(&account()),
+        Grant::to_group(Group::AllUsers, Permission::Read),
+    ];
+    Acl::new(grants).expect("two grants")
+}
+
+fn document() -> Document {
+    Document::new(Bytes::from_static(b"{}")).expect("a short text")
+}
+
+fn initial() -> InitialSettings {
+    InitialSettings {
+        acl: Some(acl()),
+        ownership_controls: Some(document()),
+        is_lock_enabled: true,
+    }
+}
+
 fn upload_fixtures() -> Vec<(&'static str, DataMutation)> {
     let create = |checksum| DataMutation::CreateUpload {
         bucket: BUCKET,
@@ -442,6 +616,8 @@ fn upload_fixtures() -> Vec<(&'static str, DataMutation)> {
         upload: NewUpload {
             headers: headers(),
             checksum,
+            settings: ObjectSettings::default(),
+            initiator: None,
         },
     };
     let spec = (ChecksumAlgorithm::Sha256, ChecksumKind::Composite);
@@ -543,6 +719,7 @@ fn headers() -> ObjectHeaders {
         content_disposition: Some("attachment".to_owned()),
         cache_control: None,
         expires: None,
+        website_redirect: None,
         user: vec![
             ("b".to_owned(), "2".to_owned()),
             ("a".to_owned(), "1".to_owned()),

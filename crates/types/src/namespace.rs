@@ -8,7 +8,7 @@ pub mod data;
 pub mod refusal;
 pub mod root;
 
-use crate::id::RequestId;
+use crate::id::{BucketId, Epoch, RequestId};
 use crate::time::Timestamp;
 
 pub use account::{AccountMutation, AccountRefusal};
@@ -59,8 +59,20 @@ pub struct MutationRequest {
     pub request: RequestId,
     /// When the request id was made, by its maker's clock: an older one than the group remembers is refused.
     pub minted: Timestamp,
+    /// What the client decided by; a change of the root group has none.
+    pub guard: Option<SettingsGuard>,
     /// The change.
     pub mutation: Mutation,
+}
+
+/// What a client knew of a bucket's settings when it decided that something may be asked of it: where they are others by now,
+/// or the bucket is not there, that is refused with `SettingsChanged`, and the client is to look and decide again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingsGuard {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The epoch of its settings.
+    pub settings: Epoch,
 }
 
 /// A mutation as it stands in the log: with everything that applying it may not ask the world for.

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 
+use crate::account::CanonicalId;
 use crate::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use crate::cluster::Profile;
 use crate::etag::ETag;
 use crate::id::{BlobId, UploadId, VersionId};
 use crate::name::ObjectKey;
+use crate::settings::ObjectSettings;
 use crate::time::Timestamp;
 
 /// Headers that are kept with an object and given back as they came.
@@ -24,6 +26,8 @@ pub struct ObjectHeaders {
     pub cache_control: Option<String>,
     /// `Expires`, as text.
     pub expires: Option<String>,
+    /// `x-amz-website-redirect-location`.
+    pub website_redirect: Option<String>,
     /// `x-amz-meta-*` without that prefix, lower case, in the order of arrival.
     pub user: Vec<(String, String)>,
 }
@@ -97,6 +101,8 @@ pub struct ObjectVersion {
     pub checksum: Option<ObjectChecksum>,
     /// Its headers.
     pub headers: ObjectHeaders,
+    /// Owner, ACL, tags and lock.
+    pub settings: ObjectSettings,
     /// Its bytes.
     pub content: Content,
 }
@@ -112,6 +118,8 @@ pub struct NewObject {
     pub checksum: Option<ObjectChecksum>,
     /// Its headers.
     pub headers: ObjectHeaders,
+    /// Owner, ACL, tags and lock. Without a retention it gets the bucket's default. A lock in a bucket without: `NoObjectLock`.
+    pub settings: ObjectSettings,
     /// Its bytes: never `Parts`, which only completing an upload makes.
     pub content: Content,
 }
@@ -123,6 +131,10 @@ pub struct NewUpload {
     pub headers: ObjectHeaders,
     /// The checksum that every part is to have, if one was asked for.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Owner, ACL, tags and lock of the object to be, as of one that is put.
+    pub settings: ObjectSettings,
+    /// Who began it; `None`: the bucket's owner.
+    pub initiator: Option<CanonicalId>,
 }
 
 /// A part about to be committed.

@@ -6,10 +6,10 @@ use cairn_types::id::{BucketId, Epoch, Order};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::{Counters, UploadInfo, UploadKey};
 use cairn_types::namespace::{DataReply, Refusal};
-use cairn_types::version::Versioning;
+use cairn_types::settings::{BucketSettings, InitialSettings};
 
 use super::change::Change;
-use super::{limits, upload};
+use super::{limits, settings, upload};
 use crate::failure::Failure;
 use crate::key;
 use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
@@ -19,12 +19,13 @@ use crate::store::{Cursor, Store, StoreError};
 /// Marks of buckets that are gone which one command forgets.
 const GONE_AT_ONCE: usize = 1_000;
 
-/// Makes a bucket known, with one range that begins at the first key.
+/// Makes a bucket known, with what it is made with, and with one range that begins at the first key.
 pub(super) fn open<S: Store>(
     change: &mut Change<'_, S>,
     bucket: BucketId,
     name: &BucketName,
     epoch: Epoch,
+    initial: &InitialSettings,
 ) -> Result<DataReply, Failure> {
     let row_key = key::data::bucket(bucket);
     if let Some(row) = change.get(&row_key)? {
@@ -37,11 +38,14 @@ pub(super) fn open<S: Store>(
     if is_gone(change, bucket)? {
         return Err(Refusal::NoSuchBucket.into());
     }
+    let made = BucketSettings::from(initial.clone());
     let row = BucketRow {
         name: name.clone(),
         is_fenced: false,
         epoch,
-        versioning: None,
+        versioning: made.versioning,
+        settings_epoch: made.epoch,
+        lock: made.lock,
     };
     let range = RangeRow {
         order: Order::new(0),
@@ -49,6 +53,7 @@ pub(super) fn open<S: Store>(
     };
     change.put(row_key, &row);
     change.put_range(bucket, &range);
+    settings::put_initial(change, bucket, made);
     Ok(DataReply::Done)
 }
 
@@ -89,28 +94,6 @@ pub(super) fn unfence<S: Store>(
     Ok(DataReply::Done)
 }
 
-/// Says whether a bucket keeps versions from now on. What is there stays as it is.
-///
-/// It is no step of the bucket's life and leaves its epoch alone: of two the later one counts, and steps that were taken before
-/// are repeated as before.
-pub(super) fn set_versioning<S: Store>(
-    change: &mut Change<'_, S>,
-    bucket: BucketId,
-    epoch: Epoch,
-    versioning: Versioning,
-) -> Result<DataReply, Failure> {
-    let row = change.writable(bucket)?;
-    if row.epoch > epoch {
-        return Err(came_too_late(bucket));
-    }
-    let row = BucketRow {
-        versioning: Some(versioning),
-        ..row
-    };
-    change.put(key::data::bucket(bucket), &row);
-    Ok(DataReply::Done)
-}
-
 /// Removes uploads and parts of a fenced bucket, `limit` of them at most; after the last of them the bucket itself.
 ///
 /// Cost: one seek for all uploads, which may have to pass those that were removed before, and one for the parts of each.
@@ -143,6 +126,7 @@ pub(super) fn drain<S: Store>(
     }
     change.delete(key::data::range(bucket, ""));
     change.delete(key::data::bucket(bucket));
+    settings::forget(change, bucket)?;
     remember_gone(change, bucket, opened_below)?;
     Ok(DataReply::Drained { more: false })
 }
@@ -162,7 +146,7 @@ fn before<S: Store>(
     }
 }
 
-fn came_too_late(bucket: BucketId) -> Failure {
+pub(super) fn came_too_late(bucket: BucketId) -> Failure {
     Refusal::BucketInTransition { bucket }.into()
 }
 

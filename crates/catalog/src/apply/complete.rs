@@ -6,12 +6,13 @@ use cairn_types::id::Order;
 use cairn_types::namespace::data::{CompletedPart, UploadInfo, UploadKey, WriteCondition};
 use cairn_types::namespace::{DataReply, Refusal};
 use cairn_types::object::{Content, PartSpan};
+use cairn_types::settings::ObjectSettings;
 use md5::{Digest, Md5};
 
 use super::change::Change;
 use super::slot::Slot;
 use super::upload::{self, StoredPart};
-use super::{limits, slot, whole};
+use super::{limits, slot, version, whole};
 use crate::failure::Failure;
 use crate::key;
 use crate::record::object::ObjectRow;
@@ -56,6 +57,10 @@ pub(super) fn complete<S: Store>(
         etag: whole_etag(completion.parts),
         checksum,
         headers: info.headers.clone(),
+        settings: ObjectSettings {
+            lock: version::lock_of_new(bucket.lock, info.settings.lock, change.clock()),
+            ..info.settings.clone()
+        },
         content: Content::Parts {
             upload: upload.upload,
             parts: named.iter().map(span).collect(),

@@ -4,6 +4,7 @@ use cairn_types::id::{BucketId, Epoch, GroupId};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::{BucketEntry, BucketState, ShardRange};
 use cairn_types::namespace::{Refusal, RootReply};
+use cairn_types::settings::InitialSettings;
 
 use super::change::Change;
 use super::{limits, topology};
@@ -22,6 +23,7 @@ pub(super) fn reserve<S: Store>(
     change: &mut Change<'_, S>,
     name: &BucketName,
     owner: &str,
+    initial: &InitialSettings,
 ) -> Result<RootReply, Failure> {
     let mut cluster = topology::cluster(change)?;
     if let Some(row) = change.get(&key::root::directory(name.as_str()))? {
@@ -43,6 +45,7 @@ pub(super) fn reserve<S: Store>(
         created: change.clock(),
         state: BucketState::Creating,
         epoch: Epoch::new(1),
+        initial: initial.clone(),
     };
     let shard = ShardRow {
         group: first_group(bucket, cluster.info.data_group_count),
@@ -62,6 +65,7 @@ pub(super) fn reserve<S: Store>(
     );
     change.put(key::root::shard(bucket, ""), &shard);
     change.mark(key::root::unopened_bucket(bucket));
+    change.mark(key::root::owned_bucket(owner, name.as_str()));
     Ok(RootReply::Bucket(entry))
 }
 
@@ -146,6 +150,7 @@ pub(super) fn release<S: Store>(
         }
     }
     change.delete(key::root::directory(entry.name.as_str()));
+    change.delete(key::root::owned_bucket(&entry.owner, entry.name.as_str()));
     change.delete(key::root::bucket_name(bucket));
     for range in &entry.ranges {
         change.delete(key::root::shard(bucket, &range.start));
@@ -183,12 +188,15 @@ fn step<S: Store>(
     if !is_taken {
         entry.state = to;
         entry.epoch = next(epoch);
+        // From here on the data groups have them.
+        entry.initial = InitialSettings::default();
         let row = DirectoryRow {
             bucket: entry.bucket,
             owner: entry.owner.clone(),
             created: entry.created,
             state: entry.state,
             epoch: entry.epoch,
+            initial: entry.initial.clone(),
         };
         change.put(key::root::directory(entry.name.as_str()), &row);
     }

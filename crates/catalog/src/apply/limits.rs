@@ -3,6 +3,7 @@
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
 use cairn_types::namespace::Refusal;
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::tag::Tags;
 
 /// Bytes of an object or part inside of its row.
 const INLINE_LEN: usize = 64 * 1024;
@@ -53,6 +54,7 @@ pub(super) fn check_object(object: &NewObject) -> Result<(), Refusal> {
         return Err(Refusal::ObjectTooLarge);
     }
     check_headers(&object.headers)?;
+    check_tags(&object.settings.tags)?;
     check_content(object.len, &object.content)
 }
 
@@ -75,6 +77,7 @@ pub(super) fn check_part_number(number: u16) -> Result<(), Refusal> {
 
 pub(super) fn check_upload(upload: &NewUpload) -> Result<(), Refusal> {
     check_headers(&upload.headers)?;
+    check_tags(&upload.settings.tags)?;
     match upload.checksum {
         Some((ChecksumAlgorithm::Sha1 | ChecksumAlgorithm::Sha256, ChecksumKind::FullObject)) => {
             Err(malformed("a SHA is no checksum of a whole made of parts"))
@@ -91,6 +94,13 @@ pub(super) fn check_named(count: usize) -> Result<(), Refusal> {
     require((1..=NAMED).contains(&count), "name 1 to 1000 at a time")
 }
 
+pub(super) fn check_tags(tags: &Tags) -> Result<(), Refusal> {
+    require(
+        tags.len() <= Tags::MOST_OF_OBJECT,
+        "an object has at most 10 tags",
+    )
+}
+
 fn check_headers(headers: &ObjectHeaders) -> Result<(), Refusal> {
     let single = [
         &headers.content_type,
@@ -99,6 +109,7 @@ fn check_headers(headers: &ObjectHeaders) -> Result<(), Refusal> {
         &headers.content_disposition,
         &headers.cache_control,
         &headers.expires,
+        &headers.website_redirect,
     ];
     let single_len: usize = single.into_iter().flatten().map(String::len).sum();
     let user = headers.user.iter();

@@ -2,13 +2,14 @@
 
 use cairn_types::id::BucketId;
 use cairn_types::name::ObjectKey;
-use cairn_types::namespace::data::{DeleteTarget, WriteCondition, extents};
+use cairn_types::namespace::data::{DeleteTarget, Deleted, WriteCondition, extents};
 use cairn_types::namespace::{DataReply, Refusal};
 use cairn_types::object::NewObject;
+use cairn_types::settings::ObjectSettings;
 
 use super::change::Change;
 use super::slot::{self, Slot};
-use super::{blob, limits};
+use super::{blob, limits, version};
 use crate::failure::Failure;
 use crate::record::blob::Holder;
 use crate::record::object::ObjectRow;
@@ -24,10 +25,11 @@ pub(super) fn put<S: Store>(
 ) -> Result<DataReply, Failure> {
     let row = change.writable(bucket)?;
     limits::check_object(object)?;
+    version::check_lock(&row, &object.settings.lock)?;
     let slot = Slot::read(change, bucket, row.versioning, key)?;
     slot.check(condition)?;
     blob::check_new(change, extents(&object.content))?;
-    let version = ObjectRow {
+    let object_row = ObjectRow {
         random: slot::version_random(change, 0),
         is_null: slot.makes_null(),
         last_modified: change.clock(),
@@ -35,9 +37,13 @@ pub(super) fn put<S: Store>(
         etag: object.etag.clone(),
         checksum: object.checksum.clone(),
         headers: object.headers.clone(),
+        settings: ObjectSettings {
+            lock: version::lock_of_new(row.lock, object.settings.lock, change.clock()),
+            ..object.settings.clone()
+        },
         content: object.content.clone(),
     };
-    let committed = slot.commit(change, version)?;
+    let committed = slot.commit(change, object_row)?;
     let holder = Holder::Version {
         bucket,
         key: key.clone(),
@@ -62,10 +68,12 @@ pub(super) fn delete<S: Store>(
     let mut deleted = Vec::with_capacity(targets.len());
     for (place, target) in (0..).zip(targets) {
         let slot = Slot::read(change, bucket, row.versioning, &target.key)?;
-        deleted.push(match target.version {
-            Some(version) => slot.remove(change, version)?,
-            None if makes_markers => slot.mark(change, place)?,
-            None => slot.remove_only(change)?,
+        let refused = slot.check_deletion(change, target, row.lock.is_some())?;
+        deleted.push(match (refused, target.version) {
+            (Some(refusal), _) => Deleted::Refused(refusal),
+            (None, Some(version)) => slot.remove(change, version)?,
+            (None, None) if makes_markers => slot.mark(change, place, target)?,
+            (None, None) => slot.remove_only(change)?,
         });
     }
     Ok(DataReply::Deleted(deleted))

@@ -4,8 +4,12 @@ use bytes::Bytes;
 use cairn_types::id::{BucketId, Order, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::Refusal;
-use cairn_types::namespace::data::{Committed, Counters, Deleted, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{
+    Committed, Counters, DeleteCondition, DeleteRefusal, DeleteTarget, Deleted, ETagCondition,
+    UploadKey, WriteCondition,
+};
 use cairn_types::object::Content;
+use cairn_types::time::Timestamp;
 use cairn_types::version::{NamedVersion, Versioning};
 use sha2::{Digest, Sha256};
 
@@ -44,13 +48,58 @@ impl<'a> Slot<'a> {
     /// Checks what must hold of the current object.
     pub(super) fn check(&self, condition: &WriteCondition) -> Result<(), Refusal> {
         match (condition, &self.current) {
-            (WriteCondition::Always, _) | (WriteCondition::IfAbsent, None) => Ok(()),
-            (WriteCondition::IfMatch(_), None) => Err(Refusal::NoSuchKey),
-            (WriteCondition::IfMatch(etag), Some(current)) if *etag == current.etag => Ok(()),
-            (WriteCondition::IfAbsent | WriteCondition::IfMatch(_), Some(_)) => {
-                Err(Refusal::PreconditionFailed)
+            (WriteCondition::Always, _)
+            | (WriteCondition::IfAbsent | WriteCondition::IfNoneMatch(_), None)
+            | (WriteCondition::IfPresent, Some(_)) => Ok(()),
+            (WriteCondition::IfPresent | WriteCondition::IfMatch(_), None) => {
+                Err(Refusal::NoSuchKey)
             }
+            (WriteCondition::IfMatch(etag), Some(current)) if *etag == current.etag => Ok(()),
+            (WriteCondition::IfNoneMatch(etag), Some(current)) if *etag != current.etag => Ok(()),
+            (
+                WriteCondition::IfAbsent
+                | WriteCondition::IfMatch(_)
+                | WriteCondition::IfNoneMatch(_),
+                Some(_),
+            ) => Err(Refusal::PreconditionFailed),
         }
+    }
+
+    /// Checks what must hold of the version that is named, or else of the newest one, and whether a named one is locked. Where it
+    /// is not there, nothing must.
+    ///
+    /// Cost: a point read where there is a condition, or a lock in the bucket.
+    pub(super) fn check_deletion<S: Store>(
+        &self,
+        change: &Change<'_, S>,
+        target: &DeleteTarget,
+        can_be_locked: bool,
+    ) -> Result<Option<DeleteRefusal>, StoreError> {
+        let condition = &target.condition;
+        let is_free = *condition == DeleteCondition::default();
+        if is_free && !(can_be_locked && target.version.is_some()) {
+            return Ok(None);
+        }
+        let order = match target.version {
+            Some(version) => self.find(change, version)?,
+            None => self.row.as_ref().map(|row| row.newest),
+        };
+        let Some(order) = order else {
+            return Ok(None);
+        };
+        let row_key = key::data::version(self.bucket, self.key, order);
+        let version = change.get(&row_key)?.ok_or(StoreError::Inconsistent {
+            what: "a key names a version that is not there",
+        })?;
+        if !holds(condition, &version) {
+            return Ok(Some(DeleteRefusal::PreconditionFailed));
+        }
+        let is_locked = target.version.is_some()
+            && version.object().is_some_and(|object| {
+                let lock = &object.settings.lock;
+                lock.binds(change.clock(), target.bypass_governance)
+            });
+        Ok(is_locked.then_some(DeleteRefusal::Locked))
     }
 
     /// Whether what is written now is the null version.
@@ -75,11 +124,13 @@ impl<'a> Slot<'a> {
         self,
         change: &mut Change<'_, S>,
         place: u32,
+        target: &DeleteTarget,
     ) -> Result<Deleted, StoreError> {
         let marker = MarkerRow {
             random: version_random(change, place),
             is_null: self.makes_null(),
             last_modified: change.clock(),
+            owner: target.marker_owner.clone(),
         };
         let (random, is_null) = (marker.random, marker.is_null);
         let order = self.push(change, &VersionRow::Marker(marker))?;
@@ -233,6 +284,18 @@ impl<'a> Slot<'a> {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether a condition holds of a version. A delete marker has no ETag, and no bytes.
+fn holds(condition: &DeleteCondition, version: &VersionRow) -> bool {
+    let has_etag = |wanted: &ETagCondition| match wanted {
+        ETagCondition::Any => true,
+        ETagCondition::Is(etag) => version.object().is_some_and(|object| object.etag == *etag),
+    };
+    let was_modified = |wanted: Timestamp| wanted.as_secs() == version.last_modified().as_secs();
+    condition.etag.as_ref().is_none_or(has_etag)
+        && condition.last_modified.is_none_or(was_modified)
+        && condition.len.is_none_or(|len| len == version.len())
 }
 
 /// What the writer of a version is told.

@@ -8,7 +8,7 @@ use cairn_types::namespace::{DataReply, Refusal};
 use cairn_types::object::{Content, NewPart, NewUpload};
 
 use super::change::{Change, subtract};
-use super::{blob, limits};
+use super::{blob, limits, version};
 use crate::failure::Failure;
 use crate::key;
 use crate::record;
@@ -23,8 +23,9 @@ pub(super) fn create<S: Store>(
     key: &ObjectKey,
     upload: &NewUpload,
 ) -> Result<DataReply, Failure> {
-    change.writable(bucket)?;
+    let row = change.writable(bucket)?;
     limits::check_upload(upload)?;
+    version::check_lock(&row, &upload.settings.lock)?;
     let initiated = change.clock();
     let target = UploadKey {
         bucket,
@@ -39,9 +40,13 @@ pub(super) fn create<S: Store>(
         initiated,
         headers: upload.headers.clone(),
         checksum: upload.checksum,
+        settings: upload.settings.clone(),
+        initiator: upload.initiator.clone(),
     };
     let entry = UploadEntryRow {
         checksum: upload.checksum,
+        owner: upload.settings.owner.clone(),
+        initiator: upload.initiator.clone(),
     };
     change.put(row_key, &UploadRow::Open(info));
     change.put(key::data::upload_entry(&target, initiated), &entry);

@@ -7,6 +7,7 @@ use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{Counters, UploadKey, extents};
 use cairn_types::object::{Content, Extent};
 use cairn_types::time::Timestamp;
+use cairn_types::version::Versioning;
 
 use super::{Audit, Row};
 use crate::key;
@@ -15,6 +16,7 @@ use crate::record;
 use crate::record::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
 use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
 use crate::record::object::{CurrentRow, KeyRow, ObjectRow, VersionRow};
+use crate::record::settings::{BucketAclRow, BucketDocumentRow, BucketPolicyRow};
 use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
 use crate::store::{Store, StoreError};
 
@@ -72,8 +74,26 @@ pub(super) fn check<S: Store>(
 ) -> Result<(), StoreError> {
     match key {
         DataKey::Bucket(bucket) => {
-            row.decode::<BucketRow>()?;
+            let there: BucketRow = row.decode()?;
             tally.of(*bucket);
+            let keeps_versions = there.versioning == Some(Versioning::Enabled);
+            let rule = "a bucket with object lock does not keep versions";
+            row.require(there.lock.is_none() || keeps_versions, rule);
+        }
+        DataKey::BucketAcl(bucket) => {
+            row.decode::<BucketAclRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "an ACL is of no bucket")?;
+        }
+        DataKey::BucketPolicy(bucket) => {
+            row.decode::<BucketPolicyRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "a policy is of no bucket")?;
+        }
+        DataKey::BucketDocument(bucket, _) => {
+            row.decode::<BucketDocumentRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "a document is of no bucket")?;
         }
         DataKey::Range(bucket, _) => {
             row.decode::<RangeRow>()?;
@@ -85,10 +105,11 @@ pub(super) fn check<S: Store>(
         DataKey::Version(bucket, key, order) => check_version(row, tally, *bucket, key, *order)?,
         DataKey::Upload(upload) => check_upload(row, tally, upload)?,
         DataKey::UploadEntry(upload, initiated) => {
-            row.decode::<UploadEntryRow>()?;
+            let entry: UploadEntryRow = row.decode()?;
             let there = row.get(&key::data::upload(upload))?;
-            let is_open =
-                matches!(there, Some(UploadRow::Open(info)) if info.initiated == *initiated);
+            let is_open = matches!(there, Some(UploadRow::Open(info))
+                if info.initiated == *initiated && info.settings.owner == entry.owner
+                    && info.initiator == entry.initiator);
             row.require(is_open, "an upload is listed that is not open");
         }
         DataKey::Part(upload, number) => check_part(row, tally, upload, *number)?,
@@ -194,14 +215,16 @@ fn check_version<S: Store>(
     let is_known_as_null = keyed.is_some_and(|keyed| keyed.null == Some(order));
     let rule = "a version is null and its key does not know, or the other way round";
     row.require(is_known_as_null == version.is_null(), rule);
-    let keeps_versions = match row.get(&key::data::bucket(bucket))? {
-        Some(bucket) => bucket.versioning.is_some(),
-        None => false,
+    let (keeps_versions, can_be_locked) = match row.get(&key::data::bucket(bucket))? {
+        Some(bucket) => (bucket.versioning.is_some(), bucket.lock.is_some()),
+        None => (false, false),
     };
     match &version {
         VersionRow::Object(object) => {
             let rule = "a bucket without versioning keeps a version";
             row.require(object.is_null || keeps_versions, rule);
+            let rule = "a version is locked in a bucket without object lock";
+            row.require(can_be_locked || object.settings.lock.is_empty(), rule);
             check_content(row, bucket, key, order, object)
         }
         VersionRow::Marker(_) => {

@@ -1,6 +1,7 @@
 //! Rules of the tables of the root group.
 
 use cairn_types::namespace::root::BucketState;
+use cairn_types::settings::InitialSettings;
 
 use super::Row;
 use crate::key::root::RootKey;
@@ -51,7 +52,8 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
         RootKey::Directory(_)
         | RootKey::BucketName(_)
         | RootKey::Shard(..)
-        | RootKey::UnopenedBucket(_) => check_bucket(row, cluster.as_ref(), key)?,
+        | RootKey::UnopenedBucket(_)
+        | RootKey::OwnedBucket(..) => check_bucket(row, cluster.as_ref(), key)?,
         RootKey::MetaNode(id) => {
             let node: MetaNodeRow = row.decode()?;
             row.require(node.0.id == *id, "a row is under another's id");
@@ -134,6 +136,11 @@ fn check_bucket<S: Store>(
             row.require(is_counted, "an id was never given");
             let first = key::root::shard(entry.bucket, "");
             row.marked(&first, "a bucket has no first range")?;
+            let owned = key::root::owned_bucket(&entry.owner, name);
+            row.marked(&owned, "a bucket is not among its owner's")?;
+            let is_made = entry.state == BucketState::Creating;
+            let rule = "a bucket that was made is yet to be made with something";
+            row.require(is_made || entry.initial == InitialSettings::default(), rule);
             if entry.state == BucketState::Creating {
                 let unopened = key::root::unopened_bucket(entry.bucket);
                 row.marked(&unopened, "a bucket is being made that counts as opened")?;
@@ -149,6 +156,11 @@ fn check_bucket<S: Store>(
             row.decode::<ShardRow>()?;
             let name = key::root::bucket_name(*bucket);
             row.marked(&name, "a range is of no bucket")?;
+        }
+        RootKey::OwnedBucket(owner, name) => {
+            let there = row.get(&key::root::directory(name))?;
+            let is_its_own = there.is_some_and(|there| there.owner == *owner);
+            row.require(is_its_own, "an owner has a bucket that is not its own");
         }
         RootKey::UnopenedBucket(bucket) => {
             let name = row.get(&key::root::bucket_name(*bucket))?;

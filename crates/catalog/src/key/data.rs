@@ -3,12 +3,14 @@
 use cairn_types::id::{BlobId, BucketId, Order, UploadId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::UploadKey;
+use cairn_types::settings::DocumentKind;
 use cairn_types::time::Timestamp;
 
 use super::{Fields, Mark, RowKey, text};
 use crate::record::blob::{BlobRow, CollectionRow, DegradedRow};
 use crate::record::bucket::{BucketRow, OpenedRow, RangeRow};
 use crate::record::object::{CurrentRow, KeyRow, VersionRow};
+use crate::record::settings::{BucketAclRow, BucketDocumentRow, BucketPolicyRow};
 use crate::record::upload::{PartRow, UploadEntryRow, UploadRow};
 use crate::store::StoreError;
 
@@ -23,6 +25,9 @@ const PARTS: u8 = 0x17;
 const DOOMED_UPLOADS: u8 = 0x18;
 const OPENED: u8 = 0x19;
 const GONE_BUCKETS: u8 = 0x1a;
+const BUCKET_ACLS: u8 = 0x1b;
+const BUCKET_POLICIES: u8 = 0x1c;
+const BUCKET_DOCUMENTS: u8 = 0x1d;
 const COLLECTION: u8 = 0x20;
 const BLOBS: u8 = 0x21;
 const FREED: u8 = 0x22;
@@ -75,6 +80,37 @@ pub(crate) fn parse_gone_bucket(key: &[u8]) -> Result<Option<BucketId>, StoreErr
     let bucket = take_bucket(&mut fields)?;
     fields.end()?;
     Ok(Some(bucket))
+}
+
+pub(crate) fn bucket_acl(bucket: BucketId) -> RowKey<BucketAclRow> {
+    RowKey::new(in_bucket(BUCKET_ACLS, bucket))
+}
+
+pub(crate) fn bucket_policy(bucket: BucketId) -> RowKey<BucketPolicyRow> {
+    RowKey::new(in_bucket(BUCKET_POLICIES, bucket))
+}
+
+pub(crate) fn bucket_document(bucket: BucketId, kind: DocumentKind) -> RowKey<BucketDocumentRow> {
+    let mut bytes = bucket_documents(bucket);
+    let number = u8::try_from(cairn_schema::document_kind_number(kind));
+    bytes.push(number.expect("the numbers of kinds are below 256"));
+    RowKey::new(bytes)
+}
+
+/// What all documents of a bucket begin with.
+pub(crate) fn bucket_documents(bucket: BucketId) -> Vec<u8> {
+    in_bucket(BUCKET_DOCUMENTS, bucket)
+}
+
+/// Of which kind the document is whose key ends so behind what all documents of its bucket begin with.
+pub(crate) fn parse_document_kind(suffix: &[u8]) -> Result<DocumentKind, StoreError> {
+    let mut fields = Fields {
+        table: BUCKET_DOCUMENTS,
+        rest: suffix,
+    };
+    let kind = take_document_kind(&mut fields)?;
+    fields.end()?;
+    Ok(kind)
 }
 
 /// The range of a bucket that begins at `start`.
@@ -273,6 +309,9 @@ pub(crate) enum DataKey {
     DoomedUpload(UploadKey),
     Opened,
     GoneBucket(BucketId),
+    BucketAcl(BucketId),
+    BucketPolicy(BucketId),
+    BucketDocument(BucketId, DocumentKind),
     Collection,
     Blob(BlobId),
     Freed(Timestamp, BlobId),
@@ -310,6 +349,12 @@ impl DataKey {
             DOOMED_UPLOADS => Self::DoomedUpload(take_upload(&mut fields)?),
             OPENED => Self::Opened,
             GONE_BUCKETS => Self::GoneBucket(take_bucket(&mut fields)?),
+            BUCKET_ACLS => Self::BucketAcl(take_bucket(&mut fields)?),
+            BUCKET_POLICIES => Self::BucketPolicy(take_bucket(&mut fields)?),
+            BUCKET_DOCUMENTS => {
+                let bucket = take_bucket(&mut fields)?;
+                Self::BucketDocument(bucket, take_document_kind(&mut fields)?)
+            }
             COLLECTION => Self::Collection,
             BLOBS => Self::Blob(take_blob(&mut fields)?),
             FREED => Self::Freed(take_time(&mut fields)?, take_blob(&mut fields)?),
@@ -341,6 +386,14 @@ fn parse_timed_blob(table: u8, key: &[u8]) -> Result<Option<(Timestamp, BlobId)>
 
 fn take_bucket(fields: &mut Fields<'_>) -> Result<BucketId, StoreError> {
     fields.take().map(u64::from_be_bytes).map(BucketId::new)
+}
+
+fn take_document_kind(fields: &mut Fields<'_>) -> Result<DocumentKind, StoreError> {
+    let [number] = fields.take()?;
+    let mut kinds = DocumentKind::ALL.into_iter();
+    kinds
+        .find(|kind| cairn_schema::document_kind_number(*kind) == i32::from(number))
+        .ok_or_else(|| fields.error())
 }
 
 fn take_time(fields: &mut Fields<'_>) -> Result<Timestamp, StoreError> {

@@ -22,6 +22,7 @@ const SHARDS: u8 = 0x47;
 const META_NODES: u8 = 0x48;
 const RETIRED_META_NODES: u8 = 0x49;
 const UNOPENED_BUCKETS: u8 = 0x4a;
+const OWNED_BUCKETS: u8 = 0x4f;
 const IDENTITIES: u8 = 0x50;
 const ACCOUNTS: u8 = 0x51;
 const EMAILS: u8 = 0x52;
@@ -132,6 +133,29 @@ pub(crate) fn parse_directory(key: &[u8]) -> Result<String, StoreError> {
         .take_rest()
 }
 
+/// A bucket among those of its owner.
+pub(crate) fn owned_bucket(owner: &str, name: &str) -> RowKey<Mark> {
+    RowKey::new(owned_buckets(owner, name))
+}
+
+/// What the buckets of one owner begin with whose names have this prefix.
+pub(crate) fn owned_buckets(owner: &str, prefix: &str) -> Vec<u8> {
+    let mut bytes = vec![OWNED_BUCKETS];
+    text::push(&mut bytes, owner);
+    bytes.extend(prefix.as_bytes());
+    bytes
+}
+
+/// The name of a bucket among those of its owner.
+pub(crate) fn parse_owned_bucket(key: &[u8]) -> Result<String, StoreError> {
+    let fields = Fields::of(OWNED_BUCKETS, key);
+    let mut fields = fields.ok_or(StoreError::Key {
+        table: OWNED_BUCKETS,
+    })?;
+    fields.take_text()?;
+    fields.take_rest()
+}
+
 pub(crate) fn bucket_name(bucket: BucketId) -> RowKey<BucketNameRow> {
     let mut bytes = vec![BUCKET_NAMES];
     bytes.extend(bucket.get().to_be_bytes());
@@ -202,6 +226,7 @@ pub(crate) enum RootKey {
     MetaNode(NodeId),
     RetiredMetaNode(NodeId),
     UnopenedBucket(BucketId),
+    OwnedBucket(String, String),
     Identities,
     Account(CanonicalId),
     Email(String),
@@ -225,6 +250,10 @@ impl RootKey {
                 Self::PlacementGroup(PlacementGroupId::new(id))
             }
             DIRECTORY => return Ok(Some(Self::Directory(fields.take_rest()?))),
+            OWNED_BUCKETS => {
+                let owner = fields.take_text()?;
+                return Ok(Some(Self::OwnedBucket(owner, fields.take_rest()?)));
+            }
             BUCKET_NAMES => Self::BucketName(take_bucket(&mut fields)?),
             SHARDS => Self::Shard(take_bucket(&mut fields)?, fields.take_text()?),
             META_NODES => Self::MetaNode(take_node(&mut fields)?),

@@ -15,6 +15,13 @@ use crate::{key, record};
 /// Buckets of a page.
 const LARGEST_PAGE: u32 = 10_000;
 
+/// Which rows a page is to have.
+pub(super) struct Page<'a> {
+    pub(super) after: &'a str,
+    pub(super) prefix: &'a str,
+    pub(super) limit: u32,
+}
+
 /// The directory row of a name.
 pub(super) fn bucket_by_name<S: Store>(store: &S, name: &BucketName) -> Result<RootView, Failure> {
     let row = record::get(store, &key::root::directory(name.as_str()))?;
@@ -29,17 +36,12 @@ pub(super) fn bucket_by_id<S: Store>(store: &S, bucket: BucketId) -> Result<Root
 }
 
 /// A page of the buckets that are there, by name: one whose deletion may yet fail is. One seek, and one more for the ranges of each.
-pub(super) fn buckets<S: Store>(
-    store: &S,
-    after: &str,
-    prefix: &str,
-    limit: u32,
-) -> Result<RootView, Failure> {
-    let limit = check_limit(limit, 1, LARGEST_PAGE)?;
-    let table = key::root::directory_prefix(prefix);
+pub(super) fn buckets<S: Store>(store: &S, page: &Page<'_>) -> Result<RootView, Failure> {
+    let limit = check_limit(page.limit, 1, LARGEST_PAGE)?;
+    let table = key::root::directory_prefix(page.prefix);
     // No name has a byte 0 in it: behind `after` comes what is longer by one.
-    let mut behind = key::root::directory_prefix(after);
-    if !after.is_empty() {
+    let mut behind = key::root::directory_prefix(page.after);
+    if !page.after.is_empty() {
         behind.push(0);
     }
     let mut entries = Vec::new();
@@ -79,6 +81,43 @@ pub(crate) fn owns_any<S: Store>(store: &S, owner: &str) -> Result<bool, StoreEr
     Ok(false)
 }
 
+/// As `buckets`, of one owner. One seek, and a point read and a seek for each.
+pub(super) fn owned_buckets<S: Store>(
+    store: &S,
+    owner: &str,
+    page: &Page<'_>,
+) -> Result<RootView, Failure> {
+    let limit = check_limit(page.limit, 1, LARGEST_PAGE)?;
+    let table = key::root::owned_buckets(owner, page.prefix);
+    let mut behind = key::root::owned_buckets(owner, page.after);
+    if !page.after.is_empty() {
+        behind.push(0);
+    }
+    let mut entries = Vec::new();
+    let mut truncated = false;
+    let mut cursor = store.cursor();
+    cursor.seek(behind.as_slice().max(&table))?;
+    while let Some((row_key, _)) = cursor.current().filter(|(key, _)| key.starts_with(&table)) {
+        let name = key::root::parse_owned_bucket(row_key)?;
+        let row = record::get(store, &key::root::directory(&name))?;
+        let (Some(row), Ok(name)) = (row, BucketName::parse(&name)) else {
+            return Err(StoreError::Inconsistent {
+                what: "an owner has a bucket that is not in the directory",
+            }
+            .into());
+        };
+        if matches!(row.state, BucketState::Active | BucketState::Deleting) {
+            if entries.len() == limit {
+                truncated = true;
+                break;
+            }
+            entries.push(with_ranges(store, name, row)?);
+        }
+        cursor.next()?;
+    }
+    Ok(RootView::Buckets { entries, truncated })
+}
+
 /// The directory row of an id with its ranges, if there is one.
 pub(crate) fn entry_by_id<S: Store>(
     store: &S,
@@ -105,6 +144,7 @@ pub(crate) fn entry(name: BucketName, row: DirectoryRow, ranges: Vec<ShardRange>
         created: row.created,
         state: row.state,
         epoch: row.epoch,
+        initial: row.initial,
         ranges,
     }
 }

@@ -120,6 +120,8 @@ pub(super) fn uploads<S: Store>(store: &S, query: &ListUploads) -> Result<DataVi
                 upload: upload.upload,
                 initiated,
                 checksum: row.checksum,
+                owner: row.owner,
+                initiator: row.initiator,
             };
             page.add(upload.key.as_str(), listed);
             cursor.next()?;
@@ -179,6 +181,7 @@ fn listed_object(key: &str, value: &[u8]) -> Result<ListedObject, StoreError> {
         etag: row.etag,
         last_modified: row.last_modified,
         checksum: row.checksum,
+        owner: row.owner,
     })
 }
 

@@ -3,12 +3,12 @@
 use cairn_types::id::{BucketId, Order, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::{DataView, Refusal};
-use cairn_types::object::{Content, ObjectVersion};
+use cairn_types::object::Content;
 use cairn_types::version::NamedVersion;
 
 use super::bucket;
 use crate::failure::Failure;
-use crate::record::object::VersionRow;
+use crate::record::object::{ObjectRow, VersionRow};
 use crate::store::{Store, StoreError};
 use crate::{key, record};
 
@@ -19,7 +19,8 @@ pub(super) fn whole<S: Store>(
     key: &ObjectKey,
     version: Option<NamedVersion>,
 ) -> Result<DataView, Failure> {
-    let version = find(store, bucket, key, version)?;
+    let (order, object) = find(store, bucket, key, version)?;
+    let version = object.into_version(key.clone(), order);
     Ok(DataView::Object(Box::new(version)))
 }
 
@@ -30,7 +31,8 @@ pub(super) fn head<S: Store>(
     key: &ObjectKey,
     version: Option<NamedVersion>,
 ) -> Result<DataView, Failure> {
-    let mut version = find(store, bucket, key, version)?;
+    let (order, object) = find(store, bucket, key, version)?;
+    let mut version = object.into_version(key.clone(), order);
     match &version.content {
         Content::Parts { .. } => {}
         Content::Inline(_) | Content::Extents(_) => {
@@ -40,12 +42,13 @@ pub(super) fn head<S: Store>(
     Ok(DataView::Object(Box::new(version)))
 }
 
-fn find<S: Store>(
+/// A version that is an object, and its order.
+pub(crate) fn find<S: Store>(
     store: &S,
     bucket: BucketId,
     key: &ObjectKey,
     version: Option<NamedVersion>,
-) -> Result<ObjectVersion, Failure> {
+) -> Result<(Order, ObjectRow), Failure> {
     bucket::check_known(store, bucket)?;
     let (order, row) = match version {
         None => newest(store, bucket, key)?,
@@ -57,7 +60,7 @@ fn find<S: Store>(
         }
     };
     match row {
-        VersionRow::Object(object) => Ok(object.into_version(key.clone(), order)),
+        VersionRow::Object(object) => Ok((order, object)),
         VersionRow::Marker(marker) => Err(Refusal::DeleteMarker {
             version: VersionId::new(order, marker.random),
             is_null: marker.is_null,

@@ -131,6 +131,7 @@ fn listed(key: ObjectKey, order: Order, row: &VersionRow, is_latest: bool) -> Li
         is_null: row.is_null(),
         is_latest,
         last_modified: row.last_modified(),
+        owner: row.owner().cloned(),
         object,
     }
 }

@@ -4,6 +4,7 @@ use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
 use cairn_types::id::{BucketId, Epoch, Order};
+use cairn_types::lock::BucketLock;
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::Counters;
 use cairn_types::version::Versioning;
@@ -21,6 +22,10 @@ pub(crate) struct BucketRow {
     pub(crate) epoch: Epoch,
     /// Whether it keeps versions; `None`: it was never told to.
     pub(crate) versioning: Option<Versioning>,
+    /// The epoch of its settings.
+    pub(crate) settings_epoch: Epoch,
+    /// Object lock, if it has it. Then it keeps versions, so no version is ever overwritten.
+    pub(crate) lock: Option<BucketLock>,
 }
 
 impl Record for BucketRow {
@@ -33,6 +38,8 @@ impl Record for BucketRow {
             is_fenced: self.is_fenced,
             epoch: self.epoch.get(),
             versioning: cairn_schema::versioning_number(self.versioning),
+            settings_epoch: self.settings_epoch.get(),
+            lock: self.lock.as_ref().map(Into::into),
         }
     }
 
@@ -45,6 +52,8 @@ impl Record for BucketRow {
                 Field::new(Self::KIND, "versioning"),
                 message.versioning,
             )?,
+            settings_epoch: Epoch::new(message.settings_epoch),
+            lock: message.lock.map(TryInto::try_into).transpose()?,
         })
     }
 }

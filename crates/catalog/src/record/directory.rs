@@ -3,10 +3,13 @@
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
-use cairn_schema::{bucket_state, bucket_state_message};
+use cairn_schema::{
+    bucket_state, bucket_state_message, initial_settings, initial_settings_message,
+};
 use cairn_types::id::{BucketId, Epoch, GroupId};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::BucketState;
+use cairn_types::settings::InitialSettings;
 use cairn_types::time::Timestamp;
 
 use super::Record;
@@ -24,6 +27,8 @@ pub(crate) struct DirectoryRow {
     pub(crate) state: BucketState,
     /// Grows with each step of its life.
     pub(crate) epoch: Epoch,
+    /// What it is to be made with, while it is being made.
+    pub(crate) initial: InitialSettings,
 }
 
 impl Record for DirectoryRow {
@@ -39,6 +44,7 @@ impl Record for DirectoryRow {
             state: state.into(),
             epoch: self.epoch.get(),
             opened_below,
+            initial: initial_settings_message(&self.initial),
         }
     }
 
@@ -50,6 +56,7 @@ impl Record for DirectoryRow {
             created: Timestamp::from_millis(message.created_ms),
             state: bucket_state(at, message.state, message.opened_below)?,
             epoch: Epoch::new(message.epoch),
+            initial: initial_settings(message.initial)?,
         })
     }
 }

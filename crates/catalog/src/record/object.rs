@@ -3,11 +3,16 @@
 use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
+use cairn_schema::{
+    canonical_id_text, object_settings, object_settings_message, optional_canonical_id,
+};
+use cairn_types::account::CanonicalId;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::etag::ETag;
 use cairn_types::id::{Order, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::object::{Content, ObjectHeaders, ObjectVersion};
+use cairn_types::settings::ObjectSettings;
 use cairn_types::time::Timestamp;
 
 use super::Record;
@@ -23,6 +28,8 @@ pub(crate) struct CurrentRow {
     pub(crate) last_modified: Timestamp,
     /// The algorithm and kind of its checksum.
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Whose it is.
+    pub(crate) owner: Option<CanonicalId>,
 }
 
 impl CurrentRow {
@@ -34,6 +41,7 @@ impl CurrentRow {
             etag: object.etag.clone(),
             last_modified: object.last_modified,
             checksum: checksum.map(|whole| (whole.checksum.algorithm(), whole.kind)),
+            owner: object.settings.owner.clone(),
         }
     }
 }
@@ -48,15 +56,18 @@ impl Record for CurrentRow {
             etag: Some((&self.etag).into()),
             last_modified_ms: self.last_modified.as_millis(),
             checksum: self.checksum.as_ref().map(Into::into),
+            owner: canonical_id_text(self.owner.as_ref()),
         }
     }
 
     fn from_message(message: proto::CurrentRecord) -> Result<Self, DecodeError> {
+        let at = |name| Field::new(Self::KIND, name);
         Ok(Self {
             len: message.len,
-            etag: Field::new(Self::KIND, "etag").noun(message.etag)?,
+            etag: at("etag").noun(message.etag)?,
             last_modified: Timestamp::from_millis(message.last_modified_ms),
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            owner: optional_canonical_id(at("owner"), message.owner.as_deref())?,
         })
     }
 }
@@ -119,6 +130,8 @@ pub(crate) struct ObjectRow {
     pub(crate) checksum: Option<ObjectChecksum>,
     /// Its headers.
     pub(crate) headers: ObjectHeaders,
+    /// Owner, ACL, tags and lock.
+    pub(crate) settings: ObjectSettings,
     /// Its bytes.
     pub(crate) content: Content,
 }
@@ -132,6 +145,8 @@ pub(crate) struct MarkerRow {
     pub(crate) is_null: bool,
     /// When it was committed.
     pub(crate) last_modified: Timestamp,
+    /// Whose it is.
+    pub(crate) owner: Option<CanonicalId>,
 }
 
 impl VersionRow {
@@ -156,6 +171,14 @@ impl VersionRow {
         match self {
             Self::Object(object) => object.last_modified,
             Self::Marker(marker) => marker.last_modified,
+        }
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Option<&CanonicalId> {
+        match self {
+            Self::Object(object) => object.settings.owner.as_ref(),
+            Self::Marker(marker) => marker.owner.as_ref(),
         }
     }
 
@@ -193,6 +216,7 @@ impl ObjectRow {
             etag: self.etag,
             checksum: self.checksum,
             headers: self.headers,
+            settings: self.settings,
             content: self.content,
         }
     }
@@ -215,11 +239,16 @@ impl Record for VersionRow {
                 etag: Some((&object.etag).into()),
                 checksum: object.checksum.as_ref().map(Into::into),
                 headers: Some((&object.headers).into()),
+                settings: object_settings_message(&object.settings),
                 content: Some((&object.content).into()),
                 ..common
             },
-            Self::Marker(_) => proto::VersionRecord {
+            Self::Marker(marker) => proto::VersionRecord {
                 is_delete_marker: true,
+                settings: object_settings_message(&ObjectSettings {
+                    owner: marker.owner.clone(),
+                    ..ObjectSettings::default()
+                }),
                 ..common
             },
         }
@@ -232,6 +261,7 @@ impl Record for VersionRow {
                 random: message.random,
                 is_null: message.is_null,
                 last_modified: Timestamp::from_millis(message.last_modified_ms),
+                owner: object_settings(message.settings.clone())?.owner,
             });
             if marker.to_message() != message {
                 return Err(at("is_delete_marker").breaks("a delete marker holds nothing"));
@@ -246,6 +276,7 @@ impl Record for VersionRow {
             etag: at("etag").noun(message.etag)?,
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
             headers: at("headers").required(message.headers)?.into(),
+            settings: object_settings(message.settings)?,
             content: at("content").noun(message.content)?,
         }))
     }

@@ -6,6 +6,8 @@
 
 use bytes::Bytes;
 use cairn_schema::arbitrary;
+use cairn_types::account::CanonicalId;
+use cairn_types::acl::{Acl, Grant};
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::{Disk, Location, MetaNode, PlacementGroup, Pool, Profile, StorageNode};
 use cairn_types::etag::ETag;
@@ -13,11 +15,16 @@ use cairn_types::id::{
     BlobId, BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, Order, PlacementGroupId, PoolId,
     RequestId, UploadId, VersionId,
 };
+use cairn_types::lock::{BucketLock, LegalHold, ObjectLock, Retention, RetentionMode};
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::{Counters, Deleted, UploadInfo, UploadKey};
 use cairn_types::namespace::root::{BucketState, ClusterInfo};
 use cairn_types::namespace::{DataReply, Refusal, Reply};
 use cairn_types::object::{Content, Extent, ObjectHeaders, PartSpan};
+use cairn_types::settings::{
+    BucketPolicy, Document, DocumentKind, InitialSettings, ObjectSettings,
+};
+use cairn_types::tag::Tags;
 use cairn_types::time::Timestamp;
 use cairn_types::version::Versioning;
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -29,6 +36,7 @@ use super::cluster::{ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRo
 use super::directory::{BucketNameRow, DirectoryRow, ShardRow};
 use super::group::{GroupRow, RequestRow, StateHashRow};
 use super::object::{CurrentRow, KeyRow, MarkerRow, ObjectRow, VersionRow};
+use super::settings::{BucketAclRow, BucketDocumentRow, BucketPolicyRow};
 use super::upload::{PartRow, UploadEntryRow, UploadRow};
 use super::{Record, decode, encode};
 use crate::key::{self, Mark, RowKey};
@@ -146,6 +154,8 @@ fn bucket_rows(golden: &mut Golden) {
         is_fenced: true,
         epoch: Epoch::new(3),
         versioning: None,
+        settings_epoch: Epoch::new(7),
+        lock: None,
     };
     golden.row("bucket", &key::data::bucket(BUCKET), &bucket);
     for (name, versioning) in [
@@ -158,6 +168,22 @@ fn bucket_rows(golden: &mut Golden) {
         };
         golden.row(name, &key::data::bucket(BUCKET), &bucket);
     }
+    let locked = BucketRow {
+        versioning: Some(Versioning::Enabled),
+        lock: Some(BucketLock { default: None }),
+        ..bucket.clone()
+    };
+    golden.row("bucket-locked", &key::data::bucket(BUCKET), &locked);
+    let acl = BucketAclRow(Acl::new(vec![Grant::full_control(&account())]).unwrap());
+    golden.row("bucket-acl", &key::data::bucket_acl(BUCKET), &acl);
+    let text = Document::new(Bytes::from_static(b"{}")).unwrap();
+    let policy = BucketPolicyRow(BucketPolicy {
+        text: text.clone(),
+        is_owner_locked_out: true,
+    });
+    golden.row("bucket-policy", &key::data::bucket_policy(BUCKET), &policy);
+    let document = key::data::bucket_document(BUCKET, DocumentKind::Replication);
+    golden.row("bucket-document", &document, &BucketDocumentRow(text));
     let opened = OpenedRow { below: BUCKET };
     golden.row("opened", &key::data::opened(), &opened);
     golden.mark("gone-bucket", &key::data::gone_bucket(BUCKET));
@@ -183,6 +209,7 @@ fn object_rows(golden: &mut Golden) {
         etag: ETag::from_parts([0xe7; 16], 2),
         last_modified: TIME,
         checksum: Some((ChecksumAlgorithm::Crc32c, ChecksumKind::Composite)),
+        owner: Some(account()),
     };
     golden.row(
         "current",
@@ -203,6 +230,7 @@ fn object_rows(golden: &mut Golden) {
             etag: ETag::from_md5([0xe7; 16]),
             checksum: Some(checksum()),
             headers: headers(),
+            settings: settings(),
             content,
         })
     };
@@ -229,6 +257,7 @@ fn object_rows(golden: &mut Golden) {
         random: 0x0708_090a_0b0c_0d0e,
         is_null: false,
         last_modified: TIME,
+        owner: Some(account()),
     });
     golden.row("version-marker", &at, &marker);
 }
@@ -239,12 +268,16 @@ fn upload_rows(golden: &mut Golden) {
         initiated: TIME,
         headers: headers(),
         checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite)),
+        settings: settings(),
+        initiator: Some(account()),
     });
     golden.row("upload-open", &key::data::upload(&upload), &open);
     let completed = UploadRow::Completed { order: ORDER };
     golden.row("upload-completed", &key::data::upload(&upload), &completed);
     let entry = UploadEntryRow {
         checksum: Some((ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject)),
+        owner: Some(account()),
+        initiator: Some(account()),
     };
     golden.row(
         "upload-entry",
@@ -366,6 +399,10 @@ fn directory_rows(golden: &mut Golden) {
         created: TIME,
         state,
         epoch: Epoch::new(4),
+        initial: InitialSettings {
+            is_lock_enabled: state == BucketState::Creating,
+            ..InitialSettings::default()
+        },
     };
     let at = key::root::directory(name.as_str());
     golden.row("directory-creating", &at, &entry(BucketState::Creating));
@@ -374,6 +411,8 @@ fn directory_rows(golden: &mut Golden) {
     let opened_below = BUCKET;
     let draining = entry(BucketState::Draining { opened_below });
     golden.row("directory-draining", &at, &draining);
+    let owned = key::root::owned_bucket("owner", name.as_str());
+    golden.mark("owned-bucket", &owned);
     golden.mark("unopened-bucket", &key::root::unopened_bucket(BUCKET));
     let named = BucketNameRow { name };
     golden.row("bucket-name", &key::root::bucket_name(BUCKET), &named);
@@ -408,6 +447,25 @@ fn checksum() -> ObjectChecksum {
     ObjectChecksum {
         checksum: Checksum::new(ChecksumAlgorithm::Crc32, &[1, 2, 3, 4]).unwrap(),
         kind: ChecksumKind::FullObject,
+    }
+}
+
+fn account() -> CanonicalId {
+    CanonicalId::parse("testx$9876").unwrap()
+}
+
+fn settings() -> ObjectSettings {
+    ObjectSettings {
+        owner: Some(account()),
+        acl: Some(Acl::default()),
+        tags: Tags::of_object(vec![("b".to_owned(), "2".to_owned())]).unwrap(),
+        lock: ObjectLock {
+            retention: Some(Retention {
+                mode: RetentionMode::Governance,
+                until: TIME,
+            }),
+            legal_hold: Some(LegalHold::Off),
+        },
     }
 }
 
@@ -467,10 +525,15 @@ fn a_delete_marker_that_holds_something_is_an_error() {
         random: 1,
         is_null: true,
         last_modified: TIME,
+        owner: Some(account()),
     });
     let mut message = marker.to_message();
     assert_eq!(VersionRow::from_message(message.clone()), Ok(marker));
-    message.len = 1;
+    let mut longer = message.clone();
+    longer.len = 1;
+    assert!(VersionRow::from_message(longer).is_err());
+    let settings = message.settings.as_mut().unwrap();
+    settings.acl = Some(cairn_schema::proto::Acl::default());
     assert!(VersionRow::from_message(message).is_err());
 }
 
@@ -491,6 +554,7 @@ proptest! {
             random,
             is_null: version.is_null,
             last_modified: version.last_modified,
+            owner: version.settings.owner.clone(),
         }));
         reads_back(&VersionRow::Object(ObjectRow {
             random,
@@ -500,6 +564,7 @@ proptest! {
             etag: version.etag,
             checksum: version.checksum,
             headers: version.headers,
+            settings: version.settings,
             content: version.content,
         }));
         reads_back(&PartRow {
@@ -538,6 +603,8 @@ proptest! {
         let _ = decode::<BlobRow>(bytes.clone());
         let _ = decode::<DegradedRow>(bytes.clone());
         let _ = decode::<ClusterRow>(bytes.clone());
+        let _ = decode::<BucketAclRow>(bytes.clone());
+        let _ = decode::<BucketPolicyRow>(bytes.clone());
         let _ = decode::<DirectoryRow>(bytes);
     }
 }

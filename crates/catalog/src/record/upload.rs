@@ -4,6 +4,8 @@ use cairn_schema::DecodeError;
 use cairn_schema::field::Field;
 use cairn_schema::proto;
 use cairn_schema::proto::upload_record;
+use cairn_schema::{canonical_id_text, optional_canonical_id};
+use cairn_types::account::CanonicalId;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::etag::ETag;
 use cairn_types::id::Order;
@@ -54,6 +56,10 @@ impl Record for UploadRow {
 pub(crate) struct UploadEntryRow {
     /// The checksum it was begun with.
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Whose the object is to be.
+    pub(crate) owner: Option<CanonicalId>,
+    /// Who began it.
+    pub(crate) initiator: Option<CanonicalId>,
 }
 
 impl Record for UploadEntryRow {
@@ -63,12 +69,17 @@ impl Record for UploadEntryRow {
     fn to_message(&self) -> proto::UploadEntryRecord {
         proto::UploadEntryRecord {
             checksum: self.checksum.as_ref().map(Into::into),
+            owner: canonical_id_text(self.owner.as_ref()),
+            initiator: canonical_id_text(self.initiator.as_ref()),
         }
     }
 
     fn from_message(message: proto::UploadEntryRecord) -> Result<Self, DecodeError> {
+        let at = |name| Field::new(Self::KIND, name);
         Ok(Self {
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            owner: optional_canonical_id(at("owner"), message.owner.as_deref())?,
+            initiator: optional_canonical_id(at("initiator"), message.initiator.as_deref())?,
         })
     }
 }

@@ -222,6 +222,7 @@ fn a_mutation_or_query_for_another_kind_of_group_is_refused() {
     let for_root = group.command(Mutation::Root(RootMutation::ReserveBucket {
         name: BucketName::parse("abc").unwrap(),
         owner: "me".to_owned(),
+        initial: cairn_types::settings::InitialSettings::default(),
     }));
     let for_data = group.command(Mutation::Data(DataMutation::FenceBucket {
         bucket,

@@ -12,6 +12,7 @@ use cairn_types::namespace::{
     Refusal, Reply, RootMutation, RootQuery, RootReply, RootView, View,
 };
 use cairn_types::object::{Content, Extent, NewObject, ObjectHeaders};
+use cairn_types::settings::{InitialSettings, ObjectSettings};
 use cairn_types::time::Timestamp;
 
 /// The data group of the tests.
@@ -88,6 +89,7 @@ impl Group {
             bucket: BUCKET,
             name: BucketName::parse("a-bucket").unwrap(),
             epoch: Epoch::new(1),
+            initial: InitialSettings::default(),
         });
         assert_eq!(done, Ok(DataReply::Done));
         group
@@ -101,6 +103,7 @@ impl Group {
             request: MutationRequest {
                 request: RequestId::new(self.serial),
                 minted: self.now,
+                guard: None,
                 mutation,
             },
             proposed: self.now,
@@ -202,6 +205,7 @@ pub(crate) fn object(len: u64, content: Content) -> NewObject {
         etag: ETag::from_md5([5; 16]),
         checksum: None,
         headers: ObjectHeaders::default(),
+        settings: ObjectSettings::default(),
         content,
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn_catalog::apply;
+use cairn_types::acl::Acl;
 use cairn_types::id::{BucketId, ClusterId, GroupId};
 use cairn_types::name::BucketName;
 use cairn_types::namespace::data::{Counters, WriteCondition};
@@ -13,6 +14,7 @@ use cairn_types::namespace::{
     RootQuery, RootReply, RootView,
 };
 use cairn_types::object::{NewUpload, ObjectHeaders};
+use cairn_types::settings::InitialSettings;
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
@@ -197,7 +199,11 @@ impl World {
             return found.map_or(Next::Nothing, |entry| self.due(entry));
         }
         let owner = "me".to_owned();
-        match self.send(Message::Root(RootMutation::ReserveBucket { name, owner })) {
+        match self.send(Message::Root(RootMutation::ReserveBucket {
+            name,
+            owner,
+            initial: made_with(),
+        })) {
             Ok(Reply::Root(RootReply::Bucket(entry))) => Next::Take(Step::Open, entry),
             Err(Refusal::BucketExists) => Next::Nothing,
             Err(Refusal::BucketInTransition { bucket }) => {
@@ -308,6 +314,8 @@ impl World {
             bucket,
             key: object_key("upload"),
             upload: NewUpload {
+                settings: cairn_types::settings::ObjectSettings::default(),
+                initiator: None,
                 headers: ObjectHeaders::default(),
                 checksum: None,
             },
@@ -441,6 +449,14 @@ impl World {
     }
 }
 
+/// Whoever finishes making a bucket makes it with this.
+fn made_with() -> InitialSettings {
+    InitialSettings {
+        acl: Some(Acl::default()),
+        ..InitialSettings::default()
+    }
+}
+
 fn message(step: Step, entry: &BucketEntry) -> Message {
     let (bucket, epoch) = (entry.bucket, entry.epoch);
     let group = entry.ranges[0].group;
@@ -451,6 +467,7 @@ fn message(step: Step, entry: &BucketEntry) -> Message {
                 bucket,
                 name: entry.name.clone(),
                 epoch,
+                initial: entry.initial.clone(),
             },
         ),
         Step::Fence => Message::Data(group, DataMutation::FenceBucket { bucket, epoch }),

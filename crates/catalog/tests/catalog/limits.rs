@@ -145,6 +145,8 @@ fn checksums_that_parts_do_not_make_are_malformed() {
             bucket: BUCKET,
             key: object_key("a"),
             upload: NewUpload {
+                settings: cairn_types::settings::ObjectSettings::default(),
+                initiator: None,
                 headers: ObjectHeaders::default(),
                 checksum: Some((algorithm, kind)),
             },

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use cairn_catalog::{BTreeStore, Overlay, Txn, audit, group_clock, state_hash};
-use cairn_types::id::{BlobId, BucketId, RequestId, UploadId};
+use cairn_catalog::{BTreeStore, Overlay, Txn, audit, group_clock, query_guarded, state_hash};
+use cairn_types::id::{BlobId, BucketId, Epoch, RequestId, UploadId};
 use cairn_types::name::ObjectKey;
-use cairn_types::namespace::data::{Deleted, ListObjects, ListUploads, ListVersions, UploadKey};
+use cairn_types::namespace::data::{
+    DeleteRefusal, Deleted, ListObjects, ListUploads, ListVersions, UploadKey,
+};
 use cairn_types::namespace::{
-    Command, DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Refusal,
+    Command, DataMutation, DataQuery, DataReply, DataView, Mutation, MutationRequest, Query,
+    Refusal, SettingsGuard, View,
 };
 use cairn_types::object::Content;
 use cairn_types::version::NamedVersion;
@@ -104,6 +107,7 @@ fn compare_version(
     assert_eq!(version.len, object.new.len);
     assert_eq!(version.etag, object.new.etag);
     assert_eq!(version.checksum, object.new.checksum);
+    assert_eq!(version.settings, object.new.settings);
     assert_eq!(version.content, object.new.content);
     if let Content::Parts { upload, .. } = version.content {
         let upload = UploadKey {
@@ -166,6 +170,8 @@ fn compare_uploads(store: &BTreeStore, model: &Model, script: &Script) {
             ) => {
                 assert_eq!(info.initiated, open.initiated);
                 assert_eq!(info.checksum, open.new.checksum);
+                assert_eq!(info.settings, open.new.settings);
+                assert_eq!(info.initiator, open.new.initiator);
                 let mut rest = open.parts.range(2..);
                 for part in parts {
                     let (number, (new, at)) = rest.next().unwrap();
@@ -225,6 +231,7 @@ fn compare_blobs(store: &BTreeStore, model: &Model, script: &Script) {
             request: MutationRequest {
                 request: RequestId::new(0),
                 minted: model.clock,
+                guard: None,
                 mutation: Mutation::Data(DataMutation::CondemnBlobs {
                     blobs: blobs.to_vec(),
                 }),
@@ -241,15 +248,43 @@ fn compare_blobs(store: &BTreeStore, model: &Model, script: &Script) {
 fn compare_counters(store: &BTreeStore, model: &Model) {
     for bucket in BUCKETS {
         let row = model.buckets.get(&bucket);
-        let versioning = row.map(|row| DataView::Versioning(row.versioning));
+        let versioning = row.map(|row| DataView::Versioning(row.settings.versioning));
         assert_eq!(
             ask(store, DataQuery::Versioning { bucket }),
             versioning.ok_or(Refusal::NoSuchBucket)
         );
+        let settings = row.map(|row| DataView::Settings(Box::new(row.settings.clone())));
+        assert_eq!(
+            ask(store, DataQuery::Settings { bucket }),
+            settings.clone().ok_or(Refusal::NoSuchBucket)
+        );
+        compare_guards(store, bucket, settings);
         let counters = model.counters(bucket).map(DataView::Counters);
         assert_eq!(
             ask(store, DataQuery::Counters { bucket }),
             counters.ok_or(Refusal::NoSuchBucket)
+        );
+    }
+}
+
+/// A question is answered to one who knows the settings, and to nobody who does not.
+fn compare_guards(store: &BTreeStore, bucket: BucketId, settings: Option<DataView>) {
+    let question = Query::Data(DataQuery::Settings { bucket });
+    let latest = match &settings {
+        Some(DataView::Settings(settings)) => settings.epoch.get(),
+        _ => 1,
+    };
+    for known in [latest - 1, latest, latest + 1] {
+        let settings_known = Epoch::new(known);
+        let guard = SettingsGuard {
+            bucket,
+            settings: settings_known,
+        };
+        let answer = query_guarded(store, GROUP, Some(guard), &question).unwrap();
+        let expected = settings.clone().filter(|_| known == latest);
+        assert_eq!(
+            answer,
+            expected.map(View::Data).ok_or(Refusal::SettingsChanged)
         );
     }
 }
@@ -414,6 +449,8 @@ fn deletions(command: &Command, outcome: &Outcome) -> Vec<String> {
             Deleted::Removed { is_marker: false } => "object removed",
             Deleted::Marked { is_null: true, .. } => "key marked as null",
             Deleted::Marked { is_null: false, .. } => "key marked",
+            Deleted::Refused(DeleteRefusal::Locked) => "locked",
+            Deleted::Refused(DeleteRefusal::PreconditionFailed) => "kept",
         };
         match target.version {
             None => what.replace("object", "key"),
@@ -449,6 +486,15 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
         "Condemned",
         "Deleted",
         "Done",
+        "InvalidBucketState",
+        "NoObjectLock",
+        "ObjectLocked",
+        "Settings",
+        "SettingsChanged",
+        "VersionChanged",
+        "kept",
+        "kept by id",
+        "locked by id",
         "Drained",
         "InvalidPart",
         "InvalidPartOrder",

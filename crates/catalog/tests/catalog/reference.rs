@@ -1,9 +1,11 @@
 //! The namespace once more, as plainly as it can be said: whole maps, recounted each time, nothing incremental.
 
 mod listing;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cairn_types::account::CanonicalId;
 use cairn_types::checksum::{Checksum, ChecksumKind, ObjectChecksum};
 use cairn_types::etag::ETag;
 use cairn_types::id::{BlobId, BucketId, GroupId, Order, RequestId, UploadId, VersionId};
@@ -14,6 +16,7 @@ use cairn_types::namespace::data::{
 };
 use cairn_types::namespace::{Command, DataMutation, DataReply, Mutation, Refusal};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, PartSpan};
+use cairn_types::settings::{BucketSettings, InitialSettings};
 use cairn_types::time::Timestamp;
 use cairn_types::version::{NamedVersion, Versioning};
 use md5::{Digest, Md5};
@@ -30,6 +33,8 @@ pub(crate) struct Version {
     pub(crate) version: VersionId,
     pub(crate) is_null: bool,
     pub(crate) at: Timestamp,
+    /// Whose it is.
+    pub(crate) owner: Option<CanonicalId>,
     /// None: a delete marker.
     pub(crate) object: Option<Object>,
 }
@@ -48,12 +53,12 @@ pub(crate) struct Upload {
     pub(crate) parts: BTreeMap<u16, (NewPart, Timestamp)>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     is_fenced: bool,
     pub(crate) epoch: u64,
     order: u64,
-    pub(crate) versioning: Option<Versioning>,
+    pub(crate) settings: BucketSettings,
     /// Newest last; no key has none.
     pub(crate) versions: BTreeMap<ObjectKey, Vec<Version>>,
     pub(crate) uploads: BTreeMap<(ObjectKey, UploadId), Upload>,
@@ -94,7 +99,10 @@ impl Model {
             return Err(Refusal::RequestTooNew { clock: self.clock });
         }
         let mut next = self.clone();
-        let outcome = next.mutate(group, mutation, command.random);
+        let outcome = match command.request.guard {
+            Some(guard) if !self.holds(guard) => Err(Refusal::SettingsChanged),
+            _ => next.mutate(group, mutation, command.random),
+        };
         if outcome.is_ok() {
             let held = next.held();
             for blob in self.held().into_keys() {
@@ -164,7 +172,12 @@ impl Model {
 
     fn mutate(&mut self, group: GroupId, mutation: &DataMutation, random: u128) -> Outcome {
         match mutation {
-            DataMutation::OpenBucket { bucket, epoch, .. } => self.open(*bucket, epoch.get()),
+            DataMutation::OpenBucket {
+                bucket,
+                epoch,
+                initial,
+                ..
+            } => self.open(*bucket, epoch.get(), initial),
             DataMutation::FenceBucket { bucket, epoch } => {
                 let id = *bucket;
                 let bucket = self.step(id, epoch.get(), true)?;
@@ -185,19 +198,15 @@ impl Model {
                 opened_below,
                 limit,
             } => self.drain(*bucket, epoch.get(), *opened_below, *limit),
-            DataMutation::SetVersioning {
+            DataMutation::ChangeSettings {
                 bucket,
                 epoch,
-                versioning,
-            } => {
-                let id = *bucket;
-                let bucket = self.writable(id)?;
-                if bucket.epoch > epoch.get() {
-                    return Err(Refusal::BucketInTransition { bucket: id });
-                }
-                bucket.versioning = Some(*versioning);
-                Ok(DataReply::Done)
-            }
+                change,
+            } => self.change_settings(*bucket, epoch.get(), change),
+            DataMutation::SetObjectTags { .. }
+            | DataMutation::SetObjectAcl { .. }
+            | DataMutation::SetRetention { .. }
+            | DataMutation::SetLegalHold { .. } => self.change_version(mutation),
             DataMutation::DeleteObjects { bucket, targets } => {
                 self.delete(*bucket, targets, random)
             }
@@ -233,6 +242,7 @@ impl Model {
                 key,
                 upload,
             } => {
+                self.check_lock(*bucket, upload.settings.lock)?;
                 let initiated = self.clock;
                 let id = UploadId::new(random);
                 let row = Upload {
@@ -273,7 +283,7 @@ impl Model {
         }
     }
 
-    fn open(&mut self, id: BucketId, epoch: u64) -> Outcome {
+    fn open(&mut self, id: BucketId, epoch: u64, initial: &InitialSettings) -> Outcome {
         let is_passed = self.opened_below.is_some_and(|below| id < below);
         match self.buckets.get(&id) {
             Some(bucket) if bucket.epoch > epoch => {
@@ -284,8 +294,12 @@ impl Model {
             None => {}
         }
         let bucket = Bucket {
+            is_fenced: false,
             epoch,
-            ..Bucket::default()
+            order: 0,
+            settings: settings::made(initial),
+            versions: BTreeMap::new(),
+            uploads: BTreeMap::new(),
         };
         self.buckets.insert(id, bucket);
         Ok(DataReply::Done)
@@ -373,8 +387,13 @@ impl Model {
     ) -> Result<(), Refusal> {
         let bucket = self.buckets.get(&bucket).ok_or(Refusal::NoSuchBucket)?;
         match (condition, bucket.current(key)) {
-            (WriteCondition::IfMatch(_), None) => Err(Refusal::NoSuchKey),
+            (WriteCondition::IfMatch(_) | WriteCondition::IfPresent, None) => {
+                Err(Refusal::NoSuchKey)
+            }
             (WriteCondition::IfAbsent, Some(_)) => Err(Refusal::PreconditionFailed),
+            (WriteCondition::IfNoneMatch(etag), Some((_, object))) if *etag == object.new.etag => {
+                Err(Refusal::PreconditionFailed)
+            }
             (WriteCondition::IfMatch(etag), Some((_, object))) if *etag != object.new.etag => {
                 Err(Refusal::PreconditionFailed)
             }
@@ -390,7 +409,7 @@ impl Model {
         new: &NewObject,
         condition: &WriteCondition,
     ) -> Outcome {
-        self.writable(bucket)?;
+        self.check_lock(bucket, new.settings.lock)?;
         self.check_condition((bucket, key), condition)?;
         self.check_blobs(group, &new.content)?;
         self.commit(random, (bucket, key), new.clone(), BTreeMap::new())
@@ -405,9 +424,12 @@ impl Model {
     ) -> Outcome {
         let at = self.clock;
         let bucket = self.bucket(bucket)?;
+        let mut new = new;
+        new.settings.lock = bucket.lock_of_new(new.settings.lock, at);
+        let owner = new.settings.owner.clone();
         let object = Object { new, parts };
         let random = u64::try_from(random >> 64).expect("64 bits");
-        let version = bucket.push(key, random, at, Some(object));
+        let version = bucket.push(key, (random, at), owner, Some(object));
         Ok(committed(&version).expect("it is an object"))
     }
 
@@ -415,16 +437,20 @@ impl Model {
         let at = self.clock;
         let bucket = self.bucket(bucket)?;
         let mut deleted = Vec::new();
-        for (place, DeleteTarget { key, version }) in (0..).zip(targets) {
-            deleted.push(match version {
-                Some(version) => bucket.remove(key, |there| {
-                    there.name() == *version
-                        || matches!(version, NamedVersion::Id(id) if there.version == *id)
-                }),
-                None if bucket.versioning.is_none() => bucket.remove(key, |_| true),
+        for (place, target) in (0..).zip(targets) {
+            let key = &target.key;
+            if let Some(refusal) = bucket.refuses(target, at) {
+                deleted.push(Deleted::Refused(refusal));
+                continue;
+            }
+            deleted.push(match target.version {
+                Some(version) => bucket.remove(key, |there| there.has_name(version)),
+                None if bucket.settings.versioning.is_none() => bucket.remove(key, |_| true),
                 None if bucket.is_fenced => return Err(Refusal::NoSuchBucket),
                 None => {
-                    let marker = bucket.push(key, place_random(random, place), at, None);
+                    let owner = target.marker_owner.clone();
+                    let bits = place_random(random, place);
+                    let marker = bucket.push(key, (bits, at), owner, None);
                     Deleted::Marked {
                         version: marker.version,
                         is_null: marker.is_null,
@@ -525,6 +551,7 @@ impl Model {
             etag: etag_of_parts(list),
             checksum,
             headers: open.new.headers,
+            settings: open.new.settings,
             content: Content::Parts {
                 upload: upload.upload,
                 parts: spans.collect(),
@@ -583,16 +610,17 @@ impl Bucket {
     fn push(
         &mut self,
         key: &ObjectKey,
-        random: u64,
-        at: Timestamp,
+        (random, at): (u64, Timestamp),
+        owner: Option<CanonicalId>,
         object: Option<Object>,
     ) -> Version {
         self.order += 1;
-        let is_null = self.versioning != Some(Versioning::Enabled);
+        let is_null = self.settings.versioning != Some(Versioning::Enabled);
         let version = Version {
             version: VersionId::new(Order::new(self.order), random),
             is_null,
             at,
+            owner,
             object,
         };
         let versions = self.versions.entry(key.clone()).or_default();
@@ -619,6 +647,11 @@ impl Bucket {
 }
 
 impl Version {
+    /// Whether a client means it with this name.
+    pub(crate) fn has_name(&self, name: NamedVersion) -> bool {
+        self.name() == name || matches!(name, NamedVersion::Id(id) if self.version == id)
+    }
+
     pub(crate) fn name(&self) -> NamedVersion {
         NamedVersion::of(self.version, self.is_null)
     }

@@ -9,6 +9,7 @@ use cairn_types::id::{
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
 use cairn_types::namespace::{Refusal, RootMutation, RootQuery, RootReply, RootView};
+use cairn_types::settings::InitialSettings;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, proptest};
 
@@ -348,6 +349,7 @@ fn expect(
     let answer = if entry.epoch == epoch && entry.state == from {
         entry.state = to;
         entry.epoch = Epoch::new(epoch.get() + 1);
+        entry.initial = InitialSettings::default();
         Ok(RootReply::Bucket(entry.clone()))
     } else if is_taken {
         Ok(RootReply::Bucket(entry.clone()))
@@ -387,6 +389,12 @@ fn compare(group: &Group, directory: &Directory, last: u64) {
                 .ok_or(Refusal::NoSuchBucket)
         );
     }
+    for owner in [None, Some("me"), Some("you"), Some("m"), Some("")] {
+        compare_pages(group, directory, owner);
+    }
+}
+
+fn compare_pages(group: &Group, directory: &Directory, owner: Option<&str>) {
     for prefix in ["", "a", "abc", "abcd", "x"] {
         for after in ["", "abc", "abcc", "z"] {
             for limit in 1..4 {
@@ -394,11 +402,13 @@ fn compare(group: &Group, directory: &Directory, last: u64) {
                     matches!(entry.state, BucketState::Active | BucketState::Deleting)
                         && entry.name.as_str().starts_with(prefix)
                         && entry.name.as_str() > after
+                        && owner.is_none_or(|owner| entry.owner == owner)
                 });
                 let all: Vec<_> = active.cloned().collect();
                 let page = RootQuery::Buckets {
                     after: after.to_owned(),
                     prefix: prefix.to_owned(),
+                    owner: owner.map(str::to_owned),
                     limit,
                 };
                 let limit = limit as usize;
@@ -421,6 +431,7 @@ fn a_reservation_without_an_owner_is_malformed() {
         let reserve = RootMutation::ReserveBucket {
             name: name(0),
             owner,
+            initial: InitialSettings::default(),
         };
         assert_eq!(group.change_root(reserve), Err(malformed()));
     }
@@ -428,6 +439,7 @@ fn a_reservation_without_an_owner_is_malformed() {
         let page = RootQuery::Buckets {
             after: String::new(),
             prefix: String::new(),
+            owner: None,
             limit,
         };
         assert_eq!(group.ask_root(page), Err(malformed()));
@@ -446,7 +458,13 @@ proptest! {
             group.now = group.now.plus_millis(1);
             if kind < 3 {
                 let name = name(index);
-                let reserve = RootMutation::ReserveBucket { name: name.clone(), owner: "me".to_owned() };
+                let owner = if kind == 0 { "you" } else { "me" };
+                let initial = InitialSettings { is_lock_enabled: kind == 2, ..InitialSettings::default() };
+                let reserve = RootMutation::ReserveBucket {
+                    name: name.clone(),
+                    owner: owner.to_owned(),
+                    initial: initial.clone(),
+                };
                 let expected = match directory.get(&name) {
                     Some(entry) if entry.state == BucketState::Active => Err(Refusal::BucketExists),
                     Some(entry) => Err(Refusal::BucketInTransition { bucket: entry.bucket }),
@@ -456,7 +474,8 @@ proptest! {
                         let entry = BucketEntry {
                             bucket: BucketId::new(last),
                             name: name.clone(),
-                            owner: "me".to_owned(),
+                            owner: owner.to_owned(),
+                            initial,
                             created: group.now,
                             state: BucketState::Creating,
                             epoch: Epoch::new(1),

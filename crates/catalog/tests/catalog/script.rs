@@ -1,23 +1,35 @@
 //! Random histories: steps that mean something only where they happen ("the third upload so far"), and so go on meaning something
 //! when a failing history is cut shorter.
 
+mod settings;
+
 use bytes::Bytes;
+use cairn_schema::arbitrary;
+use cairn_types::account::CanonicalId;
+use cairn_types::acl::Acl;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::Profile;
 use cairn_types::etag::ETag;
 use cairn_types::id::{
     BlobId, BucketId, Epoch, GroupId, PlacementGroupId, RequestId, UploadId, VersionId,
 };
+use cairn_types::lock::LegalHold;
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
-use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
+use cairn_types::namespace::data::{
+    CompletedPart, DeleteTarget, UploadKey, VersionTarget, WriteCondition,
+};
+use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest, SettingsGuard};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::settings::{InitialSettings, SettingChange};
+use cairn_types::tag::Tags;
 use cairn_types::time::Timestamp;
-use cairn_types::version::{NamedVersion, Versioning};
+use cairn_types::version::NamedVersion;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::Index;
 
+use self::settings::{Hold, Kept, Said};
 use crate::bodies::{self, Body};
 use crate::group::GROUP;
 use crate::reference::Model;
@@ -47,20 +59,29 @@ pub(crate) struct Step {
     /// How long before it was proposed the request was made; it may also be later.
     age_ms: i64,
     random: u64,
+    /// A bucket by whose settings the client decided, and how far from the latest epoch of them that was.
+    guard: Option<(u64, i64)>,
 }
 
 #[derive(Debug, Clone)]
 enum Action {
     /// Steps of a bucket's life: how far from the latest epoch that the group was told of.
-    Open(u64, i64),
+    Open(u64, i64, InitialSettings),
     Fence(u64, i64),
     Unfence(u64, i64),
     /// And below which id no bucket is opened any more.
     Drain(u64, i64, u64, u32),
-    Put(u64, Index, Bytewise, Condition),
-    SetVersioning(u64, i64, Versioning),
-    Delete(u64, Vec<(Index, Which)>),
-    CreateUpload(u64, Index, Option<(ChecksumAlgorithm, ChecksumKind)>),
+    Put(u64, Index, Bytewise, Condition, Kept),
+    ChangeSettings(u64, i64, SettingChange),
+    Delete(u64, Vec<(Index, Which, Said)>),
+    ChangeVersion(u64, Index, Which, Change),
+    CreateUpload(
+        u64,
+        Index,
+        Option<(ChecksumAlgorithm, ChecksumKind)>,
+        Kept,
+        Option<CanonicalId>,
+    ),
     PutPart(Index, u16, Body, Vec<Blob>, Option<ChecksumAlgorithm>),
     Complete(Index, Completion),
     Abort(Index),
@@ -71,7 +92,16 @@ enum Action {
     Retry(Index),
 }
 
-/// What is deleted of a key.
+/// What is changed of a version.
+#[derive(Debug, Clone)]
+enum Change {
+    Tags(Tags),
+    Acl(Option<Acl>),
+    Retention(Option<Hold>, bool),
+    LegalHold(LegalHold),
+}
+
+/// What is deleted or changed of a key.
 #[derive(Debug, Clone)]
 enum Which {
     Key,
@@ -103,8 +133,11 @@ enum Blob {
 enum Condition {
     Always,
     IfAbsent,
+    IfPresent,
     IfSame,
     IfOther,
+    IfNotSame,
+    IfNotOther,
 }
 
 #[derive(Debug, Clone)]
@@ -131,10 +164,11 @@ enum Flaw {
 /// A history of up to `len` commands, at the beginning of which two buckets are opened.
 pub(crate) fn steps(len: usize) -> impl Strategy<Value = Vec<Step>> {
     let open = |bucket| Step {
-        action: Action::Open(bucket, 0),
+        action: Action::Open(bucket, 0, InitialSettings::default()),
         elapsed_ms: 0,
         age_ms: 0,
         random: 0,
+        guard: None,
     };
     vec(step(), 1..len).prop_map(move |steps| {
         let beginning = [open(1), open(2)].into_iter();
@@ -149,32 +183,50 @@ fn step() -> impl Strategy<Value = Step> {
     let age = prop_oneof![
         30 => Just(0_i64), 4 => Just(300_000), 1 => Just(600_001), 2 => Just(-400_000), 1 => Just(-600_001)
     ];
-    (action(), elapsed, age, any::<u64>()).prop_map(|(action, elapsed_ms, age_ms, random)| Step {
-        action,
-        elapsed_ms,
-        age_ms,
-        random,
-    })
+    let known = prop_oneof![4 => Just(0_i64), 1 => Just(-1), 1 => Just(1)];
+    let guard = option::weighted(0.15, (bucket(), known));
+    (action(), elapsed, age, any::<u64>(), guard).prop_map(
+        |(action, elapsed_ms, age_ms, random, guard)| Step {
+            action,
+            elapsed_ms,
+            age_ms,
+            random,
+            guard,
+        },
+    )
 }
 
 fn action() -> impl Strategy<Value = Action> {
     let index = any::<Index>;
     prop_oneof![
-        2 => (fleeting_bucket(), epochs()).prop_map(|(bucket, on)| Action::Open(bucket, on)),
+        2 => (fleeting_bucket(), epochs(), settings::initial())
+            .prop_map(|(bucket, on, initial)| Action::Open(bucket, on, initial)),
         2 => (fleeting_bucket(), epochs()).prop_map(|(bucket, on)| Action::Fence(bucket, on)),
         1 => (bucket(), epochs()).prop_map(|(bucket, on)| Action::Unfence(bucket, on)),
         2 => (fleeting_bucket(), epochs(), 0_u64..6, 1_u32..5)
             .prop_map(|(bucket, on, below, limit)| Action::Drain(bucket, on, below, limit)),
-        12 => (bucket(), index(), content(), condition())
-            .prop_map(|(bucket, key, content, condition)| {
-                Action::Put(bucket, key, content, condition)
+        12 => (bucket(), index(), content(), condition(), settings::kept())
+            .prop_map(|(bucket, key, content, condition, kept)| {
+                Action::Put(bucket, key, content, condition, kept)
             }),
-        3 => (bucket(), epochs(), versioning())
-            .prop_map(|(bucket, on, versioning)| Action::SetVersioning(bucket, on, versioning)),
-        9 => (bucket(), vec((index(), which()), 1..4))
+        4 => (bucket(), epochs(), settings::change())
+            .prop_map(|(bucket, on, change)| Action::ChangeSettings(bucket, on, change)),
+        9 => (bucket(), vec((index(), which(), settings::said()), 1..4))
             .prop_map(|(bucket, targets)| Action::Delete(bucket, targets)),
-        5 => (bucket(), index(), checksum_spec())
-            .prop_map(|(bucket, key, checksum)| Action::CreateUpload(bucket, key, checksum)),
+        5 => (bucket(), index(), which(), change())
+            .prop_map(|(bucket, key, which, change)| {
+                Action::ChangeVersion(bucket, key, which, change)
+            }),
+        5 => (
+            bucket(),
+            index(),
+            checksum_spec(),
+            settings::kept(),
+            option::of(arbitrary::canonical_id()),
+        )
+            .prop_map(|(bucket, key, checksum, kept, initiator)| {
+                Action::CreateUpload(bucket, key, checksum, kept, initiator)
+            }),
         14 => part(),
         10 => (index(), completion())
             .prop_map(|(upload, completion)| Action::Complete(upload, completion)),
@@ -188,8 +240,14 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn versioning() -> impl Strategy<Value = Versioning> {
-    prop_oneof![3 => Just(Versioning::Enabled), 2 => Just(Versioning::Suspended)]
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        1 => arbitrary::tags().prop_map(Change::Tags),
+        1 => option::of(arbitrary::acl()).prop_map(Change::Acl),
+        2 => (option::weighted(0.8, settings::hold()), any::<bool>())
+            .prop_map(|(hold, bypass)| Change::Retention(hold, bypass)),
+        1 => arbitrary::legal_hold().prop_map(Change::LegalHold),
+    ]
 }
 
 fn which() -> impl Strategy<Value = Which> {
@@ -236,8 +294,11 @@ fn condition() -> impl Strategy<Value = Condition> {
     prop_oneof![
         6 => Just(Condition::Always),
         1 => Just(Condition::IfAbsent),
+        1 => Just(Condition::IfPresent),
         1 => Just(Condition::IfSame),
         1 => Just(Condition::IfOther),
+        1 => Just(Condition::IfNotSame),
+        1 => Just(Condition::IfNotOther),
     ]
 }
 
@@ -314,6 +375,7 @@ impl Script {
                 request: MutationRequest {
                     request: RequestId::new(serial),
                     minted: Timestamp::from_millis(minted),
+                    guard: step.guard.map(|(bucket, on)| guard(bucket, on, model)),
                     mutation: Mutation::Data(self.mutation(&step.action, random, model)?),
                 },
                 proposed,
@@ -326,7 +388,8 @@ impl Script {
 
     fn mutation(&mut self, action: &Action, random: u128, model: &Model) -> Option<DataMutation> {
         Some(match action {
-            Action::Open(bucket, on) => DataMutation::OpenBucket {
+            Action::Open(bucket, on, initial) => DataMutation::OpenBucket {
+                initial: initial.clone(),
                 bucket: BucketId::new(*bucket),
                 name: BucketName::parse(&format!("bucket-{bucket}")).expect("a good name"),
                 epoch: epoch(*bucket, *on, model),
@@ -345,23 +408,39 @@ impl Script {
                 opened_below: BucketId::new(*below),
                 limit: *limit,
             },
-            Action::Put(bucket, key, content, wanted) => {
+            Action::Put(bucket, key, content, wanted, kept) => {
                 let target = (BucketId::new(*bucket), object_key(*key));
                 DataMutation::PutObject {
-                    object: self.object(content),
+                    object: self.object(content, kept),
                     condition: write_condition(wanted, model, &target),
                     bucket: target.0,
                     key: target.1,
                 }
             }
-            Action::SetVersioning(bucket, on, versioning) => DataMutation::SetVersioning {
+            Action::ChangeSettings(bucket, on, change) => DataMutation::ChangeSettings {
                 bucket: BucketId::new(*bucket),
                 epoch: epoch(*bucket, *on, model),
-                versioning: *versioning,
+                change: change.clone(),
             },
+            Action::ChangeVersion(bucket, key, which, change) => {
+                let bucket = BucketId::new(*bucket);
+                let (key, version) = meant(bucket, *key, which, model);
+                let target = VersionTarget {
+                    bucket,
+                    key,
+                    version,
+                };
+                change_version(target, change, self.now_ms)
+            }
             Action::Delete(bucket, targets) => delete(BucketId::new(*bucket), targets, model),
-            Action::CreateUpload(bucket, key, checksum) => {
-                self.create(random, *bucket, *key, *checksum)
+            Action::CreateUpload(bucket, key, checksum, kept, initiator) => {
+                let upload = NewUpload {
+                    headers: ObjectHeaders::default(),
+                    checksum: *checksum,
+                    settings: kept.at(self.now_ms),
+                    initiator: initiator.clone(),
+                };
+                self.create(random, *bucket, *key, upload)
             }
             Action::PutPart(upload, number, body, blobs, other) => DataMutation::PutPart {
                 upload: self.upload(*upload, model)?,
@@ -408,13 +487,7 @@ impl Script {
         pick(index, from).cloned()
     }
 
-    fn create(
-        &mut self,
-        random: u128,
-        bucket: u64,
-        key: Index,
-        checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
-    ) -> DataMutation {
+    fn create(&mut self, random: u128, bucket: u64, key: Index, upload: NewUpload) -> DataMutation {
         let bucket = BucketId::new(bucket);
         let key = object_key(key);
         self.uploads.push(UploadKey {
@@ -425,14 +498,11 @@ impl Script {
         DataMutation::CreateUpload {
             bucket,
             key,
-            upload: NewUpload {
-                headers: ObjectHeaders::default(),
-                checksum,
-            },
+            upload,
         }
     }
 
-    fn object(&mut self, content: &Bytewise) -> NewObject {
+    fn object(&mut self, content: &Bytewise, kept: &Kept) -> NewObject {
         let content = match content {
             Bytewise::Inline(byte) => Content::Inline(Bytes::from(vec![*byte; usize::from(*byte)])),
             Bytewise::Blobs(blobs) => Content::Extents(self.extents(blobs, 10)),
@@ -448,6 +518,7 @@ impl Script {
             etag: body.etag(),
             checksum: None,
             headers: ObjectHeaders::default(),
+            settings: kept.at(self.now_ms),
             content,
         }
     }
@@ -548,17 +619,52 @@ fn object_key(index: Index) -> ObjectKey {
     ObjectKey::parse(index.get::<&str>(&KEYS)).expect("a good key")
 }
 
-fn delete(bucket: BucketId, targets: &[(Index, Which)], model: &Model) -> DataMutation {
-    let targets = targets.iter();
-    DataMutation::DeleteObjects {
+fn guard(bucket: u64, on: i64, model: &Model) -> SettingsGuard {
+    let bucket = BucketId::new(bucket);
+    let there = model.buckets.get(&bucket);
+    let latest = there.map_or(1, |there| there.settings.epoch.get());
+    SettingsGuard {
         bucket,
-        targets: targets
-            .map(|(key, which)| target(bucket, *key, which, model))
-            .collect(),
+        settings: Epoch::new(latest.saturating_add_signed(on)),
     }
 }
 
-fn target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> DeleteTarget {
+fn change_version(target: VersionTarget, change: &Change, now_ms: u64) -> DataMutation {
+    match change.clone() {
+        Change::Tags(tags) => DataMutation::SetObjectTags { target, tags },
+        Change::Acl(acl) => DataMutation::SetObjectAcl { target, acl },
+        Change::Retention(hold, bypass_governance) => DataMutation::SetRetention {
+            target,
+            retention: hold.map(|hold| hold.at(now_ms)),
+            bypass_governance,
+        },
+        Change::LegalHold(legal_hold) => DataMutation::SetLegalHold { target, legal_hold },
+    }
+}
+
+fn delete(bucket: BucketId, targets: &[(Index, Which, Said)], model: &Model) -> DataMutation {
+    let targets = targets.iter().map(|(key, which, said)| {
+        let (key, version) = meant(bucket, *key, which, model);
+        DeleteTarget {
+            condition: said.condition(model, (bucket, &key), version),
+            key,
+            version,
+            bypass_governance: said.bypass_governance,
+            marker_owner: said.owner.clone(),
+        }
+    });
+    DataMutation::DeleteObjects {
+        bucket,
+        targets: targets.collect(),
+    }
+}
+
+fn meant(
+    bucket: BucketId,
+    key: Index,
+    which: &Which,
+    model: &Model,
+) -> (ObjectKey, Option<NamedVersion>) {
     let key = object_key(key);
     let row = model.buckets.get(&bucket);
     // A key that has versions is looked for, so that they meet.
@@ -569,7 +675,7 @@ fn target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> DeleteT
         let version = pick(*index, &row.versions[&key])?.version;
         Some((key, version))
     };
-    let (key, version) = match which {
+    match which {
         Which::Key => (key, None),
         Which::Null => (key, Some(NamedVersion::Null)),
         Which::Version(index) => match there(index) {
@@ -583,8 +689,7 @@ fn target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> DeleteT
             }
             None => (key, None),
         },
-    };
-    DeleteTarget { key, version }
+    }
 }
 
 fn write_condition(
@@ -594,13 +699,15 @@ fn write_condition(
 ) -> WriteCondition {
     let there = model.buckets.get(bucket).and_then(|row| row.current(key));
     let other = ETag::from_md5([9; 16]);
+    let same = || there.map_or(other.clone(), |(_, object)| object.new.etag.clone());
     match condition {
         Condition::Always => WriteCondition::Always,
         Condition::IfAbsent => WriteCondition::IfAbsent,
-        Condition::IfSame => {
-            WriteCondition::IfMatch(there.map_or(other, |(_, object)| object.new.etag.clone()))
-        }
+        Condition::IfPresent => WriteCondition::IfPresent,
+        Condition::IfSame => WriteCondition::IfMatch(same()),
         Condition::IfOther => WriteCondition::IfMatch(other),
+        Condition::IfNotSame => WriteCondition::IfNoneMatch(same()),
+        Condition::IfNotOther => WriteCondition::IfNoneMatch(other),
     }
 }
 

@@ -17,6 +17,8 @@ fn create(group: &mut Group, key: &str) -> UploadKey {
         bucket: BUCKET,
         key: object_key(key),
         upload: NewUpload {
+            settings: cairn_types::settings::ObjectSettings::default(),
+            initiator: None,
             headers: ObjectHeaders::default(),
             checksum: None,
         },

@@ -7,6 +7,7 @@ use cairn_types::namespace::data::{
 };
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView, Refusal};
 use cairn_types::object::{Content, NewPart, NewUpload, ObjectHeaders};
+use cairn_types::settings::SettingChange;
 use cairn_types::version::{NamedVersion, Versioning};
 
 use crate::group::{BUCKET, Group, Outcome, extent, inline, object, object_key};
@@ -14,16 +15,16 @@ use crate::group::{BUCKET, Group, Outcome, extent, inline, object, object_key};
 const NULL: Option<NamedVersion> = Some(NamedVersion::Null);
 
 fn set(group: &mut Group, versioning: Versioning) -> Outcome {
-    group.change(DataMutation::SetVersioning {
+    group.change(DataMutation::ChangeSettings {
         bucket: BUCKET,
         epoch: Epoch::new(2),
-        versioning,
+        change: SettingChange::Versioning(versioning),
     })
 }
 
 fn with_versions() -> Group {
     let mut group = Group::with_bucket();
-    assert_eq!(set(&mut group, Versioning::Enabled), Ok(DataReply::Done));
+    assert!(set(&mut group, Versioning::Enabled).is_ok());
     group
 }
 
@@ -38,7 +39,10 @@ fn delete(group: &mut Group, key: &str, version: Option<NamedVersion>) -> Delete
     let key = object_key(key);
     let deleted = group.change(DataMutation::DeleteObjects {
         bucket: BUCKET,
-        targets: vec![DeleteTarget { key, version }],
+        targets: vec![DeleteTarget {
+            version,
+            ..DeleteTarget::from(key)
+        }],
     });
     match deleted {
         Ok(DataReply::Deleted(deleted)) => deleted[0],
@@ -119,7 +123,7 @@ fn a_bucket_keeps_no_versions_until_it_is_told_to() {
         Versioning::Suspended,
         Versioning::Enabled,
     ] {
-        assert_eq!(set(&mut group, versioning), Ok(DataReply::Done));
+        assert!(set(&mut group, versioning).is_ok());
         let answer = group.ask(asked.clone());
         assert_eq!(answer, Ok(DataView::Versioning(Some(versioning))));
     }
@@ -353,6 +357,8 @@ fn a_completed_upload_is_remembered_below_newer_versions() {
         bucket: BUCKET,
         key: object_key("a"),
         upload: NewUpload {
+            settings: cairn_types::settings::ObjectSettings::default(),
+            initiator: None,
             headers: ObjectHeaders::default(),
             checksum: None,
         },
@@ -437,12 +443,13 @@ fn versioning_is_set_by_who_saw_the_bucket_as_it_is() {
     step(&mut group, false, 4);
     let late = set(&mut group, Versioning::Enabled);
     assert_eq!(late, Err(Refusal::BucketInTransition { bucket: BUCKET }));
-    let set = |bucket| DataMutation::SetVersioning {
+    let set = |bucket| DataMutation::ChangeSettings {
         bucket,
         epoch: Epoch::new(4),
-        versioning: Versioning::Enabled,
+        change: SettingChange::Versioning(Versioning::Enabled),
     };
-    assert_eq!(group.change(set(BUCKET)), Ok(DataReply::Done));
+    let epoch = Epoch::new(2);
+    assert_eq!(group.change(set(BUCKET)), Ok(DataReply::Settings { epoch }));
     // It is no step: those that were taken are repeated as before.
     step(&mut group, false, 4);
     let unknown = group.change(set(BucketId::new(77)));

@@ -48,6 +48,7 @@ impl Buckets {
                 bucket: entry.bucket,
                 name: entry.name.clone(),
                 epoch: entry.epoch,
+                initial: entry.initial.clone(),
             };
             if !self.step(group, open).await? {
                 return Ok(None);

@@ -65,6 +65,7 @@ async fn whoever_meets_a_half_made_bucket_finishes_it() {
     let reserve = RootMutation::ReserveBucket {
         name: name("half"),
         owner: "somebody".to_owned(),
+        initial: cairn_types::settings::InitialSettings::default(),
     };
     change_root(&cluster, reserve).await;
     // Nobody sees it before it is active.

@@ -19,6 +19,8 @@ async fn upload(cluster: &Cluster, key: &str, lens: &[usize]) -> UploadId {
     let key = ObjectKey::parse(key).unwrap();
     let uploads = cluster.engine.uploads();
     let new = NewUpload {
+        settings: cairn_types::settings::ObjectSettings::default(),
+        initiator: None,
         headers: ObjectHeaders::default(),
         checksum: None,
     };
@@ -203,6 +205,8 @@ async fn parts_are_copied_from_ranges() {
     let key = ObjectKey::parse("key").unwrap();
     let uploads = cluster.engine.uploads();
     let new = NewUpload {
+        settings: cairn_types::settings::ObjectSettings::default(),
+        initiator: None,
         headers: ObjectHeaders::default(),
         checksum: None,
     };

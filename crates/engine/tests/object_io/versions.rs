@@ -24,8 +24,8 @@ async fn get(cluster: &Cluster, version: Option<NamedVersion>) -> Result<Vec<u8>
 
 async fn delete(cluster: &Cluster, version: Option<NamedVersion>) -> Deleted {
     let target = DeleteTarget {
-        key: key(),
         version,
+        ..DeleteTarget::from(key())
     };
     let deleted = cluster.engine.delete(&cluster.bucket, &[target]).await;
     deleted.unwrap().value[0]

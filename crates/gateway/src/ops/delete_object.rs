@@ -15,7 +15,11 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         ..input.key.into()
     };
     let deleted = call.engine().delete(&bucket, &[target]).await?;
-    let outcome = deleted.value.first().copied().unwrap_or(Deleted::Missing);
+    let outcome = deleted.value.first().copied();
+    let outcome = outcome.unwrap_or(Deleted::Missing);
+    if let Deleted::Refused(refusal) = outcome {
+        return Err(refusal.into());
+    }
     let answer = object_deleted(input.version, outcome);
     Ok(reflecting(deleted.index, answer))
 }

@@ -6,6 +6,7 @@ use cairn_s3::xml::delete_objects::parse_delete;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
 
 use super::{Call, Done, reflecting};
+use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
 /// Deletes up to 1,000 objects and versions in one commit, and tells for each line what became of it.
@@ -38,11 +39,21 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
 fn told(entries: Vec<DeleteEntry>, outcomes: Vec<Deleted>) -> Vec<DeletedEntry> {
     let mut outcomes = outcomes.into_iter();
     let told = entries.into_iter().map(|entry| match entry {
-        DeleteEntry::Target(target) => DeletedEntry::Deleted {
-            key: target.key.as_str().to_owned(),
-            version: target.version,
-            outcome: outcomes.next().expect("each target has an outcome"),
-        },
+        DeleteEntry::Target(target) => {
+            let key = target.key.as_str().to_owned();
+            match outcomes.next().expect("each target has an outcome") {
+                Deleted::Refused(refusal) => DeletedEntry::Failed {
+                    key,
+                    version: target.version.map(|version| version.to_string()),
+                    error: Fault::from(refusal).error,
+                },
+                outcome => DeletedEntry::Deleted {
+                    key,
+                    version: target.version,
+                    outcome,
+                },
+            }
+        }
         DeleteEntry::Refused(line, error) => DeletedEntry::Failed {
             key: line.key,
             version: line.version,

@@ -119,6 +119,7 @@ fn chore(node: &crate::node::Node) -> MutationRequest {
     MutationRequest {
         request: RequestId::new(cairn_runtime::random::u128()),
         minted: node.clock().now(),
+        guard: None,
         mutation: Mutation::Data(DataMutation::ExpireRequests),
     }
 }
@@ -129,6 +130,7 @@ async fn change(meta: &Meta, mutation: DataMutation) -> DataReply {
     let request = MutationRequest {
         request: RequestId::new(cairn_runtime::random::u128()),
         minted: meta.node.clock().now(),
+        guard: None,
         mutation: Mutation::Data(mutation),
     };
     match meta.node.propose(&group, request).await.unwrap().1 {
@@ -147,12 +149,15 @@ async fn what_a_large_upload_left_goes_at_one_look() {
         bucket,
         name: BucketName::parse("bucket").unwrap(),
         epoch: Epoch::new(1),
+        initial: InitialSettings::default(),
     };
     change(&meta, open).await;
     let create = DataMutation::CreateUpload {
         bucket,
         key: key.clone(),
         upload: NewUpload {
+            settings: cairn_types::settings::ObjectSettings::default(),
+            initiator: None,
             headers: ObjectHeaders::default(),
             checksum: None,
         },

@@ -9,7 +9,9 @@ use cairn_rpc::proto::meta;
 use cairn_rpc::proto::meta::meta_server::Meta;
 use cairn_rpc::status::{misdirected, not_leader, refused, unknown};
 use cairn_types::id::{ClusterId, GroupId, NodeId};
-use cairn_types::namespace::{DataQuery, MutationRequest, Query, Refusal, Reply, RootQuery, View};
+use cairn_types::namespace::{
+    DataQuery, MutationRequest, Query, Refusal, Reply, RootQuery, SettingsGuard, View,
+};
 use cairn_types::outcome::Outcome;
 use tonic::{Request, Response, Status};
 
@@ -84,6 +86,7 @@ impl Meta for MetadataService {
             .ok_or_else(|| Status::invalid_argument("query is missing"))?;
         let query =
             Query::try_from(query).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let guard = message.guard.map(SettingsGuard::from);
         let ready = tokio::time::timeout(TIMEOUT, group.read_barrier()).await;
         ready
             .map_err(|_| Status::deadline_exceeded("the read was not confirmed in time"))?
@@ -92,9 +95,9 @@ impl Meta for MetadataService {
         let id = group.id();
         let read = if is_long(&query) {
             let pool = self.node.pool();
-            pool.run(move || read(&tables, id, &query)).await
+            pool.run(move || read(&tables, id, guard, &query)).await
         } else {
-            read(&tables, id, &query)
+            read(&tables, id, guard, &query)
         };
         let (index, result) = read.map_err(|error| self.unreadable(id, &error))?;
         Ok(Response::new(meta::QueryResponse {
@@ -204,9 +207,14 @@ impl Meta for MetadataService {
 type Answered = (u64, Result<View, Refusal>);
 
 /// Reads the tables as they are now. The index is the last one that they certainly have.
-fn read(tables: &Tables, group: GroupId, query: &Query) -> Result<Answered, StoreError> {
+fn read(
+    tables: &Tables,
+    group: GroupId,
+    guard: Option<SettingsGuard>,
+    query: &Query,
+) -> Result<Answered, StoreError> {
     let index = tables.applied_index();
-    let result = cairn_catalog::query(&tables.freeze(), group, query)?;
+    let result = cairn_catalog::query_guarded(&tables.freeze(), group, guard, query)?;
     Ok((index, result))
 }
 
@@ -226,6 +234,7 @@ fn is_long(query: &Query) -> bool {
             | DataQuery::Uploads(_)
             | DataQuery::PartContents { .. }
             | DataQuery::FreedBlobs { .. }
+            | DataQuery::Settings { .. }
             | DataQuery::UnheldBlobs { .. } => true,
             DataQuery::Object { .. }
             | DataQuery::ObjectHead { .. }

@@ -6,6 +6,7 @@ use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::WriteCondition;
 use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest};
 use cairn_types::object::{Content, NewObject, ObjectHeaders};
+use cairn_types::settings::InitialSettings;
 use cairn_types::time::Timestamp;
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
@@ -25,6 +26,7 @@ fn command(index: u64) -> Command {
             bucket: BUCKET,
             name: BucketName::parse("bucket").unwrap(),
             epoch: cairn_types::id::Epoch::new(1),
+            initial: InitialSettings::default(),
         }
     } else {
         let content = Bytes::from(index.to_be_bytes().repeat(1024));
@@ -32,6 +34,7 @@ fn command(index: u64) -> Command {
             bucket: BUCKET,
             key: ObjectKey::parse(&format!("key-{index}")).unwrap(),
             object: NewObject {
+                settings: cairn_types::settings::ObjectSettings::default(),
                 len: u64::try_from(content.len()).unwrap(),
                 etag: cairn_types::etag::ETag::from_md5([7; 16]),
                 checksum: None,
@@ -46,6 +49,7 @@ fn command(index: u64) -> Command {
         request: MutationRequest {
             request: RequestId::new(u128::from(index)),
             minted: Timestamp::from_millis(1_000_000 + index),
+            guard: None,
             mutation: Mutation::Data(mutation),
         },
         proposed: Timestamp::from_millis(1_000_000 + index),

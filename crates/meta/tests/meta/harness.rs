@@ -21,6 +21,7 @@ use cairn_types::namespace::{
     DataMutation, DataQuery, DataView, Mutation, MutationRequest, Query, Refusal, Reply, View,
 };
 use cairn_types::object::{Content, NewObject, ObjectHeaders};
+use cairn_types::settings::InitialSettings;
 use cairn_types::time::Timestamp;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
@@ -216,6 +217,7 @@ pub(crate) fn data(mutation: DataMutation) -> MutationRequest {
     MutationRequest {
         request: RequestId::new(cairn_runtime::random::u128()),
         minted: now(),
+        guard: None,
         mutation: Mutation::Data(mutation),
     }
 }
@@ -262,6 +264,7 @@ pub(crate) async fn open_bucket(client: &mut Client) {
         bucket: BUCKET,
         name: BucketName::parse("bucket").unwrap(),
         epoch: cairn_types::id::Epoch::new(1),
+        initial: InitialSettings::default(),
     });
     mutate(client, DATA, &open).await.unwrap().1.unwrap();
 }
@@ -275,6 +278,7 @@ pub(crate) fn put_request(name: &str, content: &str) -> MutationRequest {
         bucket: BUCKET,
         key: key(name),
         object: NewObject {
+            settings: cairn_types::settings::ObjectSettings::default(),
             len: u64::try_from(content.len()).unwrap(),
             etag: ETag::parse(&"0".repeat(32)).unwrap(),
             checksum: None,
@@ -345,6 +349,7 @@ impl Seeker {
             bucket: BUCKET,
             name: BucketName::parse("bucket").unwrap(),
             epoch: cairn_types::id::Epoch::new(1),
+            initial: InitialSettings::default(),
         });
         self.mutate(&request).await.1.unwrap();
     }

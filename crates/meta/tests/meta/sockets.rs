@@ -360,6 +360,7 @@ async fn members_are_kept_as_they_are_on_record_and_leaders_are_spread() {
     let request = MutationRequest {
         request: RequestId::new(cairn_runtime::random::u128()),
         minted: now(),
+        guard: None,
         mutation: Mutation::Root(RootMutation::RegisterMeta { node }),
     };
     let registered = async || {

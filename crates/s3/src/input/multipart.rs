@@ -96,6 +96,8 @@ impl CreateUploadInput {
             bucket,
             key,
             upload: NewUpload {
+                settings: cairn_types::settings::ObjectSettings::default(),
+                initiator: None,
                 headers: object_headers(request.headers())?,
                 checksum: upload_checksum(request)?,
             },

@@ -27,6 +27,7 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
         content_disposition: header_text(headers, "content-disposition")?,
         cache_control: header_text(headers, "cache-control")?,
         expires: header_text(headers, "expires")?,
+        website_redirect: None,
         user: user_metadata(headers)?,
     };
     let system = [

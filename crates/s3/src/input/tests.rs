@@ -94,6 +94,7 @@ fn parse_ceph<T>(
 
 fn object(len: u64, content: Content) -> ObjectVersion {
     ObjectVersion {
+        settings: cairn_types::settings::ObjectSettings::default(),
         key: ObjectKey::parse("key").unwrap(),
         version: VersionId::new(Order::new(1), 2),
         is_null: true,

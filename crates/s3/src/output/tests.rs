@@ -81,6 +81,7 @@ fn assert_document(response: &Response<Bytes>, root: &str, inner: &str) {
 
 fn listed(text: &str) -> ListedObject {
     ListedObject {
+        owner: None,
         key: key(text),
         len: 5,
         etag: ETag::from_md5([1; 16]),
@@ -98,6 +99,7 @@ fn buckets_are_listed() {
         created: TIME,
         state: BucketState::Active,
         epoch: cairn_types::id::Epoch::new(2),
+        initial: cairn_types::settings::InitialSettings::default(),
         ranges: Vec::new(),
     };
     let mut input = ListBucketsInput {
@@ -227,6 +229,8 @@ fn uploads_are_listed() {
         input: &input,
         owner: owner(),
         uploads: &[ListedUpload {
+            owner: None,
+            initiator: None,
             key: key("k"),
             upload: id,
             initiated: TIME,
@@ -256,6 +260,8 @@ fn parts_are_listed() {
     let output = ListPartsOutput {
         input: &input,
         info: &UploadInfo {
+            settings: cairn_types::settings::ObjectSettings::default(),
+            initiator: None,
             initiated: TIME,
             headers: ObjectHeaders::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::Composite)),
@@ -451,6 +457,7 @@ fn read(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Respon
 #[test]
 fn a_read_answers_with_the_headers_of_the_object() {
     let mut object = ObjectVersion {
+        settings: cairn_types::settings::ObjectSettings::default(),
         key: key("key"),
         version: VersionId::new(Order::new(1), 2),
         is_null: true,

@@ -117,7 +117,7 @@ pub(super) fn marker_of(named: Option<NamedVersion>, deleted: Deleted) -> Option
     match deleted {
         Deleted::Marked { version, is_null } => Some(NamedVersion::of(version, is_null)),
         Deleted::Removed { is_marker: true } => named,
-        Deleted::Removed { is_marker: false } | Deleted::Missing => None,
+        Deleted::Removed { is_marker: false } | Deleted::Missing | Deleted::Refused(_) => None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Data groups.
 
 use cairn_types::namespace::data::{
-    Committed, CompletedPart, Counters, DeleteTarget, Deleted, FreedBlob, GroupStatus, ListObjects,
-    ListUploads, ListVersions, ListedContent, ListedObject, ListedPart, ListedUpload,
-    ListedVersion, PartContent, UploadInfo, UploadKey, WriteCondition,
+    Committed, CompletedPart, Counters, DeleteCondition, DeleteRefusal, DeleteTarget, Deleted,
+    ETagCondition, FreedBlob, GroupStatus, ListObjects, ListUploads, ListVersions, ListedContent,
+    ListedObject, ListedPart, ListedUpload, ListedVersion, PartContent, UploadInfo, UploadKey,
+    VersionTarget, WriteCondition,
 };
 use cairn_types::namespace::{DataMutation, DataQuery, DataReply, DataView};
 use proptest::collection::vec;
@@ -12,9 +13,10 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 
 use super::object::{new_content, part_number};
 use super::{
-    blob_id, bucket_id, bucket_name, checksum, checksum_spec, epoch, etag, named_version,
-    new_object, new_part, new_upload, object_checksum, object_headers, object_key, object_version,
-    text, timestamp, upload_id, version_id, versioning,
+    acl, blob_id, bucket_id, bucket_name, bucket_settings, canonical_id, checksum, checksum_spec,
+    epoch, etag, initial_settings, legal_hold, named_version, new_object, new_part, new_upload,
+    object_checksum, object_headers, object_key, object_settings, object_version, retention,
+    setting_change, tags, text, timestamp, upload_id, version_id, versioning,
 };
 
 /// What must hold for a write.
@@ -22,7 +24,9 @@ pub fn write_condition() -> impl Strategy<Value = WriteCondition> {
     prop_oneof![
         Just(WriteCondition::Always),
         Just(WriteCondition::IfAbsent),
+        Just(WriteCondition::IfPresent),
         etag().prop_map(WriteCondition::IfMatch),
+        etag().prop_map(WriteCondition::IfNoneMatch),
     ]
 }
 
@@ -39,6 +43,7 @@ pub fn upload_key() -> impl Strategy<Value = UploadKey> {
 pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
     prop_oneof![
         7 => bucket_mutation(),
+        4 => version_mutation(),
         4 => upload_mutation(),
         4 => blob_mutation(),
     ]
@@ -47,13 +52,16 @@ pub fn data_mutation() -> impl Strategy<Value = DataMutation> {
 fn bucket_mutation() -> BoxedStrategy<DataMutation> {
     let put = (bucket_id(), object_key(), new_object(), write_condition());
     prop_oneof![
-        (bucket_id(), bucket_name(), epoch()).prop_map(|(bucket, name, epoch)| {
-            DataMutation::OpenBucket {
-                bucket,
-                name,
-                epoch,
+        (bucket_id(), bucket_name(), epoch(), initial_settings()).prop_map(
+            |(bucket, name, epoch, initial)| {
+                DataMutation::OpenBucket {
+                    bucket,
+                    name,
+                    epoch,
+                    initial,
+                }
             }
-        }),
+        ),
         (bucket_id(), epoch())
             .prop_map(|(bucket, epoch)| DataMutation::FenceBucket { bucket, epoch }),
         (bucket_id(), epoch())
@@ -72,11 +80,11 @@ fn bucket_mutation() -> BoxedStrategy<DataMutation> {
             object,
             condition,
         }),
-        (bucket_id(), epoch(), versioning()).prop_map(|(bucket, epoch, versioning)| {
-            DataMutation::SetVersioning {
+        (bucket_id(), epoch(), setting_change()).prop_map(|(bucket, epoch, change)| {
+            DataMutation::ChangeSettings {
                 bucket,
                 epoch,
-                versioning,
+                change,
             }
         }),
         (bucket_id(), vec(delete_target(), 1..4))
@@ -86,8 +94,69 @@ fn bucket_mutation() -> BoxedStrategy<DataMutation> {
 }
 
 fn delete_target() -> impl Strategy<Value = DeleteTarget> {
-    (object_key(), option::weighted(0.3, named_version()))
-        .prop_map(|(key, version)| DeleteTarget { key, version })
+    let plain = object_key().prop_map(DeleteTarget::from);
+    let any = (
+        object_key(),
+        option::weighted(0.3, named_version()),
+        any::<bool>(),
+        delete_condition(),
+        option::of(canonical_id()),
+    )
+        .prop_map(
+            |(key, version, bypass_governance, condition, marker_owner)| DeleteTarget {
+                key,
+                version,
+                bypass_governance,
+                condition,
+                marker_owner,
+            },
+        );
+    prop_oneof![3 => plain, 1 => any]
+}
+
+fn delete_condition() -> impl Strategy<Value = DeleteCondition> {
+    let etag = prop_oneof![Just(ETagCondition::Any), etag().prop_map(ETagCondition::Is)];
+    (
+        option::of(etag),
+        option::of(timestamp()),
+        option::of(any::<u64>()),
+    )
+        .prop_map(|(etag, last_modified, len)| DeleteCondition {
+            etag,
+            last_modified,
+            len,
+        })
+}
+
+/// A version of a key.
+pub fn version_target() -> impl Strategy<Value = VersionTarget> {
+    (bucket_id(), object_key(), option::of(named_version())).prop_map(|(bucket, key, version)| {
+        VersionTarget {
+            bucket,
+            key,
+            version,
+        }
+    })
+}
+
+fn version_mutation() -> BoxedStrategy<DataMutation> {
+    let retention = (version_target(), option::of(retention()), any::<bool>());
+    prop_oneof![
+        (version_target(), tags())
+            .prop_map(|(target, tags)| DataMutation::SetObjectTags { target, tags }),
+        (version_target(), option::of(acl()))
+            .prop_map(|(target, acl)| DataMutation::SetObjectAcl { target, acl }),
+        retention.prop_map(|(target, retention, bypass_governance)| {
+            DataMutation::SetRetention {
+                target,
+                retention,
+                bypass_governance,
+            }
+        }),
+        (version_target(), legal_hold())
+            .prop_map(|(target, legal_hold)| DataMutation::SetLegalHold { target, legal_hold }),
+    ]
+    .boxed()
 }
 
 fn deleted() -> impl Strategy<Value = Deleted> {
@@ -97,6 +166,8 @@ fn deleted() -> impl Strategy<Value = Deleted> {
         1 => Just(Deleted::Removed { is_marker: true }),
         1 => (version_id(), any::<bool>())
             .prop_map(|(version, is_null)| Deleted::Marked { version, is_null }),
+        1 => Just(Deleted::Refused(DeleteRefusal::Locked)),
+        1 => Just(Deleted::Refused(DeleteRefusal::PreconditionFailed)),
     ]
 }
 
@@ -219,6 +290,7 @@ pub fn data_query() -> impl Strategy<Value = DataQuery> {
         }),
         bucket_id().prop_map(|bucket| DataQuery::Counters { bucket }),
         bucket_id().prop_map(|bucket| DataQuery::Versioning { bucket }),
+        bucket_id().prop_map(|bucket| DataQuery::Settings { bucket }),
         (option::of(freed_blob()), any::<u32>())
             .prop_map(|(after, limit)| DataQuery::FreedBlobs { after, limit }),
         vec(blob_id(), 0..4).prop_map(|blobs| DataQuery::UnheldBlobs { blobs }),
@@ -268,13 +340,24 @@ fn list_uploads() -> impl Strategy<Value = ListUploads> {
 
 /// An open upload.
 pub fn upload_info() -> impl Strategy<Value = UploadInfo> {
-    (timestamp(), object_headers(), option::of(checksum_spec())).prop_map(
-        |(initiated, headers, checksum)| UploadInfo {
-            initiated,
-            headers,
-            checksum,
-        },
+    let checksum = option::of(checksum_spec());
+    let initiator = option::of(canonical_id());
+    (
+        timestamp(),
+        object_headers(),
+        checksum,
+        object_settings(),
+        initiator,
     )
+        .prop_map(
+            |(initiated, headers, checksum, settings, initiator)| UploadInfo {
+                initiated,
+                headers,
+                checksum,
+                settings,
+                initiator,
+            },
+        )
 }
 
 /// An answer of a data group.
@@ -312,6 +395,7 @@ pub fn data_view() -> impl Strategy<Value = DataView> {
         vec(part_content(), 0..3).prop_map(DataView::PartContents),
         counters().prop_map(DataView::Counters),
         option::of(versioning()).prop_map(DataView::Versioning),
+        bucket_settings().prop_map(|settings| DataView::Settings(Box::new(settings))),
         vec(freed_blob(), 0..4).prop_map(DataView::FreedBlobs),
         vec(blob_id(), 0..4).prop_map(DataView::UnheldBlobs),
         group_status().prop_map(DataView::Status),
@@ -324,15 +408,25 @@ fn freed_blob() -> impl Strategy<Value = FreedBlob> {
 
 fn listed_object() -> impl Strategy<Value = ListedObject> {
     let checksum = option::of(checksum_spec());
-    (object_key(), any::<u64>(), etag(), timestamp(), checksum).prop_map(
-        |(key, len, etag, last_modified, checksum)| ListedObject {
-            key,
-            len,
-            etag,
-            last_modified,
-            checksum,
-        },
+    let owner = option::of(canonical_id());
+    (
+        object_key(),
+        any::<u64>(),
+        etag(),
+        timestamp(),
+        checksum,
+        owner,
     )
+        .prop_map(
+            |(key, len, etag, last_modified, checksum, owner)| ListedObject {
+                key,
+                len,
+                etag,
+                last_modified,
+                checksum,
+                owner,
+            },
+        )
 }
 
 fn listed_version() -> impl Strategy<Value = ListedVersion> {
@@ -350,15 +444,17 @@ fn listed_version() -> impl Strategy<Value = ListedVersion> {
         version_id(),
         flags,
         timestamp(),
+        option::of(canonical_id()),
         option::of(content),
     )
         .prop_map(
-            |(key, version, [is_null, is_latest], last_modified, object)| ListedVersion {
+            |(key, version, [is_null, is_latest], last_modified, owner, object)| ListedVersion {
                 key,
                 version,
                 is_null,
                 is_latest,
                 last_modified,
+                owner,
                 object,
             },
         )
@@ -370,13 +466,19 @@ fn listed_upload() -> impl Strategy<Value = ListedUpload> {
         upload_id(),
         timestamp(),
         option::of(checksum_spec()),
+        option::of(canonical_id()),
+        option::of(canonical_id()),
     )
-        .prop_map(|(key, upload, initiated, checksum)| ListedUpload {
-            key,
-            upload,
-            initiated,
-            checksum,
-        })
+        .prop_map(
+            |(key, upload, initiated, checksum, owner, initiator)| ListedUpload {
+                key,
+                upload,
+                initiated,
+                checksum,
+                owner,
+                initiator,
+            },
+        )
 }
 
 fn listed_part() -> impl Strategy<Value = ListedPart> {

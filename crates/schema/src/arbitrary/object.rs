@@ -14,7 +14,9 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
 
-use super::{blob_id, object_key, profile, text, timestamp, upload_id};
+use super::{
+    blob_id, canonical_id, object_key, object_settings, profile, text, timestamp, upload_id,
+};
 
 /// The longest blob.
 const MAX_BLOB_LEN: u64 = 1 << 30;
@@ -79,7 +81,7 @@ pub fn object_headers() -> impl Strategy<Value = ObjectHeaders> {
         header(),
         header(),
         header(),
-        header(),
+        [header(), header()],
         user,
     )
         .prop_map(
@@ -89,7 +91,7 @@ pub fn object_headers() -> impl Strategy<Value = ObjectHeaders> {
                 content_language,
                 content_disposition,
                 cache_control,
-                expires,
+                [expires, website_redirect],
                 user,
             )| ObjectHeaders {
                 content_type,
@@ -98,6 +100,7 @@ pub fn object_headers() -> impl Strategy<Value = ObjectHeaders> {
                 content_disposition,
                 cache_control,
                 expires,
+                website_redirect,
                 user,
             },
         )
@@ -149,11 +152,21 @@ pub fn object_version() -> impl Strategy<Value = ObjectVersion> {
         any::<u64>(),
         etag(),
         option::of(object_checksum()),
-        object_headers(),
+        (object_headers(), object_settings()),
         content(),
     )
         .prop_map(
-            |(key, version, is_null, last_modified, len, etag, checksum, headers, content)| {
+            |(
+                key,
+                version,
+                is_null,
+                last_modified,
+                len,
+                etag,
+                checksum,
+                (headers, settings),
+                content,
+            )| {
                 ObjectVersion {
                     key,
                     version,
@@ -163,6 +176,7 @@ pub fn object_version() -> impl Strategy<Value = ObjectVersion> {
                     etag,
                     checksum,
                     headers,
+                    settings,
                     content,
                 }
             },
@@ -175,21 +189,33 @@ pub fn new_object() -> impl Strategy<Value = NewObject> {
         etag(),
         option::of(object_checksum()),
         object_headers(),
+        object_settings(),
         new_content(),
     )
-        .prop_map(|(etag, checksum, headers, content)| NewObject {
+        .prop_map(|(etag, checksum, headers, settings, content)| NewObject {
             len: plain_len(&content),
             etag,
             checksum,
             headers,
+            settings,
             content,
         })
 }
 
 /// An upload about to be begun.
 pub fn new_upload() -> impl Strategy<Value = NewUpload> {
-    (object_headers(), option::of(checksum_spec()))
-        .prop_map(|(headers, checksum)| NewUpload { headers, checksum })
+    (
+        object_headers(),
+        option::of(checksum_spec()),
+        object_settings(),
+        option::of(canonical_id()),
+    )
+        .prop_map(|(headers, checksum, settings, initiator)| NewUpload {
+            headers,
+            checksum,
+            settings,
+            initiator,
+        })
 }
 
 /// A part about to be committed.

@@ -9,7 +9,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use super::{
     account_mutation, bucket_id, bucket_name, canonical_id, disk, disk_id, epoch, group_id,
-    identity_page, meta_node, pool, profile, storage_node, text, timestamp, topology,
+    identity_page, initial_settings, meta_node, pool, profile, storage_node, text, timestamp,
+    topology,
 };
 
 /// A change of the root group, each kind as likely as the others.
@@ -50,8 +51,13 @@ pub fn root_mutation() -> impl Strategy<Value = RootMutation> {
                 members,
             }
         }),
-        (bucket_name(), text())
-            .prop_map(|(name, owner)| RootMutation::ReserveBucket { name, owner }),
+        (bucket_name(), text(), initial_settings()).prop_map(|(name, owner, initial)| {
+            RootMutation::ReserveBucket {
+                name,
+                owner,
+                initial,
+            }
+        }),
         (bucket_id(), epoch())
             .prop_map(|(bucket, epoch)| RootMutation::ActivateBucket { bucket, epoch }),
         (bucket_id(), epoch())
@@ -102,16 +108,18 @@ pub fn bucket_entry() -> impl Strategy<Value = BucketEntry> {
         timestamp(),
         state,
         epoch(),
+        initial_settings(),
         ranges,
     )
         .prop_map(
-            |(bucket, name, owner, created, state, epoch, ranges)| BucketEntry {
+            |(bucket, name, owner, created, state, epoch, initial, ranges)| BucketEntry {
                 bucket,
                 name,
                 owner,
                 created,
                 state,
                 epoch,
+                initial,
                 ranges,
             },
         )
@@ -123,11 +131,14 @@ pub fn root_query() -> impl Strategy<Value = RootQuery> {
         epoch().prop_map(|known| RootQuery::Topology { known }),
         bucket_name().prop_map(|name| RootQuery::Bucket { name }),
         bucket_id().prop_map(|bucket| RootQuery::BucketById { bucket }),
-        (text(), text(), any::<u32>()).prop_map(|(after, prefix, limit)| RootQuery::Buckets {
-            after,
-            prefix,
-            limit,
-        }),
+        (text(), text(), option::of(text()), any::<u32>()).prop_map(
+            |(after, prefix, owner, limit)| RootQuery::Buckets {
+                after,
+                prefix,
+                owner,
+                limit,
+            }
+        ),
         Just(RootQuery::Cluster),
         (epoch(), option::of(canonical_id()), any::<u32>()).prop_map(|(known, after, limit)| {
             RootQuery::Identities {

@@ -7,11 +7,15 @@ mod view;
 
 use bytes::Bytes;
 use cairn_types::id::{BucketId, UploadId};
-use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{
+    CompletedPart, DeleteCondition, ETagCondition, UploadKey, VersionTarget, WriteCondition,
+};
+use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128};
+use crate::object::{named_version, named_version_bytes};
 use crate::proto;
-use crate::proto::{Empty, write_condition};
+use crate::proto::{Empty, e_tag_condition, write_condition};
 
 impl From<&WriteCondition> for proto::WriteCondition {
     fn from(condition: &WriteCondition) -> Self {
@@ -19,7 +23,9 @@ impl From<&WriteCondition> for proto::WriteCondition {
         let kind = match condition {
             WriteCondition::Always => Kind::Always(Empty {}),
             WriteCondition::IfAbsent => Kind::IfAbsent(Empty {}),
+            WriteCondition::IfPresent => Kind::IfPresent(Empty {}),
             WriteCondition::IfMatch(etag) => Kind::IfMatch(etag.into()),
+            WriteCondition::IfNoneMatch(etag) => Kind::IfNoneMatch(etag.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -34,9 +40,83 @@ impl TryFrom<proto::WriteCondition> for WriteCondition {
             match Field::new("WriteCondition", "kind").required(message.kind)? {
                 Kind::Always(Empty {}) => Self::Always,
                 Kind::IfAbsent(Empty {}) => Self::IfAbsent,
+                Kind::IfPresent(Empty {}) => Self::IfPresent,
                 Kind::IfMatch(etag) => Self::IfMatch(etag.try_into()?),
+                Kind::IfNoneMatch(etag) => Self::IfNoneMatch(etag.try_into()?),
             },
         )
+    }
+}
+
+impl From<&ETagCondition> for proto::ETagCondition {
+    fn from(condition: &ETagCondition) -> Self {
+        use e_tag_condition::Kind;
+        let kind = match condition {
+            ETagCondition::Any => Kind::Any(Empty {}),
+            ETagCondition::Is(etag) => Kind::Is(etag.into()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl TryFrom<proto::ETagCondition> for ETagCondition {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::ETagCondition) -> Result<Self, DecodeError> {
+        use e_tag_condition::Kind;
+        let at = Field::new("ETagCondition", "kind");
+        Ok(match at.required(message.kind)? {
+            Kind::Any(Empty {}) => Self::Any,
+            Kind::Is(etag) => Self::Is(etag.try_into()?),
+        })
+    }
+}
+
+impl From<&DeleteCondition> for proto::DeleteCondition {
+    fn from(condition: &DeleteCondition) -> Self {
+        Self {
+            etag: condition.etag.as_ref().map(Into::into),
+            last_modified_ms: condition.last_modified.map(Timestamp::as_millis),
+            len: condition.len,
+        }
+    }
+}
+
+impl TryFrom<proto::DeleteCondition> for DeleteCondition {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::DeleteCondition) -> Result<Self, DecodeError> {
+        Ok(Self {
+            etag: message.etag.map(TryInto::try_into).transpose()?,
+            last_modified: message.last_modified_ms.map(Timestamp::from_millis),
+            len: message.len,
+        })
+    }
+}
+
+impl From<&VersionTarget> for proto::VersionTarget {
+    fn from(target: &VersionTarget) -> Self {
+        Self {
+            bucket: target.bucket.get(),
+            key: target.key.as_str().to_owned(),
+            version: target.version.map(named_version_bytes),
+        }
+    }
+}
+
+impl TryFrom<proto::VersionTarget> for VersionTarget {
+    type Error = DecodeError;
+
+    fn try_from(message: proto::VersionTarget) -> Result<Self, DecodeError> {
+        let at = |name| Field::new("VersionTarget", name);
+        let version = message.version.as_ref();
+        Ok(Self {
+            bucket: BucketId::new(message.bucket),
+            key: at("key").object_key(&message.key)?,
+            version: version
+                .map(|bytes| named_version(at("version"), bytes))
+                .transpose()?,
+        })
     }
 }
 

@@ -25,6 +25,10 @@ impl From<&Refusal> for proto::Refusal {
             Refusal::BucketInTransition { bucket } => Kind::BucketInTransition(BucketTarget {
                 bucket: bucket.get(),
             }),
+            Refusal::SettingsChanged => Kind::SettingsChanged(Empty {}),
+            Refusal::InvalidBucketState => Kind::InvalidBucketState(Empty {}),
+            Refusal::NoObjectLock => Kind::NoObjectLock(Empty {}),
+            Refusal::ObjectLocked => Kind::ObjectLocked(Empty {}),
             Refusal::BucketNotEmpty => Kind::BucketNotEmpty(Empty {}),
             Refusal::NoSuchKey => Kind::NoSuchKey(Empty {}),
             Refusal::NoSuchVersion => Kind::NoSuchVersion(Empty {}),
@@ -81,6 +85,10 @@ impl TryFrom<proto::Refusal> for Refusal {
                 Kind::BucketInTransition(BucketTarget { bucket }) => Self::BucketInTransition {
                     bucket: BucketId::new(bucket),
                 },
+                Kind::SettingsChanged(Empty {}) => Self::SettingsChanged,
+                Kind::InvalidBucketState(Empty {}) => Self::InvalidBucketState,
+                Kind::NoObjectLock(Empty {}) => Self::NoObjectLock,
+                Kind::ObjectLocked(Empty {}) => Self::ObjectLocked,
                 Kind::BucketNotEmpty(Empty {}) => Self::BucketNotEmpty,
                 Kind::NoSuchKey(Empty {}) => Self::NoSuchKey,
                 Kind::NoSuchVersion(Empty {}) => Self::NoSuchVersion,

@@ -16,6 +16,7 @@ use crate::proto;
 use crate::proto::{
     BucketStep, BucketTarget, Empty, root_mutation, root_query, root_reply, root_view,
 };
+use crate::settings::{initial_settings, initial_settings_message};
 
 impl From<&RootMutation> for proto::RootMutation {
     fn from(change: &RootMutation) -> Self {
@@ -65,9 +66,14 @@ impl From<&RootMutation> for proto::RootMutation {
                 topology_epoch,
                 members,
             } => create_placement_groups_message(*pool, *topology_epoch, members),
-            RootMutation::ReserveBucket { name, owner } => Kind::ReserveBucket(ReserveBucket {
+            RootMutation::ReserveBucket {
+                name,
+                owner,
+                initial,
+            } => Kind::ReserveBucket(ReserveBucket {
                 name: name.as_str().to_owned(),
                 owner: owner.clone(),
+                initial: initial_settings_message(initial),
             }),
             RootMutation::ActivateBucket { bucket, epoch } => {
                 Kind::ActivateBucket(bucket_step(*bucket, *epoch))
@@ -161,6 +167,7 @@ impl TryFrom<proto::RootMutation> for RootMutation {
                     name: Field::new("RootMutation.ReserveBucket", "name")
                         .bucket_name(&reserve.name)?,
                     owner: reserve.owner,
+                    initial: initial_settings(reserve.initial)?,
                 },
                 Kind::ActivateBucket(step) => Self::ActivateBucket {
                     bucket: BucketId::new(step.bucket),
@@ -279,6 +286,7 @@ impl From<&BucketEntry> for proto::BucketEntry {
             ranges: messages(&entry.ranges),
             epoch: entry.epoch.get(),
             opened_below,
+            initial: initial_settings_message(&entry.initial),
         }
     }
 }
@@ -299,6 +307,7 @@ impl TryFrom<proto::BucketEntry> for BucketEntry {
             created: Timestamp::from_millis(message.created_ms),
             state: bucket_state(at("state"), message.state, message.opened_below)?,
             epoch: Epoch::new(message.epoch),
+            initial: initial_settings(message.initial)?,
             ranges,
         })
     }
@@ -346,11 +355,13 @@ impl From<&RootQuery> for proto::RootQuery {
             RootQuery::Buckets {
                 after,
                 prefix,
+                owner,
                 limit,
             } => Kind::Buckets(BucketsQuery {
                 after: after.clone(),
                 prefix: prefix.clone(),
                 limit: *limit,
+                owner: owner.clone(),
             }),
             RootQuery::Cluster => Kind::Cluster(Empty {}),
             RootQuery::Identities {
@@ -386,6 +397,7 @@ impl TryFrom<proto::RootQuery> for RootQuery {
                 Kind::Buckets(query) => Self::Buckets {
                     after: query.after,
                     prefix: query.prefix,
+                    owner: query.owner,
                     limit: query.limit,
                 },
                 Kind::Cluster(Empty {}) => Self::Cluster,

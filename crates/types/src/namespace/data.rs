@@ -1,10 +1,15 @@
 //! Data groups: buckets, objects, uploads, blobs.
 
+use crate::account::CanonicalId;
+use crate::acl::Acl;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use crate::etag::ETag;
 use crate::id::{BlobId, BucketId, Epoch, UploadId, VersionId};
+use crate::lock::{LegalHold, Retention};
 use crate::name::{BucketName, ObjectKey};
 use crate::object::{Extent, NewObject, NewPart, NewUpload, ObjectHeaders, ObjectVersion};
+use crate::settings::{BucketSettings, InitialSettings, ObjectSettings, SettingChange};
+use crate::tag::Tags;
 use crate::time::Timestamp;
 use crate::version::{NamedVersion, Versioning};
 
@@ -16,8 +21,12 @@ pub enum WriteCondition {
     Always,
     /// `If-None-Match: *`: there is none.
     IfAbsent,
+    /// `If-Match: *`: there is one. No object: `NoSuchKey`.
+    IfPresent,
     /// `If-Match: <etag>`: it has this ETag. No object: `NoSuchKey`.
     IfMatch(ETag),
+    /// `If-None-Match: <etag>`: it has another ETag, or there is none.
+    IfNoneMatch(ETag),
 }
 
 /// A part as completion names it.
@@ -50,13 +59,67 @@ pub struct DeleteTarget {
     /// That version alone, for good. Without it the key as clients see it is deleted: what was its newest version stays below a
     /// delete marker, where the bucket keeps versions.
     pub version: Option<NamedVersion>,
+    /// Whether a retention of mode governance is passed: the caller may do that, and says so.
+    pub bypass_governance: bool,
+    /// What must hold, or it is refused.
+    pub condition: DeleteCondition,
+    /// Whose a delete marker is that is made of it; `None`: the bucket's owner's.
+    pub marker_owner: Option<CanonicalId>,
+}
+
+impl DeleteTarget {
+    /// That version of a key, without conditions.
+    pub fn version(key: ObjectKey, version: NamedVersion) -> Self {
+        Self {
+            version: Some(version),
+            ..Self::from(key)
+        }
+    }
 }
 
 impl From<ObjectKey> for DeleteTarget {
-    /// The key as clients see it.
+    /// The key as clients see it, without conditions.
     fn from(key: ObjectKey) -> Self {
-        Self { key, version: None }
+        Self {
+            key,
+            version: None,
+            bypass_governance: false,
+            condition: DeleteCondition::default(),
+            marker_owner: None,
+        }
     }
+}
+
+/// What must hold of the version that is named, or else of the newest one, for a deletion to happen. What is not there is
+/// deleted whatever must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeleteCondition {
+    /// Its ETag. A delete marker has none.
+    pub etag: Option<ETagCondition>,
+    /// When it was committed, to the second.
+    pub last_modified: Option<Timestamp>,
+    /// Its length in bytes; of a delete marker 0.
+    pub len: Option<u64>,
+}
+
+/// What an ETag must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ETagCondition {
+    /// `*`: whatever it is, and a delete marker too.
+    Any,
+    /// This one.
+    Is(ETag),
+}
+
+/// A version of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionTarget {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The key.
+    pub key: ObjectKey,
+    /// Which, if not the newest.
+    pub version: Option<NamedVersion>,
 }
 
 /// A change of a data group.
@@ -71,6 +134,8 @@ pub enum DataMutation {
         name: BucketName,
         /// Its epoch when the directory said `Creating`.
         epoch: Epoch,
+        /// What the directory said with it.
+        initial: InitialSettings,
     },
     /// Stops every later write of objects, if the bucket is empty (uploads do not count); else `BucketNotEmpty`.
     FenceBucket {
@@ -98,15 +163,15 @@ pub enum DataMutation {
         /// At most this many uploads and parts in one command, 1 to 1,000.
         limit: u32,
     },
-    /// Says whether a bucket keeps versions from now on. One that was fenced is `NoSuchBucket`; of the other steps only those
-    /// after `epoch` refuse it, with `BucketInTransition`.
-    SetVersioning {
+    /// Changes what a bucket was told to be; what it is already is no change. One that was fenced is `NoSuchBucket`; of the
+    /// other steps only those after `epoch` refuse it, with `BucketInTransition`.
+    ChangeSettings {
         /// The bucket.
         bucket: BucketId,
         /// Its epoch when the directory said `Active`.
         epoch: Epoch,
-        /// What it is to be.
-        versioning: Versioning,
+        /// What is to be another.
+        change: SettingChange,
     },
     /// Commits a version as the newest of its key. While versioning is not enabled it is the null version, in place of the one
     /// that was.
@@ -122,12 +187,45 @@ pub enum DataMutation {
     },
     /// Deletes keys and versions, each as if alone. Of a key: without versioning the null version goes; with it a delete marker
     /// becomes the newest version, which is the null version, in place of the one that was, while versioning is suspended. A
-    /// named version goes, and what is below it is the newest if it was. What is missing is deleted too.
+    /// named version goes, and what is below it is the newest if it was. What is missing is deleted too. A target that is refused
+    /// stays, and does not touch the others.
     DeleteObjects {
         /// The bucket.
         bucket: BucketId,
         /// 1 to 1,000.
         targets: Vec<DeleteTarget>,
+    },
+    /// Changes the tags of a version, and nothing else of it: neither when it was modified, nor its order. As of all such
+    /// changes: of the newest version, if none is named, and a delete marker is refused as when it is read.
+    SetObjectTags {
+        /// The version.
+        target: VersionTarget,
+        /// What they are to be.
+        tags: Tags,
+    },
+    /// Changes the ACL of a version.
+    SetObjectAcl {
+        /// The version.
+        target: VersionTarget,
+        /// What it is to be; `None`: its owner has everything, nobody else anything.
+        acl: Option<Acl>,
+    },
+    /// Changes until when a version is retained. In a bucket without lock: `NoObjectLock`. One that binds is extended or made
+    /// stricter, or else `ObjectLocked`.
+    SetRetention {
+        /// The version.
+        target: VersionTarget,
+        /// What it is to be.
+        retention: Option<Retention>,
+        /// Whether one of mode governance is passed: the caller may do that, and says so.
+        bypass_governance: bool,
+    },
+    /// Changes whether a version is held. In a bucket without lock: `NoObjectLock`.
+    SetLegalHold {
+        /// The version.
+        target: VersionTarget,
+        /// What it is to be.
+        legal_hold: LegalHold,
     },
     /// Begins an upload. The id is made here, from the command's random bits.
     CreateUpload {
@@ -223,6 +321,17 @@ pub enum Deleted {
         /// Whether it is the null version.
         is_null: bool,
     },
+    /// It is as it was.
+    Refused(DeleteRefusal),
+}
+
+/// Why one key or version is not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteRefusal {
+    /// It is retained or held.
+    Locked,
+    /// The condition does not hold.
+    PreconditionFailed,
 }
 
 /// What a change of a data group answers.
@@ -239,6 +348,18 @@ pub enum DataReply {
     Committed(Committed),
     /// What became of each target.
     Deleted(Vec<Deleted>),
+    /// The bucket's settings have this epoch.
+    Settings {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// This version was changed.
+    VersionChanged {
+        /// Its id.
+        version: VersionId,
+        /// Whether it is the null version.
+        is_null: bool,
+    },
     /// An upload was begun.
     UploadCreated {
         /// Its id.
@@ -312,6 +433,11 @@ pub enum DataQuery {
     },
     /// Whether a bucket keeps versions.
     Versioning {
+        /// The bucket.
+        bucket: BucketId,
+    },
+    /// All that a bucket was told to be.
+    Settings {
         /// The bucket.
         bucket: BucketId,
     },
@@ -396,6 +522,8 @@ pub struct ListedObject {
     pub last_modified: Timestamp,
     /// The algorithm and kind of its checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Whose it is; `None`: the bucket's owner's.
+    pub owner: Option<CanonicalId>,
 }
 
 /// A row of a listing of versions.
@@ -411,6 +539,8 @@ pub struct ListedVersion {
     pub is_latest: bool,
     /// When it was committed.
     pub last_modified: Timestamp,
+    /// Whose it is; `None`: the bucket's owner's.
+    pub owner: Option<CanonicalId>,
     /// What it holds; a delete marker holds nothing.
     pub object: Option<ListedContent>,
 }
@@ -437,6 +567,10 @@ pub struct ListedUpload {
     pub initiated: Timestamp,
     /// The checksum it was begun with.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Whose the object is to be; `None`: the bucket's owner's.
+    pub owner: Option<CanonicalId>,
+    /// Who began it; `None`: the bucket's owner.
+    pub initiator: Option<CanonicalId>,
 }
 
 /// A row of a listing of parts.
@@ -523,6 +657,10 @@ pub struct UploadInfo {
     pub headers: ObjectHeaders,
     /// The checksum that every part is to have.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Owner, ACL, tags and lock of the object to be.
+    pub settings: ObjectSettings,
+    /// Who began it; `None`: the bucket's owner.
+    pub initiator: Option<CanonicalId>,
 }
 
 /// An answer of a data group.
@@ -574,6 +712,8 @@ pub enum DataView {
     Counters(Counters),
     /// Whether a bucket keeps versions; `None`: it was never told to.
     Versioning(Option<Versioning>),
+    /// All that a bucket was told to be.
+    Settings(Box<BucketSettings>),
     /// Blobs to be removed.
     FreedBlobs(Vec<FreedBlob>),
     /// Blobs that nothing refers to, in the order of the question.

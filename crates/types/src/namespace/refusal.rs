@@ -28,6 +28,18 @@ pub enum Refusal {
         /// The bucket that the name stands for now.
         bucket: BucketId,
     },
+    /// The bucket's settings are not those that the asker decided by, or it is not there: look and decide again.
+    #[error("the settings of the bucket have changed")]
+    SettingsChanged,
+    /// Object lock and versioning of the bucket do not allow each other that.
+    #[error("the state of the bucket does not allow it")]
+    InvalidBucketState,
+    /// The bucket has no object lock.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// The version is retained.
+    #[error("the version is locked")]
+    ObjectLocked,
     /// The bucket holds objects.
     #[error("the bucket is not empty")]
     BucketNotEmpty,

@@ -5,6 +5,7 @@ use crate::account::{CanonicalId, IdentityPage};
 use crate::cluster::{Disk, MetaNode, Profile, StorageNode, Topology};
 use crate::id::{BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId};
 use crate::name::BucketName;
+use crate::settings::InitialSettings;
 use crate::time::Timestamp;
 
 /// A change of the root group.
@@ -90,6 +91,8 @@ pub enum RootMutation {
         name: BucketName,
         /// Whose it is: a canonical user id.
         owner: String,
+        /// What it is made with.
+        initial: InitialSettings,
     },
     /// `Creating` → `Active`, after all its data groups opened it. As of every step: one that was taken already is no change,
     /// and a bucket that went on from the epoch the asker saw is `BucketInTransition`: look again.
@@ -188,6 +191,8 @@ pub struct BucketEntry {
     pub state: BucketState,
     /// Grows with each step of its life, so that whoever acts on what he saw can say when that was.
     pub epoch: Epoch,
+    /// What it is to be made with, while it is `Creating`; afterwards its data groups know better.
+    pub initial: InitialSettings,
     /// Where its keys are; at least one row, the first with an empty start.
     pub ranges: Vec<ShardRange>,
 }
@@ -227,6 +232,8 @@ pub enum RootQuery {
         after: String,
         /// Only names with this prefix.
         prefix: String,
+        /// Only buckets of this owner.
+        owner: Option<String>,
         /// At most this many rows, 1 to 10,000.
         limit: u32,
     },

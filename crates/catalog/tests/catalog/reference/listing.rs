@@ -169,6 +169,7 @@ fn listed_version(key: &ObjectKey, version: &Version, is_latest: bool) -> Listed
         is_null: version.is_null,
         is_latest,
         last_modified: version.at,
+        owner: version.owner.clone(),
         object: listed.map(|listed| ListedContent {
             len: listed.len,
             etag: listed.etag,
@@ -185,6 +186,7 @@ fn listed_object(key: &ObjectKey, version: &Version, object: &Object) -> ListedO
         etag: object.new.etag.clone(),
         last_modified: version.at,
         checksum: checksum.map(|whole| (whole.checksum.algorithm(), whole.kind)),
+        owner: version.owner.clone(),
     }
 }
 
@@ -194,5 +196,7 @@ fn listed_upload(key: &ObjectKey, upload: UploadId, row: &Upload) -> ListedUploa
         upload,
         initiated: row.initiated,
         checksum: row.new.checksum,
+        owner: row.new.settings.owner.clone(),
+        initiator: row.new.initiator.clone(),
     }
 }

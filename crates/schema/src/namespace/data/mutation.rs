@@ -1,22 +1,28 @@
 //! Changes of a data group.
 
+mod version;
+
 use cairn_types::checksum::Checksum;
 use cairn_types::id::{BucketId, Epoch};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::DataMutation;
-use cairn_types::namespace::data::{CompletedPart, DeleteTarget, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{
+    CompletedPart, DeleteCondition, DeleteTarget, UploadKey, WriteCondition,
+};
 use cairn_types::object::{NewObject, NewPart, NewUpload};
 use cairn_types::time::Timestamp;
-use cairn_types::version::Versioning;
 
 use crate::field::{DecodeError, Field, messages, nouns};
-use crate::object::{named_version, named_version_bytes, versioning, versioning_number};
+use crate::object::{named_version, named_version_bytes};
 use crate::proto;
 use crate::proto::data_mutation::{
-    self, CompleteUpload, CreateUpload, DeleteObjects, DeleteVersions, DrainBucket, Kind,
-    OpenBucket, PutObject, PutPart, RaiseHorizon, SetVersioning,
+    self, ChangeSettings, CompleteUpload, CreateUpload, DeleteObjects, DeleteVersions, DrainBucket,
+    Kind, OpenBucket, PutObject, PutPart, RaiseHorizon,
 };
 use crate::proto::{BucketStep, Empty};
+use crate::settings::{
+    canonical_id_text, initial_settings, initial_settings_message, optional_canonical_id,
+};
 
 impl From<&DataMutation> for proto::DataMutation {
     fn from(change: &DataMutation) -> Self {
@@ -25,10 +31,12 @@ impl From<&DataMutation> for proto::DataMutation {
                 bucket,
                 name,
                 epoch,
+                initial,
             } => Kind::OpenBucket(OpenBucket {
                 bucket: bucket.get(),
                 name: name.as_str().to_owned(),
                 epoch: epoch.get(),
+                initial: initial_settings_message(initial),
             }),
             DataMutation::FenceBucket { bucket, epoch } => {
                 Kind::FenceBucket(step_message(*bucket, *epoch))
@@ -53,11 +61,19 @@ impl From<&DataMutation> for proto::DataMutation {
                 object,
                 condition,
             } => put_object_message(*bucket, key, object, condition),
-            DataMutation::SetVersioning {
+            DataMutation::ChangeSettings {
                 bucket,
                 epoch,
-                versioning,
-            } => set_versioning_message(*bucket, *epoch, *versioning),
+                change,
+            } => Kind::ChangeSettings(ChangeSettings {
+                bucket: bucket.get(),
+                epoch: epoch.get(),
+                change: Some(change.into()),
+            }),
+            DataMutation::SetObjectTags { .. }
+            | DataMutation::SetObjectAcl { .. }
+            | DataMutation::SetRetention { .. }
+            | DataMutation::SetLegalHold { .. } => version::message(change),
             DataMutation::DeleteObjects { bucket, targets } => {
                 delete_objects_message(*bucket, targets)
             }
@@ -113,18 +129,11 @@ fn put_object_message(
     })
 }
 
-fn set_versioning_message(bucket: BucketId, epoch: Epoch, versioning: Versioning) -> Kind {
-    Kind::SetVersioning(SetVersioning {
-        bucket: bucket.get(),
-        epoch: epoch.get(),
-        versioning: versioning_number(Some(versioning)),
-    })
-}
-
-/// A kind of its own where a version is named: a release that knows no versions is to stop rather than delete the key.
+/// A kind of its own where more than keys is said: a release that knows no versions is to stop rather than delete the key.
 fn delete_objects_message(bucket: BucketId, targets: &[DeleteTarget]) -> Kind {
     let bucket = bucket.get();
-    if targets.iter().any(|target| target.version.is_some()) {
+    let is_plain = |target: &DeleteTarget| *target == DeleteTarget::from(target.key.clone());
+    if !targets.iter().all(is_plain) {
         let targets = messages(targets);
         return Kind::DeleteVersions(DeleteVersions { bucket, targets });
     }
@@ -140,6 +149,10 @@ impl From<&DeleteTarget> for data_mutation::DeleteTarget {
         Self {
             key: target.key.as_str().to_owned(),
             version: target.version.map(named_version_bytes),
+            bypass_governance: target.bypass_governance,
+            condition: (target.condition != DeleteCondition::default())
+                .then(|| (&target.condition).into()),
+            marker_owner: canonical_id_text(target.marker_owner.as_ref()),
         }
     }
 }
@@ -150,11 +163,16 @@ impl TryFrom<data_mutation::DeleteTarget> for DeleteTarget {
     fn try_from(message: data_mutation::DeleteTarget) -> Result<Self, DecodeError> {
         let at = |name| Field::new("DataMutation.DeleteTarget", name);
         let version = message.version.as_ref();
+        let condition = message.condition.map(TryInto::try_into).transpose()?;
+        let owner = message.marker_owner.as_deref();
         Ok(Self {
             key: at("key").object_key(&message.key)?,
             version: version
                 .map(|bytes| named_version(at("version"), bytes))
                 .transpose()?,
+            bypass_governance: message.bypass_governance,
+            condition: condition.unwrap_or_default(),
+            marker_owner: optional_canonical_id(at("marker_owner"), owner)?,
         })
     }
 }
@@ -200,6 +218,7 @@ impl TryFrom<proto::DataMutation> for DataMutation {
                 bucket: BucketId::new(open.bucket),
                 name: Field::new("DataMutation.OpenBucket", "name").bucket_name(&open.name)?,
                 epoch: Epoch::new(open.epoch),
+                initial: initial_settings(open.initial)?,
             }),
             Kind::FenceBucket(BucketStep { bucket, epoch }) => Ok(Self::FenceBucket {
                 bucket: BucketId::new(bucket),
@@ -217,7 +236,15 @@ impl TryFrom<proto::DataMutation> for DataMutation {
             }),
             Kind::PutObject(put) => put_object(put),
             Kind::DeleteObjects(delete) => delete_objects(&delete),
-            Kind::SetVersioning(set) => set_versioning(&set),
+            Kind::ChangeSettings(change) => Ok(Self::ChangeSettings {
+                bucket: BucketId::new(change.bucket),
+                epoch: Epoch::new(change.epoch),
+                change: Field::new("DataMutation.ChangeSettings", "change").noun(change.change)?,
+            }),
+            Kind::SetObjectTags(set) => version::set_tags(set),
+            Kind::SetObjectAcl(set) => version::set_acl(set),
+            Kind::SetRetention(set) => version::set_retention(set),
+            Kind::SetLegalHold(set) => version::set_legal_hold(set),
             Kind::DeleteVersions(delete) => Ok(Self::DeleteObjects {
                 bucket: BucketId::new(delete.bucket),
                 targets: nouns(delete.targets)?,
@@ -260,16 +287,6 @@ fn delete_objects(message: &DeleteObjects) -> Result<DataMutation, DecodeError> 
         targets: keys
             .map(|key| at.object_key(key).map(DeleteTarget::from))
             .collect::<Result<_, _>>()?,
-    })
-}
-
-fn set_versioning(message: &SetVersioning) -> Result<DataMutation, DecodeError> {
-    let at = Field::new("DataMutation.SetVersioning", "versioning");
-    let versioning = versioning(at, message.versioning)?;
-    Ok(DataMutation::SetVersioning {
-        bucket: BucketId::new(message.bucket),
-        epoch: Epoch::new(message.epoch),
-        versioning: versioning.ok_or(at.unknown(message.versioning))?,
     })
 }
 

@@ -139,6 +139,9 @@ impl From<&DataQuery> for proto::DataQuery {
             DataQuery::Versioning { bucket } => Kind::Versioning(BucketTarget {
                 bucket: bucket.get(),
             }),
+            DataQuery::Settings { bucket } => Kind::Settings(BucketTarget {
+                bucket: bucket.get(),
+            }),
             DataQuery::FreedBlobs { after, limit } => Kind::FreedBlobs(FreedBlobsQuery {
                 limit: *limit,
                 after: after.as_ref().map(Into::into),
@@ -198,6 +201,9 @@ impl TryFrom<proto::DataQuery> for DataQuery {
                     bucket: BucketId::new(bucket),
                 },
                 Kind::Versioning(BucketTarget { bucket }) => Self::Versioning {
+                    bucket: BucketId::new(bucket),
+                },
+                Kind::Settings(BucketTarget { bucket }) => Self::Settings {
                     bucket: BucketId::new(bucket),
                 },
                 Kind::FreedBlobs(FreedBlobsQuery { limit, after }) => Self::FreedBlobs {

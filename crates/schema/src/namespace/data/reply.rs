@@ -1,8 +1,8 @@
 //! What changes of a data group answer.
 
-use cairn_types::id::UploadId;
+use cairn_types::id::{Epoch, UploadId};
 use cairn_types::namespace::DataReply;
-use cairn_types::namespace::data::{Committed, Deleted};
+use cairn_types::namespace::data::{Committed, DeleteRefusal, Deleted};
 use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, bits_128, messages, nouns};
@@ -11,7 +11,7 @@ use crate::proto;
 use crate::proto::Empty;
 use crate::proto::data_reply::{
     self, DeleteMarker, DeletedVersion, DeletedVersions, Drained, Kind, PartCommitted,
-    UploadCreated, deleted_version,
+    SettingsEpoch, UploadCreated, VersionChanged, deleted_version,
 };
 
 impl From<&Committed> for proto::Committed {
@@ -58,7 +58,7 @@ fn deleted_message(deleted: &[Deleted]) -> Kind {
     let found = deleted.iter().map(|one| match one {
         Deleted::Missing => Some(false),
         Deleted::Removed { is_marker: false } => Some(true),
-        Deleted::Removed { is_marker: true } | Deleted::Marked { .. } => None,
+        Deleted::Removed { is_marker: true } | Deleted::Marked { .. } | Deleted::Refused(_) => None,
     });
     match found.collect() {
         Some(found) => Kind::Deleted(data_reply::Deleted { found }),
@@ -79,8 +79,26 @@ impl From<&Deleted> for DeletedVersion {
                 version: version_id_bytes(*version),
                 is_null: *is_null,
             }),
+            Deleted::Refused(refusal) => Kind::Refused(refusal_number(*refusal)),
         };
         Self { kind: Some(kind) }
+    }
+}
+
+fn refusal_number(refusal: DeleteRefusal) -> i32 {
+    match refusal {
+        DeleteRefusal::Locked => data_reply::DeleteRefusal::Locked,
+        DeleteRefusal::PreconditionFailed => data_reply::DeleteRefusal::PreconditionFailed,
+    }
+    .into()
+}
+
+fn refusal(number: i32) -> Result<DeleteRefusal, DecodeError> {
+    let at = Field::new("DataReply.DeletedVersion", "refused");
+    match at.value(number)? {
+        data_reply::DeleteRefusal::Unspecified => Err(at.unknown(number)),
+        data_reply::DeleteRefusal::Locked => Ok(DeleteRefusal::Locked),
+        data_reply::DeleteRefusal::PreconditionFailed => Ok(DeleteRefusal::PreconditionFailed),
     }
 }
 
@@ -98,6 +116,7 @@ impl TryFrom<DeletedVersion> for Deleted {
                 version: version_id(Field::new("DataReply.DeleteMarker", "version"), &version)?,
                 is_null,
             },
+            Kind::Refused(number) => Self::Refused(refusal(number)?),
         })
     }
 }
@@ -109,6 +128,13 @@ impl From<&DataReply> for proto::DataReply {
             DataReply::Drained { more } => Kind::Drained(Drained { more: *more }),
             DataReply::Committed(committed) => Kind::Committed(committed.into()),
             DataReply::Deleted(deleted) => deleted_message(deleted),
+            DataReply::Settings { epoch } => Kind::Settings(SettingsEpoch { epoch: epoch.get() }),
+            DataReply::VersionChanged { version, is_null } => {
+                Kind::VersionChanged(VersionChanged {
+                    version: version_id_bytes(*version),
+                    is_null: *is_null,
+                })
+            }
             DataReply::UploadCreated { upload, initiated } => Kind::UploadCreated(UploadCreated {
                 upload: bits_128(upload.get()),
                 initiated_ms: initiated.as_millis(),
@@ -136,6 +162,16 @@ impl TryFrom<proto::DataReply> for DataReply {
                 }
                 Kind::DeletedVersions(DeletedVersions { versions }) => {
                     Self::Deleted(nouns(versions)?)
+                }
+                Kind::Settings(SettingsEpoch { epoch }) => Self::Settings {
+                    epoch: Epoch::new(epoch),
+                },
+                Kind::VersionChanged(VersionChanged { version, is_null }) => {
+                    let at = Field::new("DataReply.VersionChanged", "version");
+                    Self::VersionChanged {
+                        version: version_id(at, &version)?,
+                        is_null,
+                    }
                 }
                 Kind::UploadCreated(created) => {
                     let at = Field::new("DataReply.UploadCreated", "upload");

@@ -71,6 +71,7 @@ impl From<&DataView> for proto::DataView {
             DataView::Versioning(versioning) => Kind::Versioning(VersioningView {
                 versioning: versioning_number(*versioning),
             }),
+            DataView::Settings(settings) => Kind::Settings(settings.as_ref().into()),
             DataView::FreedBlobs(blobs) => Kind::FreedBlobs(FreedBlobs {
                 blobs: messages(blobs),
             }),
@@ -106,6 +107,7 @@ impl TryFrom<proto::DataView> for DataView {
                 let at = Field::new("DataView.VersioningView", "versioning");
                 versioning(at, view.versioning).map(Self::Versioning)
             }
+            Kind::Settings(settings) => Ok(Self::Settings(Box::new(settings.try_into()?))),
             Kind::FreedBlobs(page) => Ok(Self::FreedBlobs(nouns(page.blobs)?)),
             Kind::UnheldBlobs(blobs) => Ok(Self::UnheldBlobs(blobs.try_into()?)),
             Kind::Status(status) => Ok(Self::Status(status.try_into()?)),

@@ -10,6 +10,9 @@ use cairn_types::time::Timestamp;
 use crate::field::{DecodeError, Field, bits_128};
 use crate::object::{version_id, version_id_bytes};
 use crate::proto;
+use crate::settings::{
+    canonical_id_text, object_settings, object_settings_message, optional_canonical_id,
+};
 
 impl From<&ListedObject> for proto::ListedObject {
     fn from(row: &ListedObject) -> Self {
@@ -19,6 +22,7 @@ impl From<&ListedObject> for proto::ListedObject {
             etag: Some((&row.etag).into()),
             last_modified_ms: row.last_modified.as_millis(),
             checksum: row.checksum.as_ref().map(Into::into),
+            owner: canonical_id_text(row.owner.as_ref()),
         }
     }
 }
@@ -34,6 +38,7 @@ impl TryFrom<proto::ListedObject> for ListedObject {
             etag: at("etag").noun(message.etag)?,
             last_modified: Timestamp::from_millis(message.last_modified_ms),
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            owner: optional_canonical_id(at("owner"), message.owner.as_deref())?,
         })
     }
 }
@@ -47,6 +52,7 @@ impl From<&ListedVersion> for proto::ListedVersion {
             is_latest: row.is_latest,
             last_modified_ms: row.last_modified.as_millis(),
             object: row.object.as_ref().map(Into::into),
+            owner: canonical_id_text(row.owner.as_ref()),
         }
     }
 }
@@ -62,6 +68,7 @@ impl TryFrom<proto::ListedVersion> for ListedVersion {
             is_null: message.is_null,
             is_latest: message.is_latest,
             last_modified: Timestamp::from_millis(message.last_modified_ms),
+            owner: optional_canonical_id(at("owner"), message.owner.as_deref())?,
             object: message.object.map(TryInto::try_into).transpose()?,
         })
     }
@@ -96,6 +103,8 @@ impl From<&ListedUpload> for proto::ListedUpload {
             upload: bits_128(row.upload.get()),
             initiated_ms: row.initiated.as_millis(),
             checksum: row.checksum.as_ref().map(Into::into),
+            owner: canonical_id_text(row.owner.as_ref()),
+            initiator: canonical_id_text(row.initiator.as_ref()),
         }
     }
 }
@@ -110,6 +119,8 @@ impl TryFrom<proto::ListedUpload> for ListedUpload {
             upload: UploadId::new(at("upload").bits_128(&message.upload)?),
             initiated: Timestamp::from_millis(message.initiated_ms),
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            owner: optional_canonical_id(at("owner"), message.owner.as_deref())?,
+            initiator: optional_canonical_id(at("initiator"), message.initiator.as_deref())?,
         })
     }
 }
@@ -251,6 +262,8 @@ impl From<&UploadInfo> for proto::UploadInfo {
             initiated_ms: info.initiated.as_millis(),
             headers: Some((&info.headers).into()),
             checksum: info.checksum.as_ref().map(Into::into),
+            settings: object_settings_message(&info.settings),
+            initiator: canonical_id_text(info.initiator.as_ref()),
         }
     }
 }
@@ -259,11 +272,13 @@ impl TryFrom<proto::UploadInfo> for UploadInfo {
     type Error = DecodeError;
 
     fn try_from(message: proto::UploadInfo) -> Result<Self, DecodeError> {
-        let headers = Field::new("UploadInfo", "headers").required(message.headers)?;
+        let at = |name| Field::new("UploadInfo", name);
         Ok(Self {
             initiated: Timestamp::from_millis(message.initiated_ms),
-            headers: headers.into(),
+            headers: at("headers").required(message.headers)?.into(),
             checksum: message.checksum.map(TryInto::try_into).transpose()?,
+            settings: object_settings(message.settings)?,
+            initiator: optional_canonical_id(at("initiator"), message.initiator.as_deref())?,
         })
     }
 }
