@@ -42,6 +42,7 @@ macro_rules! codes {
 codes! {
     AccessControlListNotSupported 400 "The bucket does not allow ACLs"
     AccessDenied 403 "Access Denied"
+    AccessForbidden 403 "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."
     AccessPointAlreadyOwnedByYou 409 "An access point with an identical name already exists in your account."
     AccountProblem 403 "There is a problem with your AWS account that prevents the action from completing successfully."
     AllAccessDisabled 403 "All access to this Amazon S3 resource has been disabled."
@@ -92,6 +93,7 @@ codes! {
     InvalidPayer 403 "All access to this object has been disabled."
     InvalidPolicyDocument 400 "The content of the form does not meet the conditions specified in the policy document."
     InvalidRange 416 "The requested range is not satisfiable"
+    InvalidRedirectLocation 400 "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
     InvalidRegion 403 "You've attempted to create a Multi-Region Access Point in a Region that you haven't opted in to."
     InvalidRequest 400 "Invalid Request"
     InvalidRetentionPeriod 400 "The retention period is not valid."

@@ -75,6 +75,17 @@ pub fn format_iso8601(time: Timestamp) -> String {
     )
 }
 
+/// Reads what ISO 8601 calls an extended date and time: `2030-01-01T00:00:00.123Z`, also with an offset, without seconds'
+/// fraction, or with more digits of it than are kept. Dates before 1970 become 1970.
+pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
+    if text.len() > 40 || !text.contains(['T', 't']) {
+        return None;
+    }
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    let millis = u64::try_from(instant.as_millisecond()).unwrap_or(0);
+    Some(Timestamp::from_millis(millis))
+}
+
 /// Reads `20150830T123600Z`, the date of signatures.
 pub(crate) fn parse_amz_date(text: &str) -> Option<Timestamp> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
@@ -201,6 +212,30 @@ mod tests {
             "2015083é123600Z",
         ] {
             assert_eq!(parse_amz_date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn iso_8601_is_read_with_offsets_and_fractions() {
+        for (text, millis) in [
+            ("2009-10-12T17:50:30Z", 1_255_369_830_000),
+            ("2009-10-12T17:50:30.007Z", 1_255_369_830_007),
+            ("2009-10-12T17:50:30.007999Z", 1_255_369_830_007),
+            ("2009-10-12T19:50:30+02:00", 1_255_369_830_000),
+            ("1960-01-01T00:00:00Z", 0),
+        ] {
+            let time = parse_iso8601(text).map(Timestamp::as_millis);
+            assert_eq!(time, Some(millis), "{text}");
+        }
+        let long = "2".repeat(1 << 20);
+        for bad in [
+            "",
+            "2009-10-12",
+            "2009-10-12T17:50:30",
+            "12 Oct 2009",
+            &long,
+        ] {
+            assert_eq!(parse_iso8601(bad), None, "{bad:.40}");
         }
     }
 

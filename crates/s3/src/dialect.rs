@@ -162,6 +162,28 @@ impl Dialect {
         }
     }
 
+    /// Whether `Access-Control-Request-Method` in a request that is no preflight request says which method the bucket's rules for
+    /// other origins are asked about (Ceph), or its own method does (AWS).
+    pub const fn lets_request_method_choose_cors_rule(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether `GetObjectAttributes` lists the parts of an upload that had no checksums (Ceph), or only says how many there are
+    /// (AWS).
+    pub const fn lists_parts_without_checksums(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*` (Ceph), or of this one only (AWS).
+    pub const fn takes_policies_about_any_resource(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether who does not sign is told of no buckets (Ceph), or is refused (AWS), when listing them.
+    pub const fn lists_no_buckets_to_anonymous(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
     /// Whether Ceph's additions are served: `/tenant:bucket` paths, `?usage`, `X-RGW-` headers, `allow-unordered`.
     pub const fn serves_rgw_extensions(self) -> bool {
         matches!(self, Self::Ceph)

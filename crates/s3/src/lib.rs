@@ -9,6 +9,7 @@ pub mod auth;
 pub mod body;
 pub mod checksum;
 pub mod code;
+pub mod cors;
 pub mod date;
 pub mod dialect;
 pub mod error;

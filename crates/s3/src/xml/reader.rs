@@ -1,11 +1,11 @@
 //! Reading XML that strangers send: into a small tree, with a limit on everything.
 //!
 //! Refused: document types and entities, processing instructions, text between elements, a second root, anything after
-//! the root, elements beyond the limits. Names are compared without their namespace prefix, attributes are passed over:
-//! clients disagree about the namespace, and S3 takes them all.
+//! the root, elements beyond the limits. Names are compared without their namespace prefix: clients disagree about the
+//! namespace, and S3 takes them all. Of the attributes only `type` is kept, by which ACLs tell their grantees apart.
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use crate::code::Code;
 use crate::error::S3Error;
@@ -27,6 +27,7 @@ impl From<Malformed> for S3Error {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element {
     name: String,
+    kind: Option<String>,
     children: Vec<Element>,
     text: String,
 }
@@ -50,6 +51,32 @@ impl Element {
         &self.name
     }
 
+    /// The value of its attribute `type`, whatever the prefix of that is.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// The only child of this name, if there is one. Two of them are malformed.
+    pub(crate) fn optional_child(&self, name: &str) -> Result<Option<&Element>, Malformed> {
+        let mut found = self.children.iter().filter(|child| child.name == name);
+        match (found.next(), found.next()) {
+            (found, None) => Ok(found),
+            (_, Some(_)) => Err(Malformed),
+        }
+    }
+
+    /// The only child of this name, which must be there.
+    pub(crate) fn required_child(&self, name: &str) -> Result<&Element, Malformed> {
+        self.optional_child(name)?.ok_or(Malformed)
+    }
+
+    /// The texts of all children of this name, which are leaves.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<String>, Malformed> {
+        let found = self.children.iter().filter(|child| child.name == name);
+        let texts = found.map(|child| child.leaf_text().map(str::to_owned));
+        texts.collect()
+    }
+
     /// The elements in it, after checking that each has one of these names.
     pub(crate) fn children(&self, allowed: &[&str]) -> Result<&[Element], Malformed> {
         let known = |child: &Element| allowed.contains(&child.name.as_str());
@@ -71,12 +98,7 @@ impl Element {
 
     /// The text of the only child of this name, if there is one. Two of them are malformed.
     pub(crate) fn optional(&self, name: &str) -> Result<Option<&str>, Malformed> {
-        let mut found = self.children.iter().filter(|child| child.name == name);
-        match (found.next(), found.next()) {
-            (None, _) => Ok(None),
-            (Some(child), None) => child.leaf_text().map(Some),
-            (Some(_), Some(_)) => Err(Malformed),
-        }
+        self.optional_child(name)?.map(Self::leaf_text).transpose()
     }
 
     /// The text of the only child of this name, which must be there.
@@ -108,9 +130,9 @@ impl Builder {
         loop {
             let event = reader.read_event().map_err(|_| Malformed)?;
             match event {
-                Event::Start(start) => self.start(start.local_name().as_ref())?,
+                Event::Start(start) => self.start(&start)?,
                 Event::Empty(start) => {
-                    self.start(start.local_name().as_ref())?;
+                    self.start(&start)?;
                     self.end()?;
                 }
                 Event::End(_) => self.end()?,
@@ -130,14 +152,15 @@ impl Builder {
         }
     }
 
-    fn start(&mut self, name: &str) -> Result<(), Malformed> {
+    fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), Malformed> {
         let allowed = self.root.is_none() && self.open.len() < DEPTH_LIMIT;
         self.elements_left = self.elements_left.checked_sub(1).ok_or(Malformed)?;
         if !allowed {
             return Err(Malformed);
         }
         self.open.push(Element {
-            name: name.to_owned(),
+            name: tag.local_name().as_ref().to_owned(),
+            kind: kind_of(tag),
             ..Element::default()
         });
         Ok(())
@@ -180,6 +203,14 @@ impl Builder {
             _ => Err(Malformed),
         }
     }
+}
+
+/// What the attribute `type` says. Attributes that cannot be read are passed over like all others.
+fn kind_of(tag: &BytesStart<'_>) -> Option<String> {
+    let mut attributes = tag.attributes();
+    let mut readable = attributes.with_checks(false).flatten();
+    let kind = readable.find(|attribute| attribute.key.local_name().as_ref() == "type")?;
+    Some(kind.value.trim().to_owned())
 }
 
 /// Characters that no document may hold, not even as references. Other control characters may stand in keys.
@@ -259,6 +290,20 @@ mod tests {
         assert_eq!(
             Element::parse(b"<Root>\xff</Root>", "Root", 9),
             Err(Malformed)
+        );
+    }
+
+    #[test]
+    fn of_the_attributes_only_the_type_is_kept() {
+        let root = parse(
+            "<Root type='r' other='1'><a xmlns:xsi='u' xsi:type=\" Group \"/><b xsi:kind='x'/><c type/></Root>",
+        )
+        .unwrap();
+        assert_eq!(root.kind(), Some("r"));
+        let kind = |name| root.required_child(name).unwrap().kind();
+        assert_eq!(
+            (kind("a"), kind("b"), kind("c")),
+            (Some("Group"), None, None)
         );
     }
 

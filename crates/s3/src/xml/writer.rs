@@ -3,6 +3,9 @@
 /// The namespace of every document but errors.
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// The namespace of the attribute that tells an element's type.
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
 /// What every document begins with. An answer that may take long sends this first, then blanks while it waits, then the
 /// root element.
 pub const XML_DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -38,6 +41,15 @@ impl XmlWriter {
     /// Opens an element.
     pub fn open(&mut self, name: &str) {
         self.push_tag("<", name, ">");
+    }
+
+    /// Opens an element of a type, in the words of XML Schema.
+    pub fn open_of_type(&mut self, name: &str, kind: &str) {
+        self.push_tag("<", name, " xmlns:xsi=\"");
+        self.text.push_str(SCHEMA_INSTANCE);
+        self.text.push_str("\" xsi:type=\"");
+        push_escaped(&mut self.text, kind);
+        self.text.push_str("\">");
     }
 
     /// Closes an element.
