@@ -25,6 +25,7 @@ use cairn_engine::budget::Budget;
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::route::Addressing;
 use hyper::body::Incoming;
 
@@ -41,6 +42,8 @@ const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
 pub struct GatewayConfig {
     /// Where buckets are said to be.
     pub region: String,
+    /// Which server is spoken to, where they differ.
+    pub dialect: Dialect,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
     /// A body of which nothing, or next to nothing, arrives for so long is given up.

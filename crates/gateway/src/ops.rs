@@ -30,7 +30,6 @@ use cairn_iam::Identity;
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
-use cairn_s3::dialect::Dialect;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{Request, UploadInput, check_expected_owner};
 use cairn_s3::operations::{BodyKind, Operation};
@@ -118,7 +117,7 @@ impl<'a> Call<'a> {
             parts: self.parts,
             route: self.route,
             verified: self.verified,
-            dialect: Dialect::Aws,
+            dialect: self.gateway.config.dialect,
         }
     }
 

@@ -37,8 +37,8 @@ pub use object::{
 };
 pub use root::{bucket_entry, cluster_info, root_mutation, root_query, root_reply, root_view};
 pub use settings::{
-    acl, bucket_lock, bucket_settings, canonical_id, initial_settings, legal_hold, object_settings,
-    retention, setting_change, tags,
+    acl, bucket_lock, bucket_settings, initial_settings, legal_hold, object_settings, retention,
+    setting_change, tags,
 };
 
 /// Any command.

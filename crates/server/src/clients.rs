@@ -197,6 +197,7 @@ pub(crate) fn gateway(
     };
     let gateway_config = GatewayConfig {
         region: config.s3.region.clone(),
+        dialect: config.s3.dialect.into(),
         domains: config.s3.domains.clone(),
         idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
         drain_delay: Duration::from_millis(config.s3.drain_delay_ms),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cairn_runtime::Secret;
 use cairn_runtime::trace::LogFormat;
+use cairn_s3::dialect::Dialect;
 use cairn_types::cluster::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub(crate) struct S3Section {
     pub(crate) address: SocketAddr,
     /// The region that buckets are said to be in; fixed when the cluster is made.
     pub(crate) region: String,
+    /// What is answered where S3 servers differ: `aws` or `ceph`.
+    pub(crate) dialect: DialectName,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub(crate) domains: Vec<String>,
     /// Open connections at the most.
@@ -95,6 +98,25 @@ pub(crate) struct S3Section {
     /// After SIGTERM connections are accepted for so long, while `/-/ready` says no: the time that a load balancer takes to
     /// see it.
     pub(crate) drain_delay_ms: u64,
+}
+
+/// The names of dialects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DialectName {
+    /// As AWS.
+    Aws,
+    /// As Ceph's gateway.
+    Ceph,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Aws => Self::Aws,
+            DialectName::Ceph => Self::Ceph,
+        }
+    }
 }
 
 /// `[console]`
@@ -181,6 +203,7 @@ impl Default for S3Section {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 9000)),
             region: "us-east-1".to_owned(),
+            dialect: DialectName::Aws,
             domains: vec!["localhost".to_owned(), "s3.localhost".to_owned()],
             max_connections: 10_000,
             idle_timeout_ms: 30_000,
@@ -439,6 +462,7 @@ mod tests {
                 ("CAIRN_STORAGE_READ_GRACE_MS", "500"),
                 ("CAIRN_S3_DOMAINS", "a.test, b.test"),
                 ("CAIRN_LOG_FORMAT", "json"),
+                ("CAIRN_S3_DIALECT", "ceph"),
             ],
         )
         .unwrap();
@@ -446,6 +470,7 @@ mod tests {
         assert_eq!(config.s3.region, "eu-1");
         assert_eq!(config.s3.domains, ["a.test", "b.test"]);
         assert_eq!(config.log.format, LogFormatName::Json);
+        assert_eq!(config.s3.dialect, DialectName::Ceph);
     }
 
     #[test]

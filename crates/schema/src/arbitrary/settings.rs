@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use cairn_types::account::CanonicalId;
 use cairn_types::acl::{Acl, Grant, Grantee, Group, Permission};
 use cairn_types::lock::{
     BucketLock, DefaultRetention, LegalHold, ObjectLock, Retention, RetentionMode, RetentionPeriod,
@@ -18,13 +17,7 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use super::{epoch, text, timestamp, versioning};
-
-/// An account's id: one of three mostly.
-pub fn canonical_id() -> impl Strategy<Value = CanonicalId> {
-    prop_oneof![3 => "[a-c]", 1 => "[a-z0-9$._-]{1,128}"]
-        .prop_map(|id| CanonicalId::parse(&id).expect("an id by the patterns"))
-}
+use super::{canonical_id, epoch, text, timestamp, versioning};
 
 /// A short ACL.
 pub fn acl() -> impl Strategy<Value = Acl> {

@@ -25,6 +25,7 @@ const SETTINGS: &[(&str, &str, Kind)] = &[
     ("log", "filter", Kind::Text),
     ("s3", "address", Kind::Text),
     ("s3", "region", Kind::Text),
+    ("s3", "dialect", Kind::Text),
     ("s3", "domains", Kind::List),
     ("s3", "max_connections", Kind::Number),
     ("s3", "idle_timeout_ms", Kind::Number),
