@@ -10,8 +10,10 @@ use super::conditions::{ReadConditions, write_condition};
 use super::multipart::UploadInput;
 use super::number::part_number;
 use super::object_headers::object_headers;
+use super::object_settings::ObjectSettingsInput;
 use super::range::ByteRange;
 use super::request::Request;
+use super::tags::TaggingDirective;
 use super::versions::named_version;
 use crate::body::parse_checksum_algorithm;
 use crate::code::Code;
@@ -53,6 +55,10 @@ pub struct CopyObjectInput {
     pub source: CopySource,
     /// Where the headers come from.
     pub metadata: MetadataDirective,
+    /// What else is said of the copy; its tags are those of `tagging`.
+    pub settings: ObjectSettingsInput,
+    /// Where the tags come from.
+    pub tagging: TaggingDirective,
     /// What must hold of the key of the copy.
     pub condition: WriteCondition,
     /// The checksum that the copy is to have, if one was asked for.
@@ -155,6 +161,8 @@ impl CopyObjectInput {
             key,
             source,
             metadata,
+            settings: ObjectSettingsInput::parse(request)?,
+            tagging: TaggingDirective::parse(request)?,
             condition: write_condition(request.headers())?,
             checksum: checksum.transpose()?,
         })

@@ -10,6 +10,7 @@ use super::conditions::write_condition;
 use super::encoding::KeyEncoding;
 use super::number::{page_len, part_number};
 use super::object_headers::object_headers;
+use super::object_settings::ObjectSettingsInput;
 use super::put_object::sized_body;
 use super::request::{Request, header_text};
 use crate::body::{BodyDeclaration, parse_checksum_algorithm};
@@ -30,6 +31,8 @@ pub struct CreateUploadInput {
     pub key: ObjectKey,
     /// The headers of the object to be, and the checksum its parts are to have.
     pub upload: NewUpload,
+    /// What else is said of the object to be.
+    pub settings: ObjectSettingsInput,
 }
 
 /// The input of an operation that takes nothing but an upload: `AbortMultipartUpload`.
@@ -88,7 +91,8 @@ impl CreateUploadInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `InvalidRequest` for an algorithm and a type of checksum that do not go together, `MetadataTooLarge`.
+    /// `InvalidRequest` for an algorithm and a type of checksum that do not go together, `MetadataTooLarge`,
+    /// and those of `ObjectSettingsInput`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         request.refuse_version()?;
         let (bucket, key) = request.object()?;
@@ -101,6 +105,7 @@ impl CreateUploadInput {
                 headers: object_headers(request.headers())?,
                 checksum: upload_checksum(request)?,
             },
+            settings: ObjectSettingsInput::parse(request)?,
         })
     }
 }

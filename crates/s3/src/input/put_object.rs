@@ -7,7 +7,9 @@ use cairn_types::version::NamedVersion;
 use http::header;
 
 use super::conditions::write_condition;
+use super::lock::bypasses_governance;
 use super::object_headers::object_headers;
+use super::object_settings::ObjectSettingsInput;
 use super::request::Request;
 use crate::body::{BODY_LIMIT, BodyDeclaration};
 use crate::code::Code;
@@ -24,6 +26,8 @@ pub struct PutObjectInput {
     pub headers: ObjectHeaders,
     /// What must hold.
     pub condition: WriteCondition,
+    /// What else is said of the object.
+    pub settings: ObjectSettingsInput,
     /// What was said of the body.
     pub body: BodyDeclaration,
 }
@@ -37,6 +41,8 @@ pub struct DeleteObjectInput {
     pub key: ObjectKey,
     /// Which version, for good.
     pub version: Option<NamedVersion>,
+    /// Whether a retention of mode governance is to be passed.
+    pub bypass_governance: bool,
 }
 
 impl PutObjectInput {
@@ -44,7 +50,7 @@ impl PutObjectInput {
     ///
     /// # Errors
     /// `MissingContentLength`, `EntityTooLarge` beyond 5 GiB, `MetadataTooLarge`, `NotImplemented` for other conditions
-    /// than S3 has, and those of `BodyDeclaration`.
+    /// than S3 has, and those of `ObjectSettingsInput` and `BodyDeclaration`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         request.refuse_version()?;
         let (bucket, key) = request.object()?;
@@ -53,6 +59,7 @@ impl PutObjectInput {
             key,
             body: sized_body(request)?,
             headers: object_headers(request.headers())?,
+            settings: ObjectSettingsInput::parse(request)?,
             condition: write_condition(request.headers())?,
         })
     }
@@ -79,6 +86,7 @@ impl DeleteObjectInput {
             bucket,
             key,
             version: request.version()?,
+            bypass_governance: bypasses_governance(request)?,
         })
     }
 }

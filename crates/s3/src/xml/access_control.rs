@@ -52,15 +52,17 @@ impl fmt::Debug for NamedGrantee {
     }
 }
 
-/// Reads an ACL.
+/// Reads an ACL; there need be no document, where headers say it.
 ///
 /// # Errors
-/// `MissingRequestBodyError`, `MalformedACLError` for everything that is no ACL of S3 or has more than 100 grants.
-pub fn parse_access_control(document: &[u8]) -> Result<AclDocument, S3Error> {
+/// `MalformedACLError` for everything that is no ACL of S3 or has more than 100 grants.
+pub fn parse_access_control(document: &[u8]) -> Result<Option<AclDocument>, S3Error> {
     if document.is_empty() {
-        return Err(Code::MissingRequestBodyError.into());
+        return Ok(None);
     }
-    read(document).map_err(|Malformed| S3Error::new(Code::MalformedACLError))
+    read(document)
+        .map(Some)
+        .map_err(|Malformed| S3Error::new(Code::MalformedACLError))
 }
 
 /// The document of an ACL. `owner` and those who are granted something are told with the names that `display_name` knows.
@@ -157,7 +159,8 @@ mod tests {
 
     fn parse(inner: &str) -> Result<AclDocument, Code> {
         let document = format!("<AccessControlPolicy>{inner}</AccessControlPolicy>");
-        parse_access_control(document.as_bytes()).map_err(|error| error.code())
+        let read = parse_access_control(document.as_bytes());
+        read.map(Option::unwrap).map_err(|error| error.code())
     }
 
     fn grant(kind: &str, names: &str) -> String {
@@ -216,8 +219,7 @@ mod tests {
         ] {
             assert_eq!(parse(&bad), Err(Code::MalformedACLError), "{bad:.90}");
         }
-        let empty = parse_access_control(b"").map_err(|error| error.code());
-        assert_eq!(empty, Err(Code::MissingRequestBodyError));
+        assert_eq!(parse_access_control(b""), Ok(None));
     }
 
     #[test]
@@ -247,7 +249,7 @@ mod tests {
                  </AccessControlList></AccessControlPolicy>"
             )
         );
-        let read = parse_access_control(text.as_bytes()).unwrap();
+        let read = parse_access_control(text.as_bytes()).unwrap().unwrap();
         assert_eq!(read.owner, "owner");
         assert_eq!(read.grants.len(), 3);
         assert_eq!(read.grants[1].grantee, Group::AllUsers.into());
