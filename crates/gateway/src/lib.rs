@@ -5,8 +5,10 @@
 //! serves any request.
 
 mod account;
+mod acl;
 mod body;
 mod copy_body;
+mod cors;
 mod fault;
 mod identities;
 mod late;

@@ -1,6 +1,12 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_acl;
+mod bucket_cors;
+mod bucket_ownership_controls;
+mod bucket_policy;
+mod bucket_switches;
+mod bucket_tagging;
 mod bucket_versioning;
 mod complete_multipart_upload;
 mod copy_object;
@@ -17,7 +23,12 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod new_object;
+mod object_acl;
+mod object_tagging;
+mod public_access_block;
 mod put_object;
+mod settings;
 mod upload_part;
 mod upload_part_copy;
 
@@ -26,7 +37,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
-use cairn_iam::Identity;
+use cairn_iam::acl::Acl;
+use cairn_iam::{CanonicalId, Identity};
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
@@ -35,6 +47,7 @@ use cairn_s3::input::{Request, UploadInput, check_expected_owner};
 use cairn_s3::operations::{BodyKind, Operation};
 use cairn_s3::output::Owner;
 use cairn_s3::route::Route;
+use cairn_s3::xml::access_control::write_access_control;
 use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::data::UploadKey;
@@ -105,6 +118,46 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::AbortMultipartUpload => abort_multipart_upload::serve(call).await,
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
+        _ => setting(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about settings of a bucket or an object.
+async fn setting(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetBucketAcl => bucket_acl::get(call).await,
+        Operation::PutBucketAcl => bucket_acl::put(call, body).await,
+        Operation::GetObjectAcl => object_acl::get(call).await,
+        Operation::PutObjectAcl => object_acl::put(call, body).await,
+        Operation::GetBucketOwnershipControls => bucket_ownership_controls::get(call).await,
+        Operation::PutBucketOwnershipControls => bucket_ownership_controls::put(call, body).await,
+        Operation::DeleteBucketOwnershipControls => bucket_ownership_controls::delete(call).await,
+        Operation::GetPublicAccessBlock => public_access_block::get(call).await,
+        Operation::PutPublicAccessBlock => public_access_block::put(call, body).await,
+        Operation::DeletePublicAccessBlock => public_access_block::delete(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
+        Operation::GetBucketPolicyStatus => bucket_policy::status(call).await,
+        Operation::GetBucketTagging => bucket_tagging::get(call).await,
+        Operation::PutBucketTagging => bucket_tagging::put(call, body).await,
+        Operation::DeleteBucketTagging => bucket_tagging::delete(call).await,
+        Operation::GetObjectTagging => object_tagging::get(call).await,
+        Operation::PutObjectTagging => object_tagging::put(call, body).await,
+        Operation::DeleteObjectTagging => object_tagging::delete(call).await,
+        Operation::GetBucketCors => bucket_cors::get(call).await,
+        Operation::PutBucketCors => bucket_cors::put(call, body).await,
+        Operation::DeleteBucketCors => bucket_cors::delete(call).await,
+        Operation::GetBucketRequestPayment => bucket_switches::get_payment(call).await,
+        Operation::PutBucketRequestPayment => bucket_switches::put_payment(call, body).await,
+        Operation::GetBucketAccelerateConfiguration => {
+            bucket_switches::get_acceleration(call).await
+        }
+        Operation::PutBucketAccelerateConfiguration => {
+            bucket_switches::put_acceleration(call, body).await
+        }
+        Operation::GetBucketLogging => bucket_switches::get_logging(call).await,
+        Operation::PutBucketLogging => bucket_switches::put_logging(call, body).await,
         // The pipeline has refused these.
         _ => Err(Code::NotImplemented.into()),
     }
@@ -214,6 +267,15 @@ impl<'a> Call<'a> {
             upload: input.upload,
         };
         Ok((bucket, upload))
+    }
+
+    /// An ACL of what belongs to `owner` as a document, with the names that people read.
+    pub(crate) fn acl_document(&self, owner: &CanonicalId, acl: &Acl) -> Bytes {
+        let text = write_access_control(owner, acl, |id| {
+            let named = self.gateway.identities.owner(id.as_str()).display_name;
+            Some(named).filter(|name| !name.is_empty())
+        });
+        Bytes::from(text)
     }
 
     /// Who asks.

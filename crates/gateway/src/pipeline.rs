@@ -59,6 +59,7 @@ impl Gateway {
             Ok(answer) => answer,
             Err(fault) => span.in_scope(|| refuse(&fault, &parts, tag)),
         };
+        self.let_page_read(&parts, &mut answer).await;
         name(&mut answer, tag);
         let account = self.account(span, operation, answer.status(), started);
         answer.map(|body| body.accounted(account))
@@ -85,6 +86,12 @@ impl Gateway {
         let row = route.operation.row();
         *label = row.name;
         tracing::Span::current().record("operation", display(row.name));
+        if matches!(
+            route.operation,
+            Operation::OptionsBucket | Operation::OptionsObject
+        ) {
+            return self.preflight(parts, &route).await;
+        }
         let verified = self.verify(parts, &route.query).await?;
         let identity = verified.identity();
         let owner = self.owner_of(identity, &route).await?;

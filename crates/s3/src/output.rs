@@ -6,6 +6,7 @@ mod buckets;
 mod list_objects;
 mod multipart;
 mod object;
+mod settings;
 mod versions;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub use multipart::{
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
 };
+pub use settings::{bucket_policy, policy_status, setting, setting_taken};
 pub use versions::{
     ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
     set_version,

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use cairn_engine::{CopyFrom, CopySource as CopyBytes, ReadError};
+use cairn_engine::{CopyFrom, CopySource as CopyBytes, Described, ReadError};
 use cairn_iam::{Action, Decision, Resource, decide};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{
-    CopyObjectInput, CopySource, MetadataDirective, Verdict, check_expected_source_owner,
-    evaluate_read,
+    CopyObjectInput, CopySource, MetadataDirective, TaggingDirective, Verdict,
+    check_expected_source_owner, evaluate_read,
 };
 use cairn_s3::output::{object_copied, set_committed_version, set_copied_version};
 use cairn_types::checksum::ChecksumAlgorithm;
@@ -17,7 +17,7 @@ use cairn_types::object::ObjectVersion;
 use http::HeaderMap;
 
 use super::get_object::TRIES;
-use super::{Call, Done};
+use super::{Call, Done, new_object};
 use crate::copy_body::CopyBody;
 use crate::fault::Fault;
 use crate::late::Finished;
@@ -96,6 +96,7 @@ fn check_conditions(source: &CopySource, version: &ObjectVersion) -> Result<(), 
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
     let target = call.target(&input.bucket, &input.key).await?;
+    let mut settings = new_object::settings(call, &target.bucket, input.settings).await?;
     let Original { version, bytes } = open(call, &input.source, whole).await?;
     let mut known = HeaderMap::new();
     set_copied_version(&mut known, input.source.version, &version);
@@ -103,6 +104,11 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         MetadataDirective::Copy => version.headers,
         MetadataDirective::Replace(headers) => headers,
     };
+    settings.tags = match input.tagging {
+        TaggingDirective::Copy => version.settings.tags,
+        TaggingDirective::Replace(tags) => tags,
+    };
+    let described = Described { headers, settings };
     let kept = version.checksum.as_ref();
     let algorithm = input
         .checksum
@@ -113,7 +119,9 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
     let condition = input.condition;
     let work = async move {
-        let stored = engine.put(&target, headers, len, body, &condition).await?;
+        let stored = engine
+            .put(&target, described, len, body, &condition)
+            .await?;
         let mut headers = HeaderMap::new();
         set_committed_version(&mut headers, &stored.value);
         Ok(Finished {

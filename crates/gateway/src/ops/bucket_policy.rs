@@ -1,0 +1,96 @@
+//! `GetBucketPolicy`, `PutBucketPolicy`, `DeleteBucketPolicy` and `GetBucketPolicyStatus`.
+
+use bytes::Bytes;
+use cairn_iam::policy::{Attachment, Policy, PolicyError};
+use cairn_s3::code::Code;
+use cairn_s3::error::S3Error;
+use cairn_s3::output::{bucket_policy, policy_status, setting_taken};
+use cairn_types::name::BucketName;
+use cairn_types::settings::{BucketPolicy, Document, SettingChange};
+
+use super::settings;
+use super::{Call, Done, reflecting};
+use crate::acl::public_access;
+use crate::fault::Fault;
+use crate::request_body::RequestBody;
+
+/// Who sends it with `true` gives up the right to change the policy again, in the dialect in which one can.
+const CONFIRMATION: &str = "x-amz-confirm-remove-self-bucket-access";
+
+/// Tells the policy, byte for byte as it was put.
+pub(super) async fn get(call: Call<'_>) -> Done {
+    let known = settings::read(call).await?;
+    let policy = known.value.settings.policy.as_ref();
+    let policy = policy.ok_or(Code::NoSuchBucketPolicy)?;
+    let text = policy.text.text().clone();
+    Ok(reflecting(known.index, bucket_policy(text)))
+}
+
+/// Sets the policy, unless it is public and such are kept out.
+pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
+    let declaration = call.declaration()?;
+    let text = call.document(body, declaration, |text| Ok(Bytes::copy_from_slice(text)));
+    let text = text.await?;
+    let kept = BucketPolicy {
+        is_owner_locked_out: gives_up(call),
+        // The same as of one that is a little too long.
+        text: Document::new(text.clone()).map_err(|_| malformed(&PolicyError::Size))?,
+    };
+    let index = settings::change(call, |known| {
+        let policy = parse(call, &known.bucket.name, &text)?;
+        let block = public_access(&known.settings)?;
+        let checked = block.check_policy(&policy);
+        checked.map_err(|_| Fault::from(Code::AccessDenied))?;
+        Ok(SettingChange::Policy(Some(kept.clone())))
+    });
+    Ok(reflecting(index.await?, setting_taken()))
+}
+
+/// Removes the policy; one that is not there is removed too.
+pub(super) async fn delete(call: Call<'_>) -> Done {
+    let index = settings::change(call, |_| Ok(SettingChange::Policy(None)));
+    Ok(reflecting(index.await?, setting_taken()))
+}
+
+/// Tells whether the bucket is public, by its policy, and in one dialect by its ACL too.
+pub(super) async fn status(call: Call<'_>) -> Done {
+    let known = settings::read(call).await?;
+    let settings = &known.value.settings;
+    let by_acl = call.request().dialect.tells_policy_status_by_acl();
+    let is_public = match &settings.policy {
+        Some(policy) => {
+            // Wider than what is let in: what was taken stays.
+            let attachment = Attachment::Bucket {
+                name: &known.value.bucket.name,
+                any_resource: true,
+            };
+            Policy::parse(policy.text.text(), attachment)
+                .map_err(|error| Fault::senseless(format!("the policy of a bucket: {error}")))?
+                .is_public()
+        }
+        None if by_acl => false,
+        None => return Err(Code::NoSuchBucketPolicy.into()),
+    };
+    let has_public_acl = settings.acl.as_ref().is_some_and(|acl| acl.is_public());
+    let answer = policy_status(is_public || by_acl && has_public_acl);
+    Ok(reflecting(known.index, answer))
+}
+
+fn parse(call: Call<'_>, bucket: &BucketName, text: &[u8]) -> Result<Policy, S3Error> {
+    let attachment = Attachment::Bucket {
+        name: bucket,
+        any_resource: call.request().dialect.takes_policies_about_any_resource(),
+    };
+    Policy::parse(text, attachment).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &PolicyError) -> S3Error {
+    S3Error::with_message(Code::MalformedPolicy, error.to_string())
+}
+
+fn gives_up(call: Call<'_>) -> bool {
+    let confirmation = call.parts.headers.get(CONFIRMATION);
+    let is_confirmed =
+        confirmation.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    is_confirmed && call.request().dialect.lets_policies_shut_owners_out()
+}

@@ -1,0 +1,59 @@
+//! `GetObjectAcl` and `PutObjectAcl`.
+
+use cairn_iam::acl::Acl;
+use cairn_s3::input::{ObjectInput, PutObjectAclInput};
+use cairn_s3::output::{bucket_configured, setting};
+use cairn_s3::xml::access_control::parse_access_control;
+use cairn_types::account::CanonicalId;
+use cairn_types::object::ObjectVersion;
+use cairn_types::version::NamedVersion;
+
+use super::settings;
+use super::{Call, Done, reflecting};
+use crate::acl::{AclRules, AskedAcl, refused};
+use crate::request_body::RequestBody;
+
+/// Tells who is granted what on a version. Where ACLs say nothing, the bucket's owner has everything.
+pub(super) async fn get(call: Call<'_>) -> Done {
+    let input = ObjectInput::parse(&call.request())?;
+    let known = settings::read(call).await?.value;
+    let rules = AclRules::read(&known)?;
+    let objects = call.engine().objects();
+    let object = objects.head(&known.bucket, &input.key, input.version);
+    let object = object.await?;
+    let owner = owner_of(&object.value, &rules);
+    let acl = object.value.settings.acl.clone();
+    let acl = acl.filter(|_| rules.ownership.has_acls());
+    let acl = acl.unwrap_or_else(|| Acl::private(owner));
+    let text = call.acl_document(owner, &acl);
+    Ok(reflecting(object.index, setting(text)))
+}
+
+/// Says who is granted what on a version, and changes nothing else of it.
+pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
+    let declaration = call.declaration()?;
+    let document = call.document(body, declaration, parse_access_control);
+    let input = PutObjectAclInput::parse(&call.request(), document.await?)?;
+    let asked = AskedAcl::look_up(&call.gateway.identities, input.acl).await?;
+    let known = settings::read(call).await?.value;
+    let rules = AclRules::read(&known)?;
+    rules.ownership.check_put_acl().map_err(refused)?;
+    let objects = call.engine().objects();
+    let object = objects.head(&known.bucket, &input.key, input.version);
+    let object = object.await?.value;
+    let owner = owner_of(&object, &rules);
+    let acl = asked.for_object(owner, &rules.owner)?;
+    if let Some(acl) = &acl {
+        rules.check_public(acl)?;
+    }
+    // That version and no other: what it is to be was decided by whose it is.
+    let version = NamedVersion::of(object.version, object.is_null);
+    let changed = objects.set_acl(&known.bucket, &input.key, Some(version), acl.as_ref());
+    Ok(reflecting(changed.await?.index, bucket_configured()))
+}
+
+/// Whose a version is.
+fn owner_of<'a>(object: &'a ObjectVersion, rules: &'a AclRules) -> &'a CanonicalId {
+    let stored = object.settings.owner.as_ref().unwrap_or(&rules.owner);
+    rules.ownership.owner_of_stored(stored, &rules.owner)
+}
