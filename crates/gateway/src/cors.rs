@@ -2,6 +2,7 @@
 
 use cairn_s3::code::Code;
 use cairn_s3::cors::{Rules, actual, preflight};
+use cairn_s3::output;
 use cairn_s3::route::{Route, Target};
 use cairn_s3::xml::cors::parse_cors;
 use cairn_types::name::BucketName;
@@ -39,9 +40,7 @@ impl Gateway {
             }
             Err(fault) => return Err(fault),
         };
-        let mut answer = Response::new(AnswerBody::empty());
-        *answer.headers_mut() = told?;
-        Ok(answer)
+        Ok(output::preflight(told?).map(AnswerBody::whole))
     }
 
     /// Adds to an answer what lets a page read it that has made the request, if the bucket's rules let it; to refusals too.

@@ -2,6 +2,7 @@
 //!
 //! Heads come without the headers that every answer has (`x-amz-request-id`, `Date`, `Server`): those are the pipeline's.
 
+mod attributes;
 mod buckets;
 mod list_objects;
 mod multipart;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use cairn_iam::Identity;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
+pub use attributes::{ObjectAttributesOutput, PartAttributes};
 pub use buckets::{
     ListBucketsOutput, bucket_configured, bucket_created, bucket_deleted, bucket_head,
     bucket_location,
@@ -24,7 +26,11 @@ pub use multipart::{
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
 };
-pub use settings::{bucket_policy, policy_status, setting, setting_taken};
+pub use settings::{
+    bucket_policy, bucket_policy_status, bucket_policy_stored, bucket_tags_stored,
+    object_configured, of_version, preflight, set_legal_hold, set_retention, set_tagging_count,
+    setting, setting_removed,
+};
 pub use versions::{
     ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
     set_version,

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use cairn_iam::policy::{Attachment, Policy, PolicyError};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::output::{bucket_policy, policy_status, setting_taken};
+use cairn_s3::input::PutBucketPolicyInput;
+use cairn_s3::output::{
+    bucket_policy, bucket_policy_status, bucket_policy_stored, setting_removed,
+};
 use cairn_types::name::BucketName;
 use cairn_types::settings::{BucketPolicy, Document, SettingChange};
 
@@ -13,9 +16,6 @@ use super::{Call, Done, reflecting};
 use crate::acl::public_access;
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
-
-/// Who sends it with `true` gives up the right to change the policy again, in the dialect in which one can.
-const CONFIRMATION: &str = "x-amz-confirm-remove-self-bucket-access";
 
 /// Tells the policy, byte for byte as it was put.
 pub(super) async fn get(call: Call<'_>) -> Done {
@@ -31,8 +31,11 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let declaration = call.declaration()?;
     let text = call.document(body, declaration, |text| Ok(Bytes::copy_from_slice(text)));
     let text = text.await?;
+    let request = call.request();
+    let input = PutBucketPolicyInput::parse(&request)?;
     let kept = BucketPolicy {
-        is_owner_locked_out: gives_up(call),
+        is_owner_locked_out: input.confirms_lock_out
+            && request.dialect.lets_policies_shut_owners_out(),
         // The same as of one that is a little too long.
         text: Document::new(text.clone()).map_err(|_| malformed(&PolicyError::Size))?,
     };
@@ -43,13 +46,13 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
         checked.map_err(|_| Fault::from(Code::AccessDenied))?;
         Ok(SettingChange::Policy(Some(kept.clone())))
     });
-    Ok(reflecting(index.await?, setting_taken()))
+    Ok(reflecting(index.await?, bucket_policy_stored()))
 }
 
 /// Removes the policy; one that is not there is removed too.
 pub(super) async fn delete(call: Call<'_>) -> Done {
     let index = settings::change(call, |_| Ok(SettingChange::Policy(None)));
-    Ok(reflecting(index.await?, setting_taken()))
+    Ok(reflecting(index.await?, setting_removed()))
 }
 
 /// Tells whether the bucket is public, by its policy, and in one dialect by its ACL too.
@@ -72,7 +75,7 @@ pub(super) async fn status(call: Call<'_>) -> Done {
         None => return Err(Code::NoSuchBucketPolicy.into()),
     };
     let has_public_acl = settings.acl.as_ref().is_some_and(|acl| acl.is_public());
-    let answer = policy_status(is_public || by_acl && has_public_acl);
+    let answer = bucket_policy_status(is_public || by_acl && has_public_acl);
     Ok(reflecting(known.index, answer))
 }
 
@@ -86,11 +89,4 @@ fn parse(call: Call<'_>, bucket: &BucketName, text: &[u8]) -> Result<Policy, S3E
 
 fn malformed(error: &PolicyError) -> S3Error {
     S3Error::with_message(Code::MalformedPolicy, error.to_string())
-}
-
-fn gives_up(call: Call<'_>) -> bool {
-    let confirmation = call.parts.headers.get(CONFIRMATION);
-    let is_confirmed =
-        confirmation.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    is_confirmed && call.request().dialect.lets_policies_shut_owners_out()
 }

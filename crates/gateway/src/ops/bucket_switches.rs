@@ -55,7 +55,7 @@ pub(super) async fn put_acceleration(call: Call<'_>, body: RequestBody) -> Done 
 /// Tells that there is no access log.
 pub(super) async fn get_logging(call: Call<'_>) -> Done {
     let known = settings::read(call).await?;
-    let answer = setting(write_no_logging().into());
+    let answer = setting(write_no_logging());
     Ok(reflecting(known.index, answer))
 }
 

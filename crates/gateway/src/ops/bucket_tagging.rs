@@ -2,7 +2,7 @@
 
 use cairn_s3::code::Code;
 use cairn_s3::input::PutBucketTaggingInput;
-use cairn_s3::output::setting_taken;
+use cairn_s3::output::bucket_tags_stored;
 use cairn_s3::xml::tagging::{parse_tagging, write_tagging};
 use cairn_types::settings::{DocumentKind, SettingChange};
 
@@ -32,7 +32,7 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
             document: document.clone(),
         })
     });
-    Ok(reflecting(index.await?, setting_taken()))
+    Ok(reflecting(index.await?, bucket_tags_stored()))
 }
 
 /// Removes the tags of a bucket; none are removed too.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cairn_client::Indexed;
 use cairn_engine::{Download, ReadError};
 use cairn_s3::input::{ByteRange, ReadObjectInput, ReadPlan};
-use cairn_s3::output::object_head;
+use cairn_s3::output::{object_head, set_tagging_count};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::ObjectVersion;
 use http::{HeaderValue, Method, Response};
@@ -75,6 +75,7 @@ async fn send(
 
 fn head(input: &ReadObjectInput, plan: &ReadPlan, object: &Indexed<ObjectVersion>) -> Response<()> {
     let mut head = object_head(input, plan, &object.value);
+    set_tagging_count(head.headers_mut(), object.value.settings.tags.len());
     head.headers_mut()
         .insert("x-cairn-index", HeaderValue::from(object.index));
     head

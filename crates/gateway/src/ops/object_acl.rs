@@ -2,7 +2,7 @@
 
 use cairn_iam::acl::Acl;
 use cairn_s3::input::{ObjectInput, PutObjectAclInput};
-use cairn_s3::output::{bucket_configured, setting};
+use cairn_s3::output::{object_configured, setting};
 use cairn_s3::xml::access_control::parse_access_control;
 use cairn_types::account::CanonicalId;
 use cairn_types::object::ObjectVersion;
@@ -49,7 +49,7 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     // That version and no other: what it is to be was decided by whose it is.
     let version = NamedVersion::of(object.version, object.is_null);
     let changed = objects.set_acl(&known.bucket, &input.key, Some(version), acl.as_ref());
-    Ok(reflecting(changed.await?.index, bucket_configured()))
+    Ok(reflecting(changed.await?.index, object_configured()))
 }
 
 /// Whose a version is.

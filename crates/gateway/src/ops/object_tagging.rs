@@ -2,11 +2,10 @@
 
 use cairn_client::Indexed;
 use cairn_s3::input::{ObjectInput, PutObjectTaggingInput};
-use cairn_s3::output::{bucket_configured, set_version, setting, setting_taken};
+use cairn_s3::output::{object_configured, of_version, setting, setting_removed};
 use cairn_s3::xml::tagging::{parse_tagging, write_tagging};
 use cairn_types::tag::Tags;
 use cairn_types::version::NamedVersion;
-use http::Response;
 
 use super::{Call, Done, reflecting};
 use crate::fault::Fault;
@@ -20,8 +19,7 @@ pub(super) async fn get(call: Call<'_>) -> Done {
     let object = objects.head(&bucket, &input.key, input.version).await?;
     let text = write_tagging(&object.value.settings.tags);
     let version = NamedVersion::of(object.value.version, object.value.is_null);
-    let mut answer = setting(text.into());
-    tell(&mut answer, input.version, version);
+    let answer = of_version(setting(text), told(input.version, version));
     Ok(reflecting(object.index, answer))
 }
 
@@ -36,8 +34,8 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
         version: input.version,
     };
     let changed = set(call, &target, &input.tags).await?;
-    let mut answer = bucket_configured();
-    tell(&mut answer, target.version, changed.value);
+    let told = told(target.version, changed.value);
+    let answer = of_version(object_configured(), told);
     Ok(reflecting(changed.index, answer))
 }
 
@@ -45,8 +43,8 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
 pub(super) async fn delete(call: Call<'_>) -> Done {
     let target = ObjectInput::parse(&call.request())?;
     let changed = set(call, &target, &Tags::default()).await?;
-    let mut answer = setting_taken();
-    tell(&mut answer, target.version, changed.value);
+    let told = told(target.version, changed.value);
+    let answer = of_version(setting_removed(), told);
     Ok(reflecting(changed.index, answer))
 }
 
@@ -61,9 +59,7 @@ async fn set(
     Ok(changed.await?)
 }
 
-/// Says which version it is. Who did not name the null version is not told, as when it is read.
-fn tell<T>(answer: &mut Response<T>, named: Option<NamedVersion>, version: NamedVersion) {
-    if named.is_some() || version != NamedVersion::Null {
-        set_version(answer.headers_mut(), version);
-    }
+/// The version as the caller is told of it. Who did not name the null version is not told, as when it is read.
+fn told(named: Option<NamedVersion>, version: NamedVersion) -> Option<NamedVersion> {
+    Some(version).filter(|version| named.is_some() || *version != NamedVersion::Null)
 }

@@ -6,7 +6,7 @@ use cairn_client::{Indexed, MutateError};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::BucketInput;
-use cairn_s3::output::{bucket_configured, setting, setting_taken};
+use cairn_s3::output::{bucket_configured, setting, setting_removed};
 use cairn_types::namespace::{Refusal, SettingsGuard};
 use cairn_types::settings::{Document, DocumentKind, SettingChange};
 
@@ -81,7 +81,7 @@ pub(super) async fn delete_document(call: Call<'_>, kind: DocumentKind) -> Done 
             document: document.clone(),
         })
     });
-    Ok(reflecting(index.await?, setting_taken()))
+    Ok(reflecting(index.await?, setting_removed()))
 }
 
 /// A document as it is kept.

@@ -23,6 +23,7 @@ use http::request::Parts;
 use std::sync::Arc;
 
 mod dialect;
+mod settings;
 
 const UPLOAD: &str = "000000000000000000000000000000aa";
 

@@ -550,6 +550,7 @@ fn versions_and_delete_markers_are_listed() {
         encoding: KeyEncoding::Url { space: "%20" },
     };
     let row = |order, is_null, object| ListedVersion {
+        owner: None,
         key: key("a&c"),
         version: VersionId::new(Order::new(order), 1),
         is_null,
