@@ -1,24 +1,19 @@
 //! ACLs, from what a request says to what is kept: who is named is looked up, and what the bucket does not allow is refused.
 
 use cairn_client::Identities as Everybody;
-use cairn_client::settings::SettingsOf;
 use cairn_iam::acl::{Acl, CannedAcl, Grant};
-use cairn_iam::ownership::{AclRefusal, Ownership};
-use cairn_iam::public_access::PublicAccessBlock;
+use cairn_iam::ownership::AclRefusal;
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::{AclInput, resolve_grants};
+use cairn_s3::input::{AclInput, ObjectSettingsInput, resolve_grants};
 use cairn_s3::xml::access_control::NamedGrant;
-use cairn_s3::xml::ownership_controls::parse_ownership_controls;
-use cairn_s3::xml::public_access_block::parse_public_access_block;
 use cairn_types::account::CanonicalId;
-use cairn_types::settings::{BucketSettings, DocumentKind};
+use cairn_types::lock::ObjectLock;
+use cairn_types::tag::Tags;
 
 use crate::fault::Fault;
 use crate::identities::Identities;
-
-/// What holds where a bucket has no ownership controls.
-const OWNERSHIP_UNSET: Ownership = Ownership::ObjectWriter;
+use crate::rules::Rules;
 
 /// An ACL that a request asks for, with accounts in place of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +31,32 @@ pub(crate) enum AskedAcl {
     },
 }
 
-/// What of a bucket's settings decides about ACLs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AclRules {
-    /// Who owns the bucket.
-    pub(crate) owner: CanonicalId,
-    /// The bucket's own ACL.
-    pub(crate) acl: Acl,
-    /// Whose its objects are, and whether ACLs count.
-    pub(crate) ownership: Ownership,
-    /// What it keeps from the public.
-    pub(crate) public_access: PublicAccessBlock,
+/// What a request says that an object is to be beside bytes and headers, with accounts in place of names.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedSettings {
+    /// Its ACL.
+    pub(crate) acl: AskedAcl,
+    /// Its tags.
+    pub(crate) tags: Tags,
+    /// What keeps it from being removed.
+    pub(crate) lock: ObjectLock,
+}
+
+impl AskedSettings {
+    /// Looks up who is named in what a request says.
+    ///
+    /// # Errors
+    /// As `AskedAcl::look_up`.
+    pub(crate) async fn look_up(
+        people: &Identities,
+        input: ObjectSettingsInput,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            acl: AskedAcl::look_up(people, input.acl).await?,
+            tags: input.tags,
+            lock: input.lock,
+        })
+    }
 }
 
 impl AskedAcl {
@@ -120,23 +130,7 @@ impl AskedAcl {
     }
 }
 
-impl AclRules {
-    /// Those of a bucket.
-    ///
-    /// # Errors
-    /// Where what is kept is not what a gateway let in.
-    pub(crate) fn read(known: &SettingsOf) -> Result<Self, Fault> {
-        let owner = account(&known.bucket.owner)?;
-        let settings = &known.settings;
-        let acl = settings.acl.clone();
-        Ok(Self {
-            acl: acl.unwrap_or_else(|| Acl::private(&owner)),
-            owner,
-            ownership: ownership(settings)?.unwrap_or(OWNERSHIP_UNSET),
-            public_access: public_access(settings)?,
-        })
-    }
-
+impl Rules {
     /// Owner and ACL of an object that `writer` (`None`: nobody who signed) writes, as they are kept: `None` where they are what
     /// an object has of which nothing is said.
     ///
@@ -172,40 +166,6 @@ impl AclRules {
         let checked = self.public_access.check_acl(acl);
         checked.map_err(|_| Code::AccessDenied.into())
     }
-}
-
-/// The account that owns a bucket.
-///
-/// # Errors
-/// Where what is kept is none.
-pub(crate) fn account(id: &str) -> Result<CanonicalId, Fault> {
-    CanonicalId::parse(id)
-        .map_err(|error| Fault::senseless(format!("the owner of a bucket: {error}")))
-}
-
-/// Whose the objects of a bucket are that others write, if it was told that.
-///
-/// # Errors
-/// Where what is kept is not what a gateway let in.
-pub(crate) fn ownership(settings: &BucketSettings) -> Result<Option<Ownership>, Fault> {
-    let Some(document) = settings.documents.get(&DocumentKind::OwnershipControls) else {
-        return Ok(None);
-    };
-    let read = parse_ownership_controls(document.text());
-    read.map(Some)
-        .map_err(|error| Fault::senseless(format!("the ownership controls of a bucket: {error}")))
-}
-
-/// What a bucket keeps from the public.
-///
-/// # Errors
-/// Where what is kept is not what a gateway let in.
-pub(crate) fn public_access(settings: &BucketSettings) -> Result<PublicAccessBlock, Fault> {
-    let Some(document) = settings.documents.get(&DocumentKind::PublicAccessBlock) else {
-        return Ok(PublicAccessBlock::default());
-    };
-    parse_public_access_block(document.text())
-        .map_err(|error| Fault::senseless(format!("the public access block of a bucket: {error}")))
 }
 
 /// What a client is told whose ACL the ownership of a bucket does not allow.

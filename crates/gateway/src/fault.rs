@@ -71,6 +71,8 @@ pub enum Reason {
     TooFewShards,
     /// What the request built on was replaced meanwhile; another try begins anew.
     Overtaken,
+    /// The bucket was told otherwise since it was decided.
+    SettingsChanged,
     /// Too much is in flight.
     Busy,
     /// The process has not found its cluster yet.
@@ -89,6 +91,7 @@ impl Reason {
             Self::NoWriteQuorum => "no-write-quorum",
             Self::TooFewShards => "too-few-shards",
             Self::Overtaken => "overtaken",
+            Self::SettingsChanged => "settings-changed",
             Self::Busy => "busy",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
@@ -396,9 +399,11 @@ impl From<Refusal> for Fault {
             Refusal::Malformed { reason } => {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
+            Refusal::SettingsChanged => {
+                return Self::unavailable(Reason::SettingsChanged, &refusal);
+            }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::SettingsChanged
-            | Refusal::BlobCondemned { .. }
+            Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict

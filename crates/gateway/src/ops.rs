@@ -8,6 +8,7 @@ mod bucket_policy;
 mod bucket_switches;
 mod bucket_tagging;
 mod bucket_versioning;
+mod commit;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -23,7 +24,6 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
-mod new_object;
 mod object_acl;
 mod object_tagging;
 mod public_access_block;
@@ -38,24 +38,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
 use cairn_iam::acl::Acl;
-use cairn_iam::{CanonicalId, Identity};
+use cairn_iam::{Action, CanonicalId, Identity};
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::{Request, UploadInput, check_expected_owner};
+use cairn_s3::input::{Request, UploadInput};
 use cairn_s3::operations::{BodyKind, Operation};
 use cairn_s3::output::Owner;
 use cairn_s3::route::Route;
 use cairn_s3::xml::access_control::write_access_control;
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::UploadKey;
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::UploadInfo;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::Gateway;
+use crate::authorize::{Admitted, Door, upload_key};
 use crate::body::AnswerBody;
 use crate::fault::Fault;
 use crate::late::{self, Work};
@@ -88,6 +89,8 @@ pub(crate) struct Call<'a> {
     pub(crate) route: &'a Route,
     /// Who sent it.
     pub(crate) verified: &'a Verified,
+    /// What was decided of it.
+    pub(crate) admitted: &'a Admitted,
     /// What names it.
     pub(crate) tag: RequestTag,
 }
@@ -179,21 +182,24 @@ impl<'a> Call<'a> {
         &self.gateway.engine
     }
 
-    /// The bucket of this name, which must be the expected owner's.
-    pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<BucketEntry>, Fault> {
-        let bucket = self.engine().buckets().lookup(name).await?;
-        check_expected_owner(&self.parts.headers, &bucket.owner)?;
-        Ok(bucket)
+    /// The bucket that it names, as far as it was decided.
+    ///
+    /// # Errors
+    /// Where it names none: then its operation is not about one.
+    pub(crate) fn door(&self) -> Result<&'a Arc<Door>, Fault> {
+        let door = self.admitted.door.as_ref();
+        door.ok_or_else(|| Fault::senseless("an operation on no bucket asks for one".to_owned()))
+    }
+
+    /// What its operation needs to be allowed.
+    pub(crate) fn action(&self) -> Action {
+        self.route.operation.row().action
     }
 
     /// Where an object goes.
-    pub(crate) async fn target(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-    ) -> Result<Target, Fault> {
+    pub(crate) fn target(&self, key: &ObjectKey) -> Result<Target, Fault> {
         Ok(Target {
-            bucket: self.bucket(bucket).await?,
+            bucket: self.door()?.entry(),
             key: key.clone(),
         })
     }
@@ -255,18 +261,13 @@ impl<'a> Call<'a> {
         Ok(BodyDeclaration::parse(operation, headers, self.verified)?)
     }
 
-    /// Where an upload is.
-    pub(crate) async fn upload_key(
-        &self,
-        input: &UploadInput,
-    ) -> Result<(Arc<BucketEntry>, UploadKey), Fault> {
-        let bucket = self.bucket(&input.bucket).await?;
-        let upload = UploadKey {
-            bucket: bucket.bucket,
-            key: input.key.clone(),
-            upload: input.upload,
+    /// What an upload was begun with.
+    pub(crate) async fn upload_info(&self, input: &UploadInput) -> Result<UploadInfo, Fault> {
+        let find = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+            let upload = upload_key(&bucket, input);
+            Ok(engine.uploads().info(&bucket, &upload).await?)
         };
-        Ok((bucket, upload))
+        Ok(self.door()?.settled(find).await?.value)
     }
 
     /// An ACL of what belongs to `owner` as a document, with the names that people read.
@@ -284,9 +285,9 @@ impl<'a> Call<'a> {
         identity.ok_or_else(|| Code::AccessDenied.into())
     }
 
-    /// Whose a bucket is, and so what is in it.
-    pub(crate) async fn owner_of(&self, bucket: &BucketName) -> Result<Owner, Fault> {
-        let bucket = self.engine().buckets().lookup(bucket).await?;
+    /// Whose the bucket is, and so what is in it.
+    pub(crate) fn owner(&self) -> Result<Owner, Fault> {
+        let bucket = self.door()?.entry();
         Ok(self.gateway.identities.owner(&bucket.owner))
     }
 }

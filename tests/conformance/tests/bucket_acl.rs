@@ -75,10 +75,16 @@ async fn canned_acls_grant_what_their_names_say() {
     let bucket = writers_bucket().await;
     let owner = acl(&bucket).await.owner.unwrap().id.unwrap();
     for (canned, more) in [
-        (BucketCannedAcl::PublicRead, vec![(ALL_USERS, Permission::Read)]),
+        (
+            BucketCannedAcl::PublicRead,
+            vec![(ALL_USERS, Permission::Read)],
+        ),
         (
             BucketCannedAcl::PublicReadWrite,
-            vec![(ALL_USERS, Permission::Read), (ALL_USERS, Permission::Write)],
+            vec![
+                (ALL_USERS, Permission::Read),
+                (ALL_USERS, Permission::Write),
+            ],
         ),
         (
             BucketCannedAcl::AuthenticatedRead,
@@ -86,14 +92,20 @@ async fn canned_acls_grant_what_their_names_say() {
         ),
         (
             BucketCannedAcl::from("log-delivery-write"),
-            vec![(LOG_DELIVERY, Permission::Write), (LOG_DELIVERY, Permission::ReadAcp)],
+            vec![
+                (LOG_DELIVERY, Permission::Write),
+                (LOG_DELIVERY, Permission::ReadAcp),
+            ],
         ),
         (BucketCannedAcl::Private, vec![]),
     ] {
         let put = bucket.client().put_bucket_acl().bucket(bucket.name());
         put.acl(canned.clone()).send().await.unwrap();
         let mut expected = vec![(owner.clone(), Permission::FullControl)];
-        expected.extend(more.into_iter().map(|(uri, granted)| (uri.to_owned(), granted)));
+        expected.extend(
+            more.into_iter()
+                .map(|(uri, granted)| (uri.to_owned(), granted)),
+        );
         assert_eq!(lines(acl(&bucket).await.grants()), expected, "{canned:?}");
     }
 }
@@ -118,7 +130,10 @@ async fn an_acl_is_kept_as_it_was_spelled_out_in_a_document_or_in_headers() {
     assert_eq!(acl(&bucket).await.grants(), []);
     let put = client.put_bucket_acl().bucket(bucket.name());
     let put = put.grant_read(format!("uri=\"{AUTHENTICATED}\", id={owner}"));
-    put.grant_full_control(format!("id=\"{owner}\"")).send().await.unwrap();
+    put.grant_full_control(format!("id=\"{owner}\""))
+        .send()
+        .await
+        .unwrap();
     let expected = [
         (AUTHENTICATED.to_owned(), Permission::Read),
         (owner.clone(), Permission::Read),
@@ -141,10 +156,8 @@ async fn nobody_is_granted_anything_who_is_not_there() {
         (Type::Group, "http://example.com/group", "InvalidArgument"),
     ] {
         let put = bucket.client().put_bucket_acl().bucket(bucket.name());
-        let put = put.access_control_policy(policy(
-            &told,
-            vec![grant(kind, name, Permission::Read)],
-        ));
+        let put =
+            put.access_control_policy(policy(&told, vec![grant(kind, name, Permission::Read)]));
         assert_refused(put.send().await, 400, code);
     }
     assert_eq!(acl(&bucket).await.grants(), told.grants());
@@ -168,7 +181,11 @@ async fn an_acl_that_grants_to_others_keeps_ownership_from_being_enforced() {
     let client = bucket.client();
     let create = client.create_bucket().bucket(bucket.name());
     let create = create.object_ownership(ObjectOwnership::BucketOwnerPreferred);
-    create.acl(BucketCannedAcl::PublicRead).send().await.unwrap();
+    create
+        .acl(BucketCannedAcl::PublicRead)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(acl(&bucket).await.grants().len(), 2);
     let enforce = || {
         let rule = OwnershipControlsRule::builder();
@@ -223,18 +240,32 @@ fn requests_that_say_no_acl_or_two_are_refused() {
         (put(), 400, "MissingSecurityHeader"),
         (put().header("x-amz-acl", "open"), 400, "InvalidArgument"),
         (
-            put().header("x-amz-acl", "private").header("x-amz-grant-read", "id=x"),
+            put()
+                .header("x-amz-acl", "private")
+                .header("x-amz-grant-read", "id=x"),
             400,
             "InvalidRequest",
         ),
-        (put().header("x-amz-grant-read", "name=x"), 400, "InvalidArgument"),
+        (
+            put().header("x-amz-grant-read", "name=x"),
+            400,
+            "InvalidArgument",
+        ),
         (
             put().header("x-amz-acl", "private").body(document(owner)),
             400,
             "MalformedACLError",
         ),
-        (put().body("<AccessControlPolicy/>"), 400, "MalformedACLError"),
-        (put().body(document(&format!("{owner}{untyped}"))), 400, "MalformedACLError"),
+        (
+            put().body("<AccessControlPolicy/>"),
+            400,
+            "MalformedACLError",
+        ),
+        (
+            put().body(document(&format!("{owner}{untyped}"))),
+            400,
+            "MalformedACLError",
+        ),
         (
             put().body(document(&format!("{owner}<AccessControlList/>"))),
             403,
@@ -242,7 +273,12 @@ fn requests_that_say_no_acl_or_two_are_refused() {
         ),
     ] {
         let answer = endpoint().exchange(request);
-        assert_eq!(answer.verdict(), (status, code.to_owned()), "{}", answer.text());
+        assert_eq!(
+            answer.verdict(),
+            (status, code.to_owned()),
+            "{}",
+            answer.text()
+        );
         assert!(xml::text(&answer.body, "Message").is_some_and(|text| !text.is_empty()));
     }
 }

@@ -78,7 +78,11 @@ fn documents_of_something_else_are_malformed() {
         let document = format!("<OwnershipControls>{inner}</OwnershipControls>");
         let put = Request::new("PUT", format!("/{}", bucket.name()));
         let answer = endpoint().exchange(put.query("ownershipControls", "").body(document));
-        assert_eq!(answer.verdict(), (400, "MalformedXML".to_owned()), "{inner}");
+        assert_eq!(
+            answer.verdict(),
+            (400, "MalformedXML".to_owned()),
+            "{inner}"
+        );
     }
     let create = Request::new("PUT", format!("/{}", fresh_name()));
     let create = create.header("x-amz-object-ownership", "Nobody");

@@ -38,7 +38,11 @@ async fn switches_are_what_they_were_set_to_and_absent_once_they_are_removed() {
         let delete = client.delete_public_access_block();
         delete.bucket(bucket.name()).send().await.unwrap();
         let get = client.get_public_access_block().bucket(bucket.name());
-        assert_refused(get.send().await, 404, "NoSuchPublicAccessBlockConfiguration");
+        assert_refused(
+            get.send().await,
+            404,
+            "NoSuchPublicAccessBlockConfiguration",
+        );
     }
     let get = client.get_public_access_block().bucket(fresh_name());
     assert_refused(get.send().await, 404, "NoSuchBucket");
@@ -89,12 +93,15 @@ fn documents_of_something_else_are_malformed() {
         "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicAcls>true</BlockPublicAcls>",
         "<BlockAll>true</BlockAll>",
     ] {
-        let document = format!(
-            "<PublicAccessBlockConfiguration>{inner}</PublicAccessBlockConfiguration>"
-        );
+        let document =
+            format!("<PublicAccessBlockConfiguration>{inner}</PublicAccessBlockConfiguration>");
         let put = Request::new("PUT", format!("/{}", bucket.name()));
         let answer = endpoint().exchange(put.query("publicAccessBlock", "").body(document));
-        assert_eq!(answer.verdict(), (400, "MalformedXML".to_owned()), "{inner}");
+        assert_eq!(
+            answer.verdict(),
+            (400, "MalformedXML".to_owned()),
+            "{inner}"
+        );
     }
     let get = sdk_blocking_status(&bucket);
     assert_eq!(get, 404);
@@ -102,7 +109,9 @@ fn documents_of_something_else_are_malformed() {
 
 fn sdk_blocking_status(bucket: &Bucket) -> u16 {
     let get = Request::new("GET", format!("/{}", bucket.name()));
-    endpoint().exchange(get.query("publicAccessBlock", "")).status
+    endpoint()
+        .exchange(get.query("publicAccessBlock", ""))
+        .status
 }
 
 #[tokio::test]

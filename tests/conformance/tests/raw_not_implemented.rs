@@ -23,7 +23,17 @@ const HEADERS: [(&str, &str); 12] = [
     ("x-amz-website-redirect-location", "/elsewhere"),
 ];
 
-const BUCKET_RESOURCES: [&str; 9] = ["analytics", "encryption", "intelligent-tiering", "inventory", "lifecycle", "metrics", "notification", "object-lock", "replication"];
+const BUCKET_RESOURCES: [&str; 9] = [
+    "analytics",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "lifecycle",
+    "metrics",
+    "notification",
+    "object-lock",
+    "replication",
+];
 
 const OBJECT_RESOURCES: [&str; 3] = ["legal-hold", "retention", "torrent"];
 
@@ -41,10 +51,26 @@ fn not_implemented() -> (u16, String) {
 }
 
 /// Sub-resources that S3 has no operation to remove, or only one of many by its id.
-const WITHOUT_DELETE: [&str; 9] = ["analytics", "intelligent-tiering", "inventory", "metrics", "legal-hold", "notification", "object-lock", "retention", "torrent"];
+const WITHOUT_DELETE: [&str; 9] = [
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "metrics",
+    "legal-hold",
+    "notification",
+    "object-lock",
+    "retention",
+    "torrent",
+];
 
 /// Sub-resources that S3 has no operation to set, or only one of many by its id.
-const WITHOUT_PUT: [&str; 5] = ["analytics", "intelligent-tiering", "inventory", "metrics", "torrent"];
+const WITHOUT_PUT: [&str; 5] = [
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "metrics",
+    "torrent",
+];
 
 /// What S3 has and this store has not is not implemented; what S3 has not either is not allowed.
 fn refused(method: &str, resource: &str) -> (u16, String) {
@@ -115,9 +141,7 @@ fn uploads_and_copies_refuse_the_same_headers() {
 #[test]
 fn headers_that_ask_for_what_is_anyway_are_taken() {
     let bucket = Bucket::create_blocking();
-    for (name, value) in [
-        ("x-amz-storage-class", "STANDARD"),
-    ] {
+    for (name, value) in [("x-amz-storage-class", "STANDARD")] {
         let put = Request::key("PUT", bucket.name(), "key").header(name, value);
         let answer = endpoint().exchange(put.body("body"));
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
@@ -127,9 +151,7 @@ fn headers_that_ask_for_what_is_anyway_are_taken() {
 
 #[test]
 fn buckets_refuse_what_they_cannot_keep() {
-    for (name, value) in [
-        ("x-amz-bucket-object-lock-enabled", "true"),
-    ] {
+    for (name, value) in [("x-amz-bucket-object-lock-enabled", "true")] {
         let bucket = format!("/{}", fresh_name());
         let create = Request::new("PUT", bucket.clone()).header(name, value);
         let answer = endpoint().exchange(create);
@@ -230,7 +252,11 @@ fn methods_that_s3_does_not_have_for_a_sub_resource_are_not_allowed() {
     ] {
         let request = Request::new(method, format!("/{}", bucket.name())).query(resource, "");
         let verdict = endpoint().exchange(request).verdict();
-        assert_eq!(verdict, (405, "MethodNotAllowed".to_owned()), "{method} ?{resource}");
+        assert_eq!(
+            verdict,
+            (405, "MethodNotAllowed".to_owned()),
+            "{method} ?{resource}"
+        );
     }
     assert_untouched(&bucket);
 }

@@ -1,6 +1,5 @@
 //! `GetBucketOwnershipControls`, `PutBucketOwnershipControls` and `DeleteBucketOwnershipControls`.
 
-use cairn_iam::acl::Acl;
 use cairn_s3::code::Code;
 use cairn_s3::output::bucket_configured;
 use cairn_s3::xml::ownership_controls::{parse_ownership_controls, write_ownership_controls};
@@ -8,7 +7,7 @@ use cairn_types::settings::{DocumentKind, SettingChange};
 
 use super::settings;
 use super::{Call, Done, reflecting};
-use crate::acl::{account, refused};
+use crate::acl::refused;
 use crate::request_body::RequestBody;
 
 const KIND: DocumentKind = DocumentKind::OwnershipControls;
@@ -24,11 +23,9 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let ownership = call.document(body, declaration, parse_ownership_controls);
     let ownership = ownership.await?;
     let document = settings::kept(write_ownership_controls(ownership))?;
-    let index = settings::change(call, |known| {
-        let owner = account(&known.bucket.owner)?;
-        let acl = known.settings.acl.clone();
-        let acl = acl.unwrap_or_else(|| Acl::private(&owner));
-        ownership.check_bucket_acl(&acl, &owner).map_err(refused)?;
+    let index = settings::change(call, |rules| {
+        let checked = ownership.check_bucket_acl(&rules.acl, &rules.owner);
+        checked.map_err(refused)?;
         Ok(SettingChange::Document {
             kind: KIND,
             document: Some(document.clone()),

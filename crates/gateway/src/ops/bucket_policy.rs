@@ -13,7 +13,6 @@ use cairn_types::settings::{BucketPolicy, Document, SettingChange};
 
 use super::settings;
 use super::{Call, Done, reflecting};
-use crate::acl::public_access;
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
@@ -39,10 +38,9 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
         // The same as of one that is a little too long.
         text: Document::new(text.clone()).map_err(|_| malformed(&PolicyError::Size))?,
     };
-    let index = settings::change(call, |known| {
-        let policy = parse(call, &known.bucket.name, &text)?;
-        let block = public_access(&known.settings)?;
-        let checked = block.check_policy(&policy);
+    let policy = parse(call, &input.bucket, &text)?;
+    let index = settings::change(call, |rules| {
+        let checked = rules.public_access.check_policy(&policy);
         checked.map_err(|_| Fault::from(Code::AccessDenied))?;
         Ok(SettingChange::Policy(Some(kept.clone())))
     });
@@ -58,24 +56,14 @@ pub(super) async fn delete(call: Call<'_>) -> Done {
 /// Tells whether the bucket is public, by its policy, and in one dialect by its ACL too.
 pub(super) async fn status(call: Call<'_>) -> Done {
     let known = settings::read(call).await?;
-    let settings = &known.value.settings;
+    let rules = call.door()?.rules();
     let by_acl = call.request().dialect.tells_policy_status_by_acl();
-    let is_public = match &settings.policy {
-        Some(policy) => {
-            // Wider than what is let in: what was taken stays.
-            let attachment = Attachment::Bucket {
-                name: &known.value.bucket.name,
-                any_resource: true,
-            };
-            Policy::parse(policy.text.text(), attachment)
-                .map_err(|error| Fault::senseless(format!("the policy of a bucket: {error}")))?
-                .is_public()
-        }
+    let is_public = match rules.facts().policy {
+        Some(policy) => policy.is_public(),
         None if by_acl => false,
         None => return Err(Code::NoSuchBucketPolicy.into()),
     };
-    let has_public_acl = settings.acl.as_ref().is_some_and(|acl| acl.is_public());
-    let answer = bucket_policy_status(is_public || by_acl && has_public_acl);
+    let answer = bucket_policy_status(is_public || by_acl && rules.acl.is_public());
     Ok(reflecting(known.index, answer))
 }
 

@@ -1,12 +1,15 @@
 //! `ListObjects` and `ListObjectsV2`.
 
+use std::sync::Arc;
+
 use cairn_client::Indexed;
 use cairn_client::objects::ObjectPage;
+use cairn_engine::Engine;
 use cairn_s3::input::{ListObjectsInput, ListObjectsV2Input};
 use cairn_s3::operations::Operation;
 use cairn_s3::output::{ListObjectsOutput, ListObjectsV2Output};
-use cairn_types::name::BucketName;
 use cairn_types::namespace::data::ListObjects;
+use cairn_types::namespace::root::BucketEntry;
 
 use super::{Call, Done, reflecting};
 use crate::fault::Fault;
@@ -28,10 +31,10 @@ async fn first_form(call: Call<'_>) -> Done {
         after: &input.marker,
         limit: input.limit,
     };
-    let page = page(call, &input.bucket, &asked).await?;
+    let page = page(call, &asked).await?;
     let output = ListObjectsOutput {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owner: call.owner()?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -47,10 +50,10 @@ async fn second_form(call: Call<'_>) -> Done {
         after: &input.after,
         limit: input.limit,
     };
-    let page = page(call, &input.bucket, &asked).await?;
+    let page = page(call, &asked).await?;
     let output = ListObjectsV2Output {
         input: &input,
-        owner: call.owner_of(&input.bucket).await?,
+        owner: call.owner()?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -66,18 +69,16 @@ struct Asked<'a> {
     limit: u32,
 }
 
-async fn page(
-    call: Call<'_>,
-    bucket: &BucketName,
-    asked: &Asked<'_>,
-) -> Result<Indexed<ObjectPage>, Fault> {
-    let bucket = call.bucket(bucket).await?;
-    let question = ListObjects {
-        bucket: bucket.bucket,
-        prefix: asked.prefix.to_owned(),
-        delimiter: asked.delimiter.to_owned(),
-        after: asked.after.to_owned(),
-        limit: asked.limit,
+async fn page(call: Call<'_>, asked: &Asked<'_>) -> Result<Indexed<ObjectPage>, Fault> {
+    let list = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let question = ListObjects {
+            bucket: bucket.bucket,
+            prefix: asked.prefix.to_owned(),
+            delimiter: asked.delimiter.to_owned(),
+            after: asked.after.to_owned(),
+            limit: asked.limit,
+        };
+        Ok(engine.objects().list(&bucket, &question).await?)
     };
-    Ok(call.engine().objects().list(&bucket, &question).await?)
+    call.door()?.settled(list).await
 }

@@ -1,9 +1,13 @@
 //! `GetObjectTagging`, `PutObjectTagging` and `DeleteObjectTagging`.
 
+use std::sync::Arc;
+
 use cairn_client::Indexed;
+use cairn_engine::Engine;
 use cairn_s3::input::{ObjectInput, PutObjectTaggingInput};
 use cairn_s3::output::{object_configured, of_version, setting, setting_removed};
 use cairn_s3::xml::tagging::{parse_tagging, write_tagging};
+use cairn_types::namespace::root::BucketEntry;
 use cairn_types::tag::Tags;
 use cairn_types::version::NamedVersion;
 
@@ -14,9 +18,9 @@ use crate::request_body::RequestBody;
 /// Tells the tags of a version: none of one that never got any.
 pub(super) async fn get(call: Call<'_>) -> Done {
     let input = ObjectInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let objects = call.engine().objects();
-    let object = objects.head(&bucket, &input.key, input.version).await?;
+    let door = call.door()?;
+    let object = door.object(&input.key, input.version, call.action(), false);
+    let object = object.await?;
     let text = write_tagging(&object.value.settings.tags);
     let version = NamedVersion::of(object.value.version, object.value.is_null);
     let answer = of_version(setting(text), told(input.version, version));
@@ -53,10 +57,14 @@ async fn set(
     target: &ObjectInput,
     tags: &Tags,
 ) -> Result<Indexed<NamedVersion>, Fault> {
-    let bucket = call.bucket(&target.bucket).await?;
-    let objects = call.engine().objects();
-    let changed = objects.set_tags(&bucket, &target.key, target.version, tags);
-    Ok(changed.await?)
+    let (key, version, door) = (&target.key, target.version, call.door()?);
+    // Who may is decided by the tags that it has, too.
+    door.object(key, version, call.action(), false).await?;
+    let set = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let objects = engine.objects();
+        Ok(objects.set_tags(&bucket, key, version, tags).await?)
+    };
+    door.settled(set).await
 }
 
 /// The version as the caller is told of it. Who did not name the null version is not told, as when it is read.

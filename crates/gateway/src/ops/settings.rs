@@ -1,49 +1,41 @@
 //! Reading and changing what a bucket was told to be, for the operations that do.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use cairn_client::Indexed;
 use cairn_client::settings::SettingsOf;
-use cairn_client::{Indexed, MutateError};
+use cairn_engine::Engine;
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::BucketInput;
 use cairn_s3::output::{bucket_configured, setting, setting_removed};
-use cairn_types::namespace::{Refusal, SettingsGuard};
+use cairn_types::namespace::root::BucketEntry;
 use cairn_types::settings::{Document, DocumentKind, SettingChange};
 
 use super::{Call, Done, reflecting};
-use crate::fault::{Fault, Reason};
+use crate::fault::Fault;
+use crate::rules::Rules;
 
-/// Decisions upon settings that others change all the time. Each that fails is a change that another made.
-const ROUNDS: usize = 256;
-
-/// What the bucket of a call was told to be, now.
+/// What the bucket of a call was told to be: the same as what its rules say.
 pub(super) async fn read(call: Call<'_>) -> Result<Indexed<SettingsOf>, Fault> {
-    let input = BucketInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    Ok(call.engine().buckets().settings(&bucket).await?)
+    let read = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        Ok(engine.buckets().settings(&bucket).await?)
+    };
+    call.door()?.settled(read).await
 }
 
-/// Changes what the bucket of a call was told to be, as `decide` says upon what that is: it is what it is still when it is
-/// changed. Tells the index.
+/// Changes what the bucket of a call was told to be, as `decide` says upon what that is: it is that still when it is changed.
+/// Operations that do so are decided by fresh rules, so that none is refused upon what was so once. Tells the index.
 pub(super) async fn change(
     call: Call<'_>,
-    decide: impl Fn(&SettingsOf) -> Result<SettingChange, Fault>,
+    decide: impl Fn(&Rules) -> Result<SettingChange, Fault>,
 ) -> Result<u64, Fault> {
-    for _ in 0..ROUNDS {
-        let known = read(call).await?.value;
-        let change = decide(&known)?;
-        let guard = SettingsGuard {
-            bucket: known.bucket.bucket,
-            settings: known.settings.epoch,
-        };
-        let buckets = call.engine().buckets().guarded(guard);
-        match buckets.change_settings(&known.bucket, &change).await {
-            Err(MutateError::Refused(Refusal::SettingsChanged)) => {}
-            changed => return Ok(changed?.index),
-        }
-    }
-    let cause = "others change the bucket's settings all the time";
-    Err(Fault::unavailable(Reason::Overtaken, &cause))
+    let door = call.door()?;
+    let tell = |engine: Engine, bucket: Arc<BucketEntry>| {
+        let change = decide(&door.rules());
+        async move { Ok(engine.buckets().change_settings(&bucket, &change?).await?) }
+    };
+    Ok(door.settled(tell).await?.index)
 }
 
 /// Answers with a document of the bucket, or else with what `absent` makes of there being none.
