@@ -3,13 +3,13 @@
 
 # The data directory of `make run`.
 DATA ?= .cairn
-# Further arguments for `make run`, `make bench` and `make conformance`.
+# Further arguments for `make run`, `make bench`, `make conformance` and `make clients`.
 ARGS ?=
 
 CARGO := . .ci/environment && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test bench conformance fmt lint deny
+.PHONY: help setup setup-test build run test bench conformance clients fmt lint deny
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +43,9 @@ ifdef SUITE
 else
 	$(CARGO) test --release $$LOCKED -p cairn-conformance -- $(ARGS)
 endif
+
+clients: build ## let real clients do their rounds, each installed from its registry (ARGS=their names)
+	. .ci/environment; tests/clients/run $(ARGS)
 
 fmt: setup ## format the code
 	$(CARGO) fmt --all

@@ -293,18 +293,10 @@ fn mutate_data<S: Store>(
             epoch,
             change: wanted,
         } => settings::change(change, *bucket, *epoch, wanted),
-        DataMutation::SetObjectTags { target, tags } => version::set_tags(change, target, tags),
-        DataMutation::SetObjectAcl { target, acl } => {
-            version::set_acl(change, target, acl.as_ref())
-        }
-        DataMutation::SetRetention {
-            target,
-            retention,
-            bypass_governance,
-        } => version::set_retention(change, target, *retention, *bypass_governance),
-        DataMutation::SetLegalHold { target, legal_hold } => {
-            version::set_legal_hold(change, target, *legal_hold)
-        }
+        DataMutation::SetObjectTags { .. }
+        | DataMutation::SetObjectAcl { .. }
+        | DataMutation::SetRetention { .. }
+        | DataMutation::SetLegalHold { .. } => version::set(change, mutation),
         DataMutation::DeleteObjects { bucket, targets } => object::delete(change, *bucket, targets),
         DataMutation::CreateUpload {
             bucket,

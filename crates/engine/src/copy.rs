@@ -106,7 +106,8 @@ impl Engine {
         let len = from.version.len;
         let range = from.range.clone().unwrap_or(0..len);
         let is_whole = range == (0..len);
-        let download = self.get_for_copy(&from.bucket, &from.version, range);
+        // On the heap: its callers hold the original and what it is copied into beside it.
+        let download = Box::pin(self.get_for_copy(&from.bucket, &from.version, range));
         let checksum = from.version.checksum.clone();
         Ok(CopySource {
             download: download.await?,

@@ -90,8 +90,9 @@ impl Engine {
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
         let described = described.into();
-        let mut staged = self.stage(target, len, source).await?;
-        let committed = self.commit(target, &mut staged, &described, condition);
+        // On the heap: most of what a request holds, and its frames above would each hold it again.
+        let mut staged = Box::pin(self.store(target.group(), len, source)).await?;
+        let committed = Box::pin(self.commit(target, &mut staged, &described, condition));
         committed.await.map_err(PutError::Commit)
     }
 
@@ -106,7 +107,7 @@ impl Engine {
         len: u64,
         source: S,
     ) -> Result<Staged, PutError<S::Error>> {
-        // On the heap: most of what a request holds, and its frames above would each hold it again.
+        // On the heap, as in `put`.
         Box::pin(self.store(target.group(), len, source)).await
     }
 
@@ -156,7 +157,7 @@ impl Engine {
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
         let mut staged = Box::pin(self.store(group, len, source)).await?;
-        let committed = self.commit_part(bucket, upload, number, &mut staged);
+        let committed = Box::pin(self.commit_part(bucket, upload, number, &mut staged));
         committed.await.map_err(PutError::Commit)
     }
 

@@ -71,6 +71,8 @@ pub enum Reason {
     TooFewShards,
     /// What the request built on was replaced meanwhile; another try begins anew.
     Overtaken,
+    /// The bucket was told otherwise since it was decided.
+    SettingsChanged,
     /// Too much is in flight.
     Busy,
     /// The process has not found its cluster yet.
@@ -89,6 +91,7 @@ impl Reason {
             Self::NoWriteQuorum => "no-write-quorum",
             Self::TooFewShards => "too-few-shards",
             Self::Overtaken => "overtaken",
+            Self::SettingsChanged => "settings-changed",
             Self::Busy => "busy",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
@@ -145,7 +148,7 @@ impl Fault {
     }
 
     /// A server that does not understand its own records. The request certainly had no effect.
-    fn senseless(cause: String) -> Self {
+    pub(crate) fn senseless(cause: String) -> Self {
         Self {
             error: S3Error::new(Code::InternalError),
             outcome: Outcome::Refused,
@@ -199,7 +202,13 @@ impl Fault {
         let bucket = named.bucket.map(|bucket| ("BucketName", bucket.as_str()));
         let key = named.key.map(|key| ("Key", key.as_str()));
         let missing = match self.error.code() {
-            Code::NoSuchBucket | Code::BucketNotEmpty => [bucket, None],
+            Code::NoSuchBucket
+            | Code::BucketNotEmpty
+            | Code::NoSuchBucketPolicy
+            | Code::NoSuchCORSConfiguration
+            | Code::NoSuchPublicAccessBlockConfiguration
+            | Code::NoSuchTagSet
+            | Code::OwnershipControlsNotFoundError => [bucket, None],
             Code::NoSuchKey => [key, None],
             Code::NoSuchVersion => [key, named.version.map(|id| ("VersionId", id))],
             Code::NoSuchUpload => [None, named.upload.map(|id| ("UploadId", id))],
@@ -390,9 +399,11 @@ impl From<Refusal> for Fault {
             Refusal::Malformed { reason } => {
                 return S3Error::with_message(Code::InvalidRequest, reason.clone()).into();
             }
+            Refusal::SettingsChanged => {
+                return Self::unavailable(Reason::SettingsChanged, &refusal);
+            }
             // None of these is the client's doing; a retry begins anew.
-            Refusal::SettingsChanged
-            | Refusal::BlobCondemned { .. }
+            Refusal::BlobCondemned { .. }
             | Refusal::RequestTooOld { .. }
             | Refusal::RequestTooNew { .. }
             | Refusal::GenesisConflict

@@ -5,8 +5,11 @@
 //! serves any request.
 
 mod account;
+mod acl;
+mod authorize;
 mod body;
 mod copy_body;
+mod cors;
 mod fault;
 mod identities;
 mod late;
@@ -15,6 +18,7 @@ mod ops;
 mod pace;
 mod pipeline;
 mod request_body;
+mod rules;
 mod tag;
 mod upload_body;
 
@@ -29,6 +33,7 @@ use cairn_s3::dialect::Dialect;
 use cairn_s3::route::Addressing;
 use hyper::body::Incoming;
 
+use authorize::Authority;
 pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
 pub use identities::Identities;
@@ -42,7 +47,7 @@ const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
 pub struct GatewayConfig {
     /// Where buckets are said to be.
     pub region: String,
-    /// Which server is spoken to, where they differ.
+    /// Whose answer is given where servers of S3 disagree.
     pub dialect: Dialect,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
@@ -56,6 +61,7 @@ pub struct GatewayConfig {
 /// A gateway.
 pub struct Gateway {
     engine: Engine,
+    authority: Authority,
     identities: Identities,
     authenticator: Authenticator,
     addressing: Addressing,
@@ -78,6 +84,7 @@ impl Gateway {
         metrics: Metrics,
     ) -> Self {
         Self {
+            authority: Authority::new(engine.clone()),
             engine,
             identities,
             // Clients that never set a region sign for one of their own choice.

@@ -11,7 +11,7 @@ use cairn_runtime::Tasks;
 use cairn_runtime::metrics::Gauge;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -215,12 +215,13 @@ async fn serve_connection(accepted: Accepted, gateway: Arc<Gateway>, ending: End
     let unread = Unread::default();
     let service = service_fn(|request: Request<Incoming>| {
         let (gateway, unread) = (Arc::clone(&gateway), unread.clone());
+        let is_last = asks_in_vain(&request);
         let request = request.map(|body| gateway.request_body(body, unread.clone()));
         Box::pin(async move {
             let mut answer = gateway.serve(request, peer).await;
-            if unread.get() {
-                // What is left of the body stands between this request and a next one, so there is none: a client that is not
-                // told sends it all the same, and takes the end of the connection for a failure.
+            // What is left of a body stands between this request and a next one, so there is none: a client that is not told
+            // sends it all the same, and takes the end of the connection for a failure.
+            if is_last || unread.get() {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
@@ -231,6 +232,12 @@ async fn serve_connection(accepted: Accepted, gateway: Arc<Gateway>, ending: End
         // Clients break connections for reasons of their own.
         tracing::debug!(%error, %peer, "serve a connection");
     }
+}
+
+/// Whether a request asks whether its body is wanted and has none, so that nobody tells it to go on. The AWS CLI in version 1
+/// takes the answer to its next such request on the same connection for a part of this one's.
+fn asks_in_vain(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(EXPECT) && request.body().is_end_stream()
 }
 
 /// Answers the requests of a connection by `service` until it ends or everything does, and closes it.

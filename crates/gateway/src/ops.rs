@@ -1,8 +1,15 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_acl;
+mod bucket_cors;
 mod bucket_object_lock;
+mod bucket_ownership_controls;
+mod bucket_policy;
+mod bucket_switches;
+mod bucket_tagging;
 mod bucket_versioning;
+mod commit;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -19,9 +26,12 @@ mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
-mod new_object;
+mod object_acl;
 mod object_lock;
+mod object_tagging;
+mod public_access_block;
 mod put_object;
+mod settings;
 mod upload_part;
 mod upload_part_copy;
 
@@ -30,24 +40,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
-use cairn_iam::Identity;
+use cairn_iam::acl::Acl;
+use cairn_iam::{Action, CanonicalId, Identity};
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::{Request, UploadInput, check_expected_owner};
+use cairn_s3::input::{Request, UploadInput};
 use cairn_s3::operations::{BodyKind, Operation};
 use cairn_s3::output::{Owner, Owners};
 use cairn_s3::route::Route;
-use cairn_types::account::CanonicalId;
+use cairn_s3::xml::access_control::write_access_control;
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::UploadKey;
+use cairn_types::name::ObjectKey;
+use cairn_types::namespace::data::UploadInfo;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 
 use crate::Gateway;
+use crate::authorize::{Admitted, Door, upload_key};
 use crate::body::AnswerBody;
 use crate::fault::Fault;
 use crate::late::{self, Work};
@@ -80,6 +92,8 @@ pub(crate) struct Call<'a> {
     pub(crate) route: &'a Route,
     /// Who sent it.
     pub(crate) verified: &'a Verified,
+    /// What was decided of it.
+    pub(crate) admitted: &'a Admitted,
     /// What names it.
     pub(crate) tag: RequestTag,
 }
@@ -111,6 +125,46 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
         Operation::GetObjectAttributes => get_object_attributes::serve(call).await,
+        _ => setting(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about settings of a bucket or an object.
+async fn setting(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetBucketAcl => bucket_acl::get(call).await,
+        Operation::PutBucketAcl => bucket_acl::put(call, body).await,
+        Operation::GetObjectAcl => object_acl::get(call).await,
+        Operation::PutObjectAcl => object_acl::put(call, body).await,
+        Operation::GetBucketOwnershipControls => bucket_ownership_controls::get(call).await,
+        Operation::PutBucketOwnershipControls => bucket_ownership_controls::put(call, body).await,
+        Operation::DeleteBucketOwnershipControls => bucket_ownership_controls::delete(call).await,
+        Operation::GetPublicAccessBlock => public_access_block::get(call).await,
+        Operation::PutPublicAccessBlock => public_access_block::put(call, body).await,
+        Operation::DeletePublicAccessBlock => public_access_block::delete(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
+        Operation::GetBucketPolicyStatus => bucket_policy::status(call).await,
+        Operation::GetBucketTagging => bucket_tagging::get(call).await,
+        Operation::PutBucketTagging => bucket_tagging::put(call, body).await,
+        Operation::DeleteBucketTagging => bucket_tagging::delete(call).await,
+        Operation::GetObjectTagging => object_tagging::get(call).await,
+        Operation::PutObjectTagging => object_tagging::put(call, body).await,
+        Operation::DeleteObjectTagging => object_tagging::delete(call).await,
+        Operation::GetBucketCors => bucket_cors::get(call).await,
+        Operation::PutBucketCors => bucket_cors::put(call, body).await,
+        Operation::DeleteBucketCors => bucket_cors::delete(call).await,
+        Operation::GetBucketRequestPayment => bucket_switches::get_payment(call).await,
+        Operation::PutBucketRequestPayment => bucket_switches::put_payment(call, body).await,
+        Operation::GetBucketAccelerateConfiguration => {
+            bucket_switches::get_acceleration(call).await
+        }
+        Operation::PutBucketAccelerateConfiguration => {
+            bucket_switches::put_acceleration(call, body).await
+        }
+        Operation::GetBucketLogging => bucket_switches::get_logging(call).await,
+        Operation::PutBucketLogging => bucket_switches::put_logging(call, body).await,
         _ => lock(call, body).await,
     }
 }
@@ -145,21 +199,24 @@ impl<'a> Call<'a> {
         &self.gateway.engine
     }
 
-    /// The bucket of this name, which must be the expected owner's.
-    pub(crate) async fn bucket(&self, name: &BucketName) -> Result<Arc<BucketEntry>, Fault> {
-        let bucket = self.engine().buckets().lookup(name).await?;
-        check_expected_owner(&self.parts.headers, &bucket.owner)?;
-        Ok(bucket)
+    /// The bucket that it names, as far as it was decided.
+    ///
+    /// # Errors
+    /// Where it names none: then its operation is not about one.
+    pub(crate) fn door(&self) -> Result<&'a Arc<Door>, Fault> {
+        let door = self.admitted.door.as_ref();
+        door.ok_or_else(|| Fault::senseless("an operation on no bucket asks for one".to_owned()))
+    }
+
+    /// What its operation needs to be allowed.
+    pub(crate) fn action(&self) -> Action {
+        self.route.operation.row().action
     }
 
     /// Where an object goes.
-    pub(crate) async fn target(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-    ) -> Result<Target, Fault> {
+    pub(crate) fn target(&self, key: &ObjectKey) -> Result<Target, Fault> {
         Ok(Target {
-            bucket: self.bucket(bucket).await?,
+            bucket: self.door()?.entry(),
             key: key.clone(),
         })
     }
@@ -221,18 +278,22 @@ impl<'a> Call<'a> {
         Ok(BodyDeclaration::parse(operation, headers, self.verified)?)
     }
 
-    /// Where an upload is.
-    pub(crate) async fn upload_key(
-        &self,
-        input: &UploadInput,
-    ) -> Result<(Arc<BucketEntry>, UploadKey), Fault> {
-        let bucket = self.bucket(&input.bucket).await?;
-        let upload = UploadKey {
-            bucket: bucket.bucket,
-            key: input.key.clone(),
-            upload: input.upload,
+    /// What an upload was begun with.
+    pub(crate) async fn upload_info(&self, input: &UploadInput) -> Result<UploadInfo, Fault> {
+        let find = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+            let upload = upload_key(&bucket, input);
+            Ok(engine.uploads().info(&bucket, &upload).await?)
         };
-        Ok((bucket, upload))
+        Ok(self.door()?.settled(find).await?.value)
+    }
+
+    /// An ACL of what belongs to `owner` as a document, with the names that people read.
+    pub(crate) fn acl_document(&self, owner: &CanonicalId, acl: &Acl) -> Bytes {
+        let text = write_access_control(owner, acl, |id| {
+            let named = self.gateway.identities.owner(id.as_str()).display_name;
+            Some(named).filter(|name| !name.is_empty())
+        });
+        Bytes::from(text)
     }
 
     /// Who asks.
@@ -241,31 +302,25 @@ impl<'a> Call<'a> {
         identity.ok_or_else(|| Code::AccessDenied.into())
     }
 
-    /// Whose something in a bucket is: the bucket's owner's, if nobody is named.
-    pub(crate) fn owner_of(&self, bucket: &BucketEntry, named: Option<&CanonicalId>) -> Owner {
+    /// Whose something in the bucket is: the bucket's owner's, if nobody is named.
+    pub(crate) fn owner_of(&self, named: Option<&CanonicalId>) -> Result<Owner, Fault> {
+        let bucket = self.door()?.entry();
         let id = named.map_or(bucket.owner.as_str(), CanonicalId::as_str);
-        self.gateway.identities.owner(id)
+        Ok(self.gateway.identities.owner(id))
     }
 
-    /// Whose the rows of a listing of a bucket are, some of which name owners.
+    /// Whose the rows of a listing of the bucket are, some of which name owners.
     pub(crate) fn owners_of<'r>(
         &self,
-        bucket: &BucketEntry,
         named: impl Iterator<Item = &'r CanonicalId>,
-    ) -> Owners {
+    ) -> Result<Owners, Fault> {
         let mut ids: Vec<&CanonicalId> = named.collect();
         ids.sort_unstable_by_key(|id| id.as_str());
         ids.dedup();
-        let others = ids.into_iter().map(|id| self.owner_of(bucket, Some(id)));
-        Owners::new(self.owner_of(bucket, None), others.collect())
+        let others = ids.into_iter().map(|id| self.owner_of(Some(id)));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        Ok(Owners::new(self.owner_of(None)?, others))
     }
-}
-
-/// The length of a body that becomes an object or a part. It has to be known beforehand: stripes are cut by it.
-pub(crate) fn known_len(declaration: &BodyDeclaration) -> Result<u64, Fault> {
-    declaration
-        .len()
-        .ok_or_else(|| S3Error::unbuilt_header("Transfer-Encoding").into())
 }
 
 /// An answer, and which commit it reflects.

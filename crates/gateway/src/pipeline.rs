@@ -7,16 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_client::QueryError;
-use cairn_iam::{Credential, Decision, Identity, decide};
+use cairn_iam::Credential;
 use cairn_s3::auth::Verified;
 use cairn_s3::code::Code;
 use cairn_s3::error::{ErrorContext, S3Error};
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
-use cairn_s3::route::Route;
 use cairn_s3::unbuilt;
-use cairn_types::namespace::Refusal;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -25,6 +22,8 @@ use tracing::{Instrument, Span};
 
 use crate::Gateway;
 use crate::account::Account;
+use crate::authorize::Asker;
+use crate::authorize::context::Surroundings;
 use crate::body::AnswerBody;
 use crate::fault::{Fault, Reason, guarded};
 use crate::ops::{self, Call};
@@ -53,7 +52,7 @@ impl Gateway {
         let span = tracing::info_span!("request", request_id = %tag, operation = Empty, %peer);
         let mut operation = UNKNOWN_OPERATION;
         // Boxed: it holds what every operation holds, and would be moved about with the connection.
-        let accepted = Box::pin(self.accept(&mut parts, body, tag, &mut operation));
+        let accepted = Box::pin(self.accept(&mut parts, body, (tag, peer), &mut operation));
         let done = guarded(accepted).instrument(span.clone()).await;
         let mut answer = match done {
             Ok(answer) => answer,
@@ -63,6 +62,7 @@ impl Gateway {
                 answer
             }
         };
+        self.let_page_read(&parts, &mut answer).await;
         name(&mut answer, tag);
         let account = self.account(span, operation, answer.status(), started);
         answer.map(|body| body.accounted(account))
@@ -73,7 +73,7 @@ impl Gateway {
         &self,
         parts: &mut Parts,
         body: RequestBody,
-        tag: RequestTag,
+        (tag, peer): (RequestTag, SocketAddr),
         label: &mut &'static str,
     ) -> Result<Response<AnswerBody>, Fault> {
         let route = match self.addressing.route(parts) {
@@ -89,29 +89,35 @@ impl Gateway {
         let row = route.operation.row();
         *label = row.name;
         tracing::Span::current().record("operation", display(row.name));
-        let verified = self.verify(parts, &route.query).await?;
-        let identity = verified.identity();
-        let owner = self.owner_of(identity, &route).await?;
-        match decide(
-            identity,
-            row.action,
-            route.target.resource(),
-            owner.as_deref(),
+        if matches!(
+            route.operation,
+            Operation::OptionsBucket | Operation::OptionsObject
         ) {
-            Decision::Allow => {}
-            Decision::Deny => return Err(Code::AccessDenied.into()),
+            return self.preflight(parts, &route).await;
         }
+        let verified = self.verify(parts, &route.query).await?;
         if !row.is_built {
-            return Err(not_built(row.name));
+            // What there is not is told to those who say who they are.
+            let known = verified.identity().ok_or(Code::AccessDenied);
+            return Err(known.map_or_else(Fault::from, |_| not_built(row.name)));
         }
         // Only once the signature has been checked over what was sent.
         unbuilt::hoist_headers(parts, &route.query)?;
+        let surroundings = Surroundings {
+            peer: peer.ip(),
+            is_secure: false,
+            now: self.clock.now(),
+        };
+        let asker = Asker::new(&verified, parts, &route, surroundings);
+        let admitted = self.authority.admit(asker, parts, &route).await;
+        let admitted = admitted.map_err(|fault| fault.naming(&route))?;
         unbuilt::refuse(parts, &route.query)?;
         let call = Call {
             gateway: self,
             parts,
             route: &route,
             verified: &verified,
+            admitted: &admitted,
             tag,
         };
         let done = ops::dispatch(call, body).await;
@@ -124,36 +130,6 @@ impl Gateway {
             self.authenticator.verify(parts, query, now, look_up)
         };
         self.identities.prove(prove).await
-    }
-
-    /// Whose bucket a request is about, where the answer depends on it: nobody's where there is none, and where one is to be
-    /// made, because whose the name is already is told by another answer.
-    async fn owner_of(
-        &self,
-        identity: Option<&Identity>,
-        route: &Route,
-    ) -> Result<Option<String>, Fault> {
-        let Some(bucket) = route.target.bucket() else {
-            return Ok(None);
-        };
-        if identity.is_none_or(|identity| identity.is_root)
-            || route.operation == Operation::CreateBucket
-        {
-            return Ok(None);
-        }
-        let buckets = self.engine.buckets();
-        let found = match route.operation {
-            // What these do is done to the bucket that has the name now.
-            Operation::DeleteBucket | Operation::HeadBucket | Operation::GetBucketLocation => {
-                buckets.fetch(bucket).await.map(|found| found.value)
-            }
-            _ => buckets.lookup(bucket).await,
-        };
-        match found {
-            Ok(found) => Ok(Some(found.owner.clone())),
-            Err(QueryError::Refused(Refusal::NoSuchBucket)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Says of a key that is not there that no delete marker hides it, where Ceph's gateway does.

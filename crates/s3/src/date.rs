@@ -87,7 +87,7 @@ pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
 }
 
 /// Reads `20150830T123600Z`, the date of signatures.
-pub(crate) fn parse_amz_date(text: &str) -> Option<Timestamp> {
+pub fn parse_amz_date(text: &str) -> Option<Timestamp> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     if date.len() != 8 || time.len() != 6 {
         return None;

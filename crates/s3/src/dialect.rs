@@ -201,6 +201,12 @@ impl Dialect {
         matches!(self, Self::Ceph)
     }
 
+    /// Whether who puts a bucket's policy may give up the right to change it again, which its owner otherwise has whatever the policy
+    /// says: `x-amz-confirm-remove-self-bucket-access` (Ceph). AWS takes the header and leaves the owner that right.
+    pub const fn lets_policies_shut_owners_out(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
     /// Whether who does not sign is told of no buckets (Ceph), or is refused (AWS), when listing them.
     pub const fn lists_no_buckets_to_anonymous(self) -> bool {
         matches!(self, Self::Ceph)

@@ -30,7 +30,10 @@ pub use attributes::{ObjectAttribute, ObjectAttributesInput};
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
 pub(crate) use conditions::{condition_time, etag_condition};
-pub use copy::{CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput};
+pub use copy::{
+    CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput,
+    copy_source_path,
+};
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use encoding::KeyEncoding;
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};

@@ -30,8 +30,9 @@ pub use object::{
     set_part_checksum,
 };
 pub use settings::{
-    bucket_policy, bucket_policy_status, bucket_policy_stored, object_configured, of_version,
-    preflight, set_legal_hold, set_retention, set_tagging_count, setting, setting_removed,
+    bucket_policy, bucket_policy_status, bucket_policy_stored, bucket_tags_stored,
+    object_configured, of_version, preflight, set_legal_hold, set_retention, set_tagging_count,
+    setting, setting_removed,
 };
 pub use usage::{account_usage, set_statistics};
 pub use versions::{

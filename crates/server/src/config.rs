@@ -79,6 +79,25 @@ impl From<LogFormatName> for LogFormat {
     }
 }
 
+/// Whose answers are given where servers of S3 disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DialectName {
+    /// As AWS does.
+    Aws,
+    /// As Ceph's gateway does.
+    Ceph,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Aws => Self::Aws,
+            DialectName::Ceph => Self::Ceph,
+        }
+    }
+}
+
 /// `[s3]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -87,7 +106,7 @@ pub(crate) struct S3Section {
     pub(crate) address: SocketAddr,
     /// The region that buckets are said to be in; fixed when the cluster is made.
     pub(crate) region: String,
-    /// What is answered where S3 servers differ: `aws` or `ceph`.
+    /// Whose answers are given where servers of S3 disagree: `aws` or `ceph`. The same for all gateways of a cluster.
     pub(crate) dialect: DialectName,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub(crate) domains: Vec<String>,

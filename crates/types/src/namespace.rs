@@ -18,6 +18,10 @@ pub use root::{RootMutation, RootQuery, RootReply, RootView};
 
 /// A change of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are of data groups, and few are held at a time"
+)]
 pub enum Mutation {
     /// Of the root group.
     Root(RootMutation),

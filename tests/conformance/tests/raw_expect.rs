@@ -78,3 +78,19 @@ fn a_client_that_does_not_wait_is_served_as_well() {
     let get = endpoint.exchange(Request::key("GET", bucket.name(), "key"));
     assert_bytes(&get.body, &put.body);
 }
+
+/// The AWS CLI in version 1 does not find its way on a connection on which one of its questions was not answered by 100.
+#[test]
+fn a_client_that_asks_without_a_body_is_told_that_the_connection_ends() {
+    let endpoint = endpoint();
+    let bucket = Bucket::create_blocking();
+    for (expects, connection) in [(false, None), (true, Some("close"))] {
+        let mut put = Request::key("PUT", bucket.name(), "key").header("content-length", "0");
+        if expects {
+            put = put.header("expect", "100-continue");
+        }
+        let answer = endpoint.exchange(put);
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("connection"), connection);
+    }
+}

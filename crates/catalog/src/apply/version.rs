@@ -5,7 +5,7 @@ use cairn_types::acl::Acl;
 use cairn_types::id::VersionId;
 use cairn_types::lock::{BucketLock, LegalHold, ObjectLock, Retention};
 use cairn_types::namespace::data::VersionTarget;
-use cairn_types::namespace::{DataReply, Refusal};
+use cairn_types::namespace::{DataMutation, DataReply, Refusal};
 use cairn_types::tag::Tags;
 use cairn_types::time::Timestamp;
 
@@ -18,33 +18,56 @@ use crate::record::bucket::BucketRow;
 use crate::record::object::{ObjectRow, VersionRow};
 use crate::store::Store;
 
+/// Changes something of a version.
+///
+/// # Panics
+/// When the mutation is of no version.
+pub(super) fn set<S: Store>(
+    change: &mut Change<'_, S>,
+    mutation: &DataMutation,
+) -> Result<DataReply, Failure> {
+    match mutation {
+        DataMutation::SetObjectTags { target, tags } => set_tags(change, target, tags),
+        DataMutation::SetObjectAcl { target, acl } => set_acl(change, target, acl.as_ref()),
+        DataMutation::SetRetention {
+            target,
+            retention,
+            bypass_governance,
+        } => set_retention(change, target, *retention, *bypass_governance),
+        DataMutation::SetLegalHold { target, legal_hold } => {
+            set_legal_hold(change, target, *legal_hold)
+        }
+        other => unreachable!("{other:?} is of no version"),
+    }
+}
+
 /// Changes the tags of a version.
-pub(super) fn set_tags<S: Store>(
+fn set_tags<S: Store>(
     change: &mut Change<'_, S>,
     target: &VersionTarget,
     tags: &Tags,
 ) -> Result<DataReply, Failure> {
     limits::check_tags(tags)?;
-    set(change, target, |object| {
+    edit(change, target, |object| {
         object.settings.tags = tags.clone();
         Ok(())
     })
 }
 
 /// Changes the ACL of a version.
-pub(super) fn set_acl<S: Store>(
+fn set_acl<S: Store>(
     change: &mut Change<'_, S>,
     target: &VersionTarget,
     acl: Option<&Acl>,
 ) -> Result<DataReply, Failure> {
-    set(change, target, |object| {
+    edit(change, target, |object| {
         object.settings.acl = acl.cloned();
         Ok(())
     })
 }
 
 /// Changes until when a version is retained.
-pub(super) fn set_retention<S: Store>(
+fn set_retention<S: Store>(
     change: &mut Change<'_, S>,
     target: &VersionTarget,
     retention: Option<Retention>,
@@ -52,7 +75,7 @@ pub(super) fn set_retention<S: Store>(
 ) -> Result<DataReply, Failure> {
     let now = change.clock();
     require_lock(change, target)?;
-    set(change, target, |object| {
+    edit(change, target, |object| {
         let lock = &mut object.settings.lock;
         let may_change = |there: Retention| there.may_become(retention, now, bypass_governance);
         if !lock.retention.is_none_or(may_change) {
@@ -64,13 +87,13 @@ pub(super) fn set_retention<S: Store>(
 }
 
 /// Changes whether a version is held.
-pub(super) fn set_legal_hold<S: Store>(
+fn set_legal_hold<S: Store>(
     change: &mut Change<'_, S>,
     target: &VersionTarget,
     legal_hold: LegalHold,
 ) -> Result<DataReply, Failure> {
     require_lock(change, target)?;
-    set(change, target, |object| {
+    edit(change, target, |object| {
         object.settings.lock.legal_hold = Some(legal_hold);
         Ok(())
     })
@@ -109,15 +132,15 @@ fn require_lock<S: Store>(change: &Change<'_, S>, target: &VersionTarget) -> Res
     }
 }
 
-fn set<S: Store>(
+fn edit<S: Store>(
     change: &mut Change<'_, S>,
     target: &VersionTarget,
-    edit: impl FnOnce(&mut ObjectRow) -> Result<(), Refusal>,
+    how: impl FnOnce(&mut ObjectRow) -> Result<(), Refusal>,
 ) -> Result<DataReply, Failure> {
     change.writable(target.bucket)?;
     let found = object::find(change.rows(), target.bucket, &target.key, target.version)?;
     let (order, mut row) = found;
-    edit(&mut row)?;
+    how(&mut row)?;
     let (version, is_null) = (VersionId::new(order, row.random), row.is_null);
     let row_key = key::data::version(target.bucket, &target.key, order);
     change.put(row_key, &VersionRow::Object(row));

@@ -73,33 +73,11 @@ pub(super) fn check<S: Store>(
     key: &DataKey,
 ) -> Result<(), StoreError> {
     match key {
-        DataKey::Bucket(bucket) => {
-            let there: BucketRow = row.decode()?;
-            tally.of(*bucket);
-            let keeps_versions = there.versioning == Some(Versioning::Enabled);
-            let rule = "a bucket with object lock does not keep versions";
-            row.require(there.lock.is_none() || keeps_versions, rule);
-        }
-        DataKey::BucketAcl(bucket) => {
-            row.decode::<BucketAclRow>()?;
-            let bucket = key::data::bucket(*bucket);
-            row.marked(&bucket, "an ACL is of no bucket")?;
-        }
-        DataKey::BucketPolicy(bucket) => {
-            row.decode::<BucketPolicyRow>()?;
-            let bucket = key::data::bucket(*bucket);
-            row.marked(&bucket, "a policy is of no bucket")?;
-        }
-        DataKey::BucketDocument(bucket, _) => {
-            row.decode::<BucketDocumentRow>()?;
-            let bucket = key::data::bucket(*bucket);
-            row.marked(&bucket, "a document is of no bucket")?;
-        }
-        DataKey::Range(bucket, _) => {
-            row.decode::<RangeRow>()?;
-            let bucket = key::data::bucket(*bucket);
-            row.marked(&bucket, "a range is of no bucket")?;
-        }
+        DataKey::Bucket(_)
+        | DataKey::Range(..)
+        | DataKey::BucketAcl(_)
+        | DataKey::BucketPolicy(_)
+        | DataKey::BucketDocument(..) => check_bucket(row, tally, key)?,
         DataKey::Current(bucket, key) => check_current(row, tally, *bucket, key)?,
         DataKey::Key(bucket, key) => check_key(row, *bucket, key)?,
         DataKey::Version(bucket, key, order) => check_version(row, tally, *bucket, key, *order)?,
@@ -147,6 +125,45 @@ pub(super) fn check<S: Store>(
             let is_held = matches!(there, Some(BlobRow::Held(_)));
             row.require(is_held, "a blob is to be repaired that nothing refers to");
         }
+    }
+    Ok(())
+}
+
+/// Rules of a bucket's own rows.
+fn check_bucket<S: Store>(
+    row: &mut Row<'_, '_, S>,
+    tally: &mut DataTally,
+    key: &DataKey,
+) -> Result<(), StoreError> {
+    match key {
+        DataKey::Bucket(bucket) => {
+            let there: BucketRow = row.decode()?;
+            tally.of(*bucket);
+            let keeps_versions = there.versioning == Some(Versioning::Enabled);
+            let rule = "a bucket with object lock does not keep versions";
+            row.require(there.lock.is_none() || keeps_versions, rule);
+        }
+        DataKey::BucketAcl(bucket) => {
+            row.decode::<BucketAclRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "an ACL is of no bucket")?;
+        }
+        DataKey::BucketPolicy(bucket) => {
+            row.decode::<BucketPolicyRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "a policy is of no bucket")?;
+        }
+        DataKey::BucketDocument(bucket, _) => {
+            row.decode::<BucketDocumentRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "a document is of no bucket")?;
+        }
+        DataKey::Range(bucket, _) => {
+            row.decode::<RangeRow>()?;
+            let bucket = key::data::bucket(*bucket);
+            row.marked(&bucket, "a range is of no bucket")?;
+        }
+        _ => {}
     }
     Ok(())
 }

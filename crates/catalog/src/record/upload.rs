@@ -17,6 +17,10 @@ use super::Record;
 
 /// An upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that are read are open, and few are held at a time"
+)]
 pub(crate) enum UploadRow {
     /// It takes parts.
     Open(UploadInfo),

@@ -154,7 +154,11 @@ fn an_account_that_owns_a_bucket_stays() {
     put(&mut group, account("b", None), true).unwrap();
     let name = BucketName::parse("of-a").unwrap();
     let owner = "a".to_owned();
-    let reserved = group.change_root(RootMutation::ReserveBucket { name, owner });
+    let reserved = group.change_root(RootMutation::ReserveBucket {
+        name,
+        owner,
+        initial: cairn_types::settings::InitialSettings::default(),
+    });
     let Ok(RootReply::Bucket(entry)) = reserved else {
         panic!("{reserved:?}");
     };

@@ -60,6 +60,7 @@ struct Actor {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a test holds few")]
 enum Message {
     Root(RootMutation),
     Data(GroupId, DataMutation),

@@ -258,7 +258,7 @@ fn compare_counters(store: &BTreeStore, model: &Model) {
             ask(store, DataQuery::Settings { bucket }),
             settings.clone().ok_or(Refusal::NoSuchBucket)
         );
-        compare_guards(store, bucket, settings);
+        compare_guards(store, bucket, settings.as_ref());
         let counters = model.counters(bucket).map(DataView::Counters);
         assert_eq!(
             ask(store, DataQuery::Counters { bucket }),
@@ -268,9 +268,9 @@ fn compare_counters(store: &BTreeStore, model: &Model) {
 }
 
 /// A question is answered to one who knows the settings, and to nobody who does not.
-fn compare_guards(store: &BTreeStore, bucket: BucketId, settings: Option<DataView>) {
+fn compare_guards(store: &BTreeStore, bucket: BucketId, settings: Option<&DataView>) {
     let question = Query::Data(DataQuery::Settings { bucket });
-    let latest = match &settings {
+    let latest = match settings {
         Some(DataView::Settings(settings)) => settings.epoch.get(),
         _ => 1,
     };
@@ -281,7 +281,7 @@ fn compare_guards(store: &BTreeStore, bucket: BucketId, settings: Option<DataVie
             settings: settings_known,
         };
         let answer = query_guarded(store, GROUP, Some(guard), &question).unwrap();
-        let expected = settings.clone().filter(|_| known == latest);
+        let expected = settings.cloned().filter(|_| known == latest);
         assert_eq!(
             answer,
             expected.map(View::Data).ok_or(Refusal::SettingsChanged)

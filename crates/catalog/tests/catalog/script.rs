@@ -161,17 +161,25 @@ enum Flaw {
     Unknown,
 }
 
-/// A history of up to `len` commands, at the beginning of which two buckets are opened.
+/// A history of up to `len` commands, at the beginning of which two buckets are opened; the first sometimes with object lock.
 pub(crate) fn steps(len: usize) -> impl Strategy<Value = Vec<Step>> {
-    let open = |bucket| Step {
-        action: Action::Open(bucket, 0, InitialSettings::default()),
+    let open = |bucket, is_lock_enabled| Step {
+        action: Action::Open(
+            bucket,
+            0,
+            InitialSettings {
+                is_lock_enabled,
+                ..InitialSettings::default()
+            },
+        ),
         elapsed_ms: 0,
         age_ms: 0,
         random: 0,
         guard: None,
     };
-    vec(step(), 1..len).prop_map(move |steps| {
-        let beginning = [open(1), open(2)].into_iter();
+    let is_locked = prop_oneof![3 => Just(false), 1 => Just(true)];
+    (vec(step(), 1..len), is_locked).prop_map(move |(steps, is_locked)| {
+        let beginning = [open(1, is_locked), open(2, false)].into_iter();
         beginning.chain(steps).collect()
     })
 }
@@ -213,7 +221,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(bucket, on, change)| Action::ChangeSettings(bucket, on, change)),
         9 => (bucket(), vec((index(), which(), settings::said()), 1..4))
             .prop_map(|(bucket, targets)| Action::Delete(bucket, targets)),
-        5 => (bucket(), index(), which(), change())
+        6 => (bucket(), index(), which_to_change(), change())
             .prop_map(|(bucket, key, which, change)| {
                 Action::ChangeVersion(bucket, key, which, change)
             }),
@@ -244,7 +252,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         1 => arbitrary::tags().prop_map(Change::Tags),
         1 => option::of(arbitrary::acl()).prop_map(Change::Acl),
-        2 => (option::weighted(0.8, settings::hold()), any::<bool>())
+        6 => (option::weighted(0.6, settings::hold()), any::<bool>())
             .prop_map(|(hold, bypass)| Change::Retention(hold, bypass)),
         1 => arbitrary::legal_hold().prop_map(Change::LegalHold),
     ]
@@ -256,6 +264,14 @@ fn which() -> impl Strategy<Value = Which> {
         2 => Just(Which::Null),
         6 => any::<Index>().prop_map(Which::Version),
         1 => any::<Index>().prop_map(Which::Forged),
+    ]
+}
+
+/// One that is there mostly.
+fn which_to_change() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        1 => which(),
+        6 => any::<Index>().prop_map(Which::Version),
     ]
 }
 
@@ -423,13 +439,7 @@ impl Script {
                 change: change.clone(),
             },
             Action::ChangeVersion(bucket, key, which, change) => {
-                let bucket = BucketId::new(*bucket);
-                let (key, version) = meant(bucket, *key, which, model);
-                let target = VersionTarget {
-                    bucket,
-                    key,
-                    version,
-                };
+                let target = version_target(BucketId::new(*bucket), *key, which, model);
                 change_version(target, change, self.now_ms)
             }
             Action::Delete(bucket, targets) => delete(BucketId::new(*bucket), targets, model),
@@ -453,6 +463,15 @@ impl Script {
             Action::Abort(upload) => DataMutation::AbortUpload {
                 upload: self.upload(*upload, model)?,
             },
+            Action::Condemn(_) | Action::RaiseHorizon(_) | Action::Forget(_) | Action::Expire => {
+                self.chore(action)?
+            }
+            Action::Retry(_) => return None,
+        })
+    }
+
+    fn chore(&mut self, action: &Action) -> Option<DataMutation> {
+        Some(match action {
             Action::Condemn(blobs) => DataMutation::CondemnBlobs {
                 blobs: blobs.iter().map(|blob| self.blob(blob)).collect(),
             },
@@ -467,7 +486,7 @@ impl Script {
                     .collect(),
             },
             Action::Expire => DataMutation::ExpireRequests,
-            Action::Retry(_) => return None,
+            _ => return None,
         })
     }
 
@@ -626,6 +645,15 @@ fn guard(bucket: u64, on: i64, model: &Model) -> SettingsGuard {
     SettingsGuard {
         bucket,
         settings: Epoch::new(latest.saturating_add_signed(on)),
+    }
+}
+
+fn version_target(bucket: BucketId, key: Index, which: &Which, model: &Model) -> VersionTarget {
+    let (key, version) = meant(bucket, key, which, model);
+    VersionTarget {
+        bucket,
+        key,
+        version,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use cairn_engine::{CopyFrom, CopySource as CopyBytes, Described, ReadError};
-use cairn_iam::{Action, Decision, Resource, decide};
+use cairn_engine::{CopyFrom, CopySource as CopyBytes, ReadError};
+use cairn_iam::Action;
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{
@@ -16,14 +16,19 @@ use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::object::{ObjectHeaders, ObjectVersion};
 use http::HeaderMap;
 
+use super::commit::{NewObject, commit};
 use super::get_object::TRIES;
-use super::{Call, Done, new_object};
+use super::{Call, Done};
+use crate::acl::AskedSettings;
 use crate::copy_body::CopyBody;
 use crate::fault::Fault;
 use crate::late::Finished;
 
 /// The largest object that is copied in one piece: 5 GiB.
 const COPY_LIMIT: u64 = 5 << 30;
+
+/// What reading what is copied is.
+const GET_OBJECT: Action = Action::new("s3:GetObject");
 
 /// What is copied.
 pub(super) struct Original {
@@ -40,36 +45,22 @@ pub(super) async fn open(
     source: &CopySource,
     range: impl Fn(u64) -> Result<Range<u64>, S3Error>,
 ) -> Result<Original, Fault> {
-    let resource = Resource::Object(&source.bucket, &source.key);
-    let read = Action::new("s3:GetObject");
-    let engine = call.engine();
     let named = |fault: Fault| fault.naming_source(source);
-    let bucket = engine.buckets().lookup(&source.bucket).await;
-    let bucket = bucket.map_err(|error| named(error.into()))?;
-    match decide(
-        call.verified.identity(),
-        read,
-        resource,
-        Some(&bucket.owner),
-    ) {
-        Decision::Allow => {}
-        Decision::Deny => return Err(Code::AccessDenied.into()),
-    }
-    check_expected_source_owner(&call.parts.headers, &bucket.owner)?;
+    let (authority, asker) = (&call.gateway.authority, &call.admitted.asker);
+    let door = authority.open(asker, &source.bucket).await;
+    let door = door.map_err(named)?;
+    check_expected_source_owner(&call.parts.headers, &door.entry().owner)?;
     for _ in 0..TRIES {
-        let version = engine
-            .objects()
-            .get(&bucket, &source.key, source.version)
-            .await;
-        let version = version.map_err(|error| named(error.into()))?.value;
+        let found = door.object(&source.key, source.version, GET_OBJECT, true);
+        let version = found.await.map_err(named)?.value;
         check_conditions(source, &version)?;
         let range = range(version.len)?;
         let from = CopyFrom {
-            bucket: Arc::clone(&bucket),
+            bucket: door.entry(),
             version,
             range: Some(range),
         };
-        match engine.copy_source(&from).await {
+        match call.engine().copy_source(&from).await {
             Ok(bytes) => {
                 let version = from.version;
                 return Ok(Original { version, bytes });
@@ -95,7 +86,15 @@ fn check_conditions(source: &CopySource, version: &ObjectVersion) -> Result<(), 
 /// Copies an object. The copy has a checksum of the whole: of the algorithm that was asked for, or else the original's.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
-    let target = call.target(&input.bucket, &input.key).await?;
+    let door = Arc::clone(call.door()?);
+    let target = call.target(&input.key)?;
+    let mut settings = AskedSettings::look_up(
+        &call.gateway.identities,
+        input.settings,
+        call.gateway.clock.now(),
+    )
+    .await?;
+    door.settings_of_new(&settings).await?;
     let Original { version, bytes } = open(call, &input.source, whole).await?;
     let mut known = HeaderMap::new();
     set_copied_version(&mut known, input.source.version, &version);
@@ -106,24 +105,27 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         },
         MetadataDirective::Replace(headers) => headers,
     };
+    settings.tags = match input.tagging {
+        TaggingDirective::Copy => version.settings.tags,
+        TaggingDirective::Replace(tags) => tags,
+    };
     let kept = version.checksum.as_ref();
     let algorithm = input
         .checksum
         .or(kept.map(|kept| kept.checksum.algorithm()))
         .unwrap_or(ChecksumAlgorithm::Crc64Nvme);
-    let mut settings = new_object::settings(call, input.settings)?;
-    if matches!(input.tagging, TaggingDirective::Copy) {
-        settings.tags = version.settings.tags;
-    }
-    let described = Described { headers, settings };
     let len = bytes.len();
     let engine = call.engine().clone();
     let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
-    let condition = input.condition;
+    let object = NewObject {
+        key: input.key,
+        headers,
+        settings,
+        condition: input.condition,
+    };
     let work = async move {
-        let stored = engine
-            .put(&target, described, len, body, &condition)
-            .await?;
+        let staged = engine.stage(&target, len, body).await?;
+        let stored = commit(&door, &object, staged).await?;
         let mut headers = HeaderMap::new();
         set_committed_version(&mut headers, &stored.value);
         Ok(Finished {

@@ -1,27 +1,44 @@
 //! `CreateMultipartUpload`.
 
+use std::sync::Arc;
+
+use cairn_engine::Engine;
 use cairn_s3::input::{CreateUploadInput, UploadInput};
 use cairn_s3::output::upload_created;
+use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::NewUpload;
 
-use super::{Call, Done, new_object, reflecting};
+use super::{Call, Done, reflecting};
+use crate::acl::AskedSettings;
 
 /// Begins an upload.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CreateUploadInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let uploads = call.engine().uploads();
-    let upload = NewUpload {
-        settings: new_object::settings(call, input.settings)?,
-        initiator: new_object::writer(call, &bucket),
-        ..input.upload
+    let door = call.door()?;
+    let settings = &AskedSettings::look_up(
+        &call.gateway.identities,
+        input.settings,
+        call.gateway.clock.now(),
+    )
+    .await?;
+    let (key, asked) = (&input.key, &input.upload);
+    let create = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let asker = door.asker().account();
+        let upload = NewUpload {
+            settings: door.settings_of_new(settings).await?,
+            initiator: asker
+                .filter(|asker| asker.as_str() != bucket.owner)
+                .cloned(),
+            ..asked.clone()
+        };
+        Ok(engine.uploads().create(&bucket, key, &upload).await?)
     };
-    let begun = uploads.create(&bucket, &input.key, &upload).await?;
+    let begun = door.settled(create).await?;
     let target = UploadInput {
         bucket: input.bucket,
         key: input.key,
         upload: begun.value.upload,
     };
-    let answer = upload_created(&target, upload.checksum);
+    let answer = upload_created(&target, input.upload.checksum);
     Ok(reflecting(begun.index, answer))
 }

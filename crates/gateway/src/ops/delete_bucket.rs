@@ -9,7 +9,6 @@ use crate::body::AnswerBody;
 /// Deletes an empty bucket. Uploads in it do not count: they are aborted.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = BucketInput::parse(&call.request())?;
-    call.bucket(&input.bucket).await?;
     call.engine().buckets().delete(&input.bucket).await?;
     Ok(bucket_deleted().map(AnswerBody::whole))
 }

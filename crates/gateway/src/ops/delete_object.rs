@@ -1,23 +1,33 @@
 //! `DeleteObject`.
 
+use std::sync::Arc;
+
+use cairn_engine::Engine;
 use cairn_s3::input::DeleteObjectInput;
 use cairn_s3::output::object_deleted;
 use cairn_types::namespace::data::{DeleteTarget, Deleted};
+use cairn_types::namespace::root::BucketEntry;
 
-use super::{Call, Done, new_object, reflecting};
+use super::{Call, Done, reflecting};
+use crate::authorize::action::asks_bypass;
 
 /// Deletes an object or one of its versions. One that is not there is deleted, too.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = DeleteObjectInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let target = DeleteTarget {
+    let door = call.door()?;
+    let target = &DeleteTarget {
         version: input.version,
-        bypass_governance: input.bypass_governance,
+        // Who asks for it may: that was decided before.
+        bypass_governance: input.version.is_some() && asks_bypass(&call.parts.headers),
         condition: input.condition,
-        marker_owner: new_object::writer(call, &bucket),
+        marker_owner: door.marker_owner(),
         ..input.key.into()
     };
-    let deleted = call.engine().delete(&bucket, &[target]).await?;
+    let delete = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let targets = std::slice::from_ref(target);
+        Ok(engine.delete(&bucket, targets).await?)
+    };
+    let deleted = door.settled(delete).await?;
     let outcome = deleted.value.first().copied();
     let outcome = outcome.unwrap_or(Deleted::Missing);
     if let Deleted::Refused(refusal) = outcome {

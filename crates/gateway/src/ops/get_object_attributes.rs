@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cairn_engine::ReadError;
+use cairn_engine::{Engine, ReadError};
 use cairn_s3::input::{ObjectAttribute, ObjectAttributesInput};
 use cairn_s3::output::{ObjectAttributesOutput, PartAttributes};
 use cairn_types::namespace::root::BucketEntry;
@@ -10,16 +10,17 @@ use cairn_types::object::{Content, ObjectVersion};
 
 use super::get_object::TRIES;
 use super::{Call, Done, reflecting};
+use crate::authorize::Door;
 use crate::fault::Fault;
 
 /// Tells of an object without its bytes.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = ObjectAttributesInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let objects = call.engine().objects();
+    let door = call.door()?;
     for _ in 0..TRIES {
-        let object = objects.head(&bucket, &input.key, input.version).await?;
-        let Some(parts) = parts(call, &input, &bucket, &object.value).await? else {
+        let object = door.object(&input.key, input.version, call.action(), false);
+        let object = object.await?;
+        let Some(parts) = parts(door, &input, &object.value).await? else {
             // The version went away before its parts were looked up.
             continue;
         };
@@ -35,9 +36,8 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
 
 /// The parts that are asked for; `None` when they are not there any more.
 async fn parts(
-    call: Call<'_>,
+    door: &Door,
     input: &ObjectAttributesInput,
-    bucket: &Arc<BucketEntry>,
     object: &ObjectVersion,
 ) -> Result<Option<Vec<PartAttributes>>, Fault> {
     let Content::Parts { upload, parts } = &object.content else {
@@ -48,17 +48,18 @@ async fn parts(
         .iter()
         .filter(|part| part.number > input.after)
         .take(limit);
-    let Some(first) = page
-        .next()
-        .filter(|_| input.wants(ObjectAttribute::ObjectParts))
-    else {
+    let wants = input.wants(ObjectAttribute::ObjectParts);
+    let Some(first) = page.next().filter(|_| wants) else {
         return Ok(Some(Vec::new()));
     };
     let count = 1 + page.count();
-    let uploads = call.engine().uploads();
-    let found = uploads
-        .part_contents(bucket, &object.key, *upload, first.number, input.limit)
-        .await?;
+    let find = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let uploads = engine.uploads();
+        let from = first.number;
+        let found = uploads.part_contents(&bucket, &object.key, *upload, from, input.limit);
+        Ok(found.await?)
+    };
+    let found = door.settled(find).await?;
     if found.len() < count {
         return Ok(None);
     }

@@ -8,16 +8,15 @@ use crate::body::AnswerBody;
 
 /// One page of the caller's own, by name.
 pub(super) async fn serve(call: Call<'_>) -> Done {
-    let requester = call.requester()?;
     if asks_usage(&call.request()) {
+        call.requester()?;
         return Ok(account_usage().map(AnswerBody::whole));
     }
     let input = ListBucketsInput::parse(&call.request())?;
-    let buckets = call.engine().buckets();
-    let owner = requester.id.as_str();
-    let mut page = buckets
-        .list_owned(owner, &input.after, &input.prefix, input.limit)
-        .await?;
+    let requester = call.requester()?;
+    let (owner, buckets) = (requester.id.as_str(), call.engine().buckets());
+    let page = buckets.list_owned(owner, &input.after, &input.prefix, input.limit);
+    let mut page = page.await?;
     let region = &call.gateway.config.region;
     // All buckets are in one region: another one has none.
     if input.region.as_ref().is_some_and(|asked| asked != region) {

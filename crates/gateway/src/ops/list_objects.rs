@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cairn_client::Indexed;
 use cairn_client::objects::ObjectPage;
+use cairn_engine::Engine;
 use cairn_s3::input::{ListObjectsInput, ListObjectsV2Input};
 use cairn_s3::operations::Operation;
 use cairn_s3::output::{ListObjectsOutput, ListObjectsV2Output};
@@ -30,12 +31,11 @@ async fn first_form(call: Call<'_>) -> Done {
         after: &input.marker,
         limit: input.limit,
     };
-    let bucket = call.bucket(&input.bucket).await?;
-    let page = page(call, &bucket, &asked).await?;
+    let page = page(call, &asked).await?;
     let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsOutput {
         input: &input,
-        owners: call.owners_of(&bucket, named),
+        owners: call.owners_of(named)?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -51,12 +51,11 @@ async fn second_form(call: Call<'_>) -> Done {
         after: &input.after,
         limit: input.limit,
     };
-    let bucket = call.bucket(&input.bucket).await?;
-    let page = page(call, &bucket, &asked).await?;
+    let page = page(call, &asked).await?;
     let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsV2Output {
         input: &input,
-        owners: call.owners_of(&bucket, named),
+        owners: call.owners_of(named)?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -72,17 +71,16 @@ struct Asked<'a> {
     limit: u32,
 }
 
-async fn page(
-    call: Call<'_>,
-    bucket: &Arc<BucketEntry>,
-    asked: &Asked<'_>,
-) -> Result<Indexed<ObjectPage>, Fault> {
-    let question = ListObjects {
-        bucket: bucket.bucket,
-        prefix: asked.prefix.to_owned(),
-        delimiter: asked.delimiter.to_owned(),
-        after: asked.after.to_owned(),
-        limit: asked.limit,
+async fn page(call: Call<'_>, asked: &Asked<'_>) -> Result<Indexed<ObjectPage>, Fault> {
+    let list = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let question = ListObjects {
+            bucket: bucket.bucket,
+            prefix: asked.prefix.to_owned(),
+            delimiter: asked.delimiter.to_owned(),
+            after: asked.after.to_owned(),
+            limit: asked.limit,
+        };
+        Ok(engine.objects().list(&bucket, &question).await?)
     };
-    Ok(call.engine().objects().list(bucket, &question).await?)
+    call.door()?.settled(list).await
 }

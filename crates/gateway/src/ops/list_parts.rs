@@ -1,19 +1,29 @@
 //! `ListParts`.
 
+use std::sync::Arc;
+
+use cairn_engine::Engine;
 use cairn_s3::input::ListPartsInput;
 use cairn_s3::output::ListPartsOutput;
 
+use cairn_types::namespace::root::BucketEntry;
+
 use super::{Call, Done, reflecting};
+use crate::authorize::upload_key;
 
 /// One page of an upload's parts.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = ListPartsInput::parse(&call.request())?;
-    let (bucket, upload) = call.upload_key(&input.target).await?;
-    let uploads = call.engine().uploads();
+    let (door, asked) = (call.door()?, &input);
+    door.allow_upload(&input.target, call.action()).await?;
     // A page of none still tells what the upload is: one is asked for and not shown.
-    let mut page = uploads
-        .parts(&bucket, &upload, input.after, input.limit.max(1))
-        .await?;
+    let list = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let upload = upload_key(&bucket, &asked.target);
+        let (after, limit) = (asked.after, asked.limit.max(1));
+        let page = engine.uploads().parts(&bucket, &upload, after, limit);
+        Ok(page.await?)
+    };
+    let mut page = door.settled(list).await?;
     if input.limit == 0 {
         page.value.truncated |= !page.value.parts.is_empty();
         page.value.parts.clear();
@@ -22,8 +32,8 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let output = ListPartsOutput {
         input: &input,
         info,
-        initiator: call.owner_of(&bucket, info.initiator.as_ref()),
-        owner: call.owner_of(&bucket, info.settings.owner.as_ref()),
+        initiator: call.owner_of(info.initiator.as_ref())?,
+        owner: call.owner_of(info.settings.owner.as_ref())?,
         parts: &page.value.parts,
         truncated: page.value.truncated,
     };

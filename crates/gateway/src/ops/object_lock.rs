@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use cairn_client::Indexed;
+use cairn_engine::Engine;
 use cairn_s3::code::Code;
 use cairn_s3::input::{ObjectInput, PutRetentionInput, check_retention_is_ahead};
 use cairn_s3::output::{object_configured, setting};
@@ -13,6 +14,8 @@ use cairn_types::namespace::Refusal;
 use cairn_types::namespace::root::BucketEntry;
 
 use super::{Call, Done, reflecting};
+use crate::authorize::Question;
+use crate::authorize::action::BYPASS;
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
@@ -30,15 +33,22 @@ pub(super) async fn get_retention(call: Call<'_>) -> Done {
 pub(super) async fn put_retention(call: Call<'_>, body: RequestBody) -> Done {
     let declaration = call.declaration()?;
     let retention = call.document(body, declaration, parse_retention).await?;
-    let input = PutRetentionInput::parse(&call.request(), retention)?;
+    let input = &PutRetentionInput::parse(&call.request(), retention)?;
     if let Some(retention) = input.retention {
         check_retention_is_ahead(retention, call.gateway.clock.now())?;
     }
-    let bucket = call.bucket(&input.bucket).await?;
-    let asked = (input.retention, input.bypass_governance);
-    let objects = call.engine().objects();
-    let changed = objects.set_retention(&bucket, &input.key, input.version, asked);
-    Ok(reflecting(changed.await?.index, object_configured()))
+    let door = call.door()?;
+    if input.bypass_governance {
+        door.allow(Question::on(BYPASS, &input.key)).await?;
+    }
+    let put = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let asked = (input.retention, input.bypass_governance);
+        let objects = engine.objects();
+        let changed = objects.set_retention(&bucket, &input.key, input.version, asked);
+        Ok(changed.await?)
+    };
+    let changed = door.settled(put).await?;
+    Ok(reflecting(changed.index, object_configured()))
 }
 
 /// Tells whether a version is held.
@@ -55,33 +65,28 @@ pub(super) async fn get_legal_hold(call: Call<'_>) -> Done {
 pub(super) async fn put_legal_hold(call: Call<'_>, body: RequestBody) -> Done {
     let declaration = call.declaration()?;
     let hold = call.document(body, declaration, parse_legal_hold).await?;
-    let input = ObjectInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let objects = call.engine().objects();
-    let changed = objects.set_legal_hold(&bucket, &input.key, input.version, hold);
-    Ok(reflecting(changed.await?.index, object_configured()))
+    let input = &ObjectInput::parse(&call.request())?;
+    let put = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let objects = engine.objects();
+        let changed = objects.set_legal_hold(&bucket, &input.key, input.version, hold);
+        Ok(changed.await?)
+    };
+    let changed = call.door()?.settled(put).await?;
+    Ok(reflecting(changed.index, object_configured()))
 }
 
 /// The lock of the version that a request is about. In a bucket that has no lock there is nothing to ask for.
 async fn lock(call: Call<'_>) -> Result<Indexed<ObjectLock>, Fault> {
     let input = ObjectInput::parse(&call.request())?;
-    let bucket = call.bucket(&input.bucket).await?;
-    let objects = call.engine().objects();
-    let head = objects.head(&bucket, &input.key, input.version).await?;
+    let door = call.door()?;
+    let head = door.object(&input.key, input.version, call.action(), false);
+    let head = head.await?;
     let lock = head.value.settings.lock;
-    if lock.is_empty() {
-        check_lockable(call, &bucket).await?;
+    if lock.is_empty() && door.rules().settings.lock.is_none() {
+        return Err(Refusal::NoObjectLock.into());
     }
     Ok(Indexed {
         value: lock,
         index: head.index,
     })
-}
-
-async fn check_lockable(call: Call<'_>, bucket: &Arc<BucketEntry>) -> Result<(), Fault> {
-    let told = call.engine().buckets().settings(bucket).await?.value;
-    match told.settings.lock {
-        Some(_) => Ok(()),
-        None => Err(Refusal::NoObjectLock.into()),
-    }
 }

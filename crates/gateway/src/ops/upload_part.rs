@@ -7,6 +7,7 @@ use cairn_s3::input::UploadPartInput;
 use cairn_s3::output::part_stored;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
 
+use super::commit::commit_part;
 use super::{Call, Done, known_len, reflecting};
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
@@ -15,15 +16,13 @@ use crate::request_body::RequestBody;
 pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let input = UploadPartInput::parse(&call.request())?;
     let len = known_len(&input.body)?;
-    let (bucket, upload) = call.upload_key(&input.target).await?;
-    let engine = call.engine();
-    let info = engine.uploads().info(&bucket, &upload).await?.value;
+    let info = call.upload_info(&input.target).await?;
     check_algorithm(info.checksum, &input.body)?;
     let algorithm = info.checksum.map(|(algorithm, _)| algorithm);
     let source = call.upload(body, input.body, algorithm);
-    let stored = engine
-        .put_part(&bucket, &upload, input.number, len, source)
-        .await?;
+    let target = call.target(&input.target.key)?;
+    let staged = call.engine().stage(&target, len, source).await?;
+    let stored = commit_part(call.door()?, &input.target, input.number, staged).await?;
     let answer = part_stored(&stored.value.etag, stored.value.checksum.as_ref());
     Ok(reflecting(stored.index, answer))
 }

@@ -1,6 +1,7 @@
 //! `UploadPartCopy`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
@@ -8,6 +9,7 @@ use cairn_s3::input::UploadPartCopyInput;
 use cairn_s3::output::{part_copied, set_copied_version};
 use http::HeaderMap;
 
+use super::commit::commit_part;
 use super::copy_object::{Original, open};
 use super::{Call, Done};
 use crate::copy_body::CopyBody;
@@ -19,26 +21,23 @@ const PART_LIMIT: u64 = 5 << 30;
 /// Copies bytes of an object into a part. A part of an upload with a checksum gets one of its algorithm.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = UploadPartCopyInput::parse(&call.request())?;
-    let (bucket, upload) = call.upload_key(&input.target).await?;
-    let engine = call.engine().clone();
-    let info = engine.uploads().info(&bucket, &upload).await?.value;
+    let info = call.upload_info(&input.target).await?;
+    let (engine, door) = (call.engine().clone(), Arc::clone(call.door()?));
+    let target = call.target(&input.target.key)?;
     let chosen = |len| range(&input, len);
     let Original { version, bytes } = open(call, &input.source, chosen).await?;
     let mut known = HeaderMap::new();
     set_copied_version(&mut known, input.source.version, &version);
-    let (number, len) = (input.number, bytes.len());
+    let len = bytes.len();
     let work = async move {
-        let copied = match info.checksum {
-            None => {
-                let copied = engine.put_part(&bucket, &upload, number, len, bytes);
-                copied.await?
-            }
+        let staged = match info.checksum {
+            None => engine.stage(&target, len, bytes).await?,
             Some((algorithm, _)) => {
                 let body = CopyBody::new(bytes, algorithm, engine.cpu().clone());
-                let copied = engine.put_part(&bucket, &upload, number, len, body);
-                copied.await?
+                engine.stage(&target, len, body).await?
             }
         };
+        let copied = commit_part(&door, &input.target, input.number, staged).await?;
         let part = &copied.value;
         Ok(Finished {
             index: copied.index,

@@ -149,7 +149,7 @@ async fn what_a_large_upload_left_goes_at_one_look() {
         bucket,
         name: BucketName::parse("bucket").unwrap(),
         epoch: Epoch::new(1),
-        initial: InitialSettings::default(),
+        initial: cairn_types::settings::InitialSettings::default(),
     };
     change(&meta, open).await;
     let create = DataMutation::CreateUpload {

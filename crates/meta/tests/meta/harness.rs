@@ -249,6 +249,7 @@ pub(crate) async fn query(
     query: &Query,
 ) -> Result<Result<View, Refusal>, Status> {
     let message = meta::QueryRequest {
+        guard: None,
         group: u32::from(group),
         query: Some(query.into()),
     };

@@ -88,11 +88,18 @@ pub struct CopyRange {
     beyond_end: Code,
 }
 
+/// Bucket and key as the value of `x-amz-copy-source` names them: decoded, without a slash before and without a version.
+pub fn copy_source_path(value: &str) -> Option<String> {
+    let path = value.split_once('?').map_or(value, |(path, _)| path);
+    let path = uri::decode(path, Plus::Literal).ok()?;
+    Some(path.strip_prefix('/').unwrap_or(&path).to_owned())
+}
+
 impl CopySource {
     fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
         const NAME: &str = "x-amz-copy-source";
         let text = request.header(NAME)?.unwrap_or_default();
-        let (path, query) = text.split_once('?').unwrap_or((&text, ""));
+        let query = text.split_once('?').map_or("", |(_, query)| query);
         let invalid = || {
             S3Error::invalid_argument(
                 NAME,
@@ -105,8 +112,7 @@ impl CopySource {
             Some(("versionId", version)) => Some(named_version("versionId", version)?),
             _ => return Err(invalid()),
         };
-        let path = uri::decode(path, Plus::Literal).map_err(|_| invalid())?;
-        let path = path.strip_prefix('/').unwrap_or(&path);
+        let path = copy_source_path(&text).ok_or_else(invalid)?;
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
         if key.is_empty() {
             return Err(invalid());

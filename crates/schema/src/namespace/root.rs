@@ -5,8 +5,10 @@ use cairn_types::cluster::{MetaNode, Pool};
 use cairn_types::id::{
     BucketId, ClusterId, DiskId, Epoch, GroupId, NodeId, PlacementGroupId, PoolId,
 };
+use cairn_types::name::BucketName;
 use cairn_types::namespace::root::{BucketEntry, BucketState, ClusterInfo, ShardRange};
 use cairn_types::namespace::{RootMutation, RootQuery, RootReply, RootView};
+use cairn_types::settings::InitialSettings;
 use cairn_types::time::Timestamp;
 
 use crate::account::canonical_id;
@@ -20,9 +22,7 @@ use crate::settings::{initial_settings, initial_settings_message};
 
 impl From<&RootMutation> for proto::RootMutation {
     fn from(change: &RootMutation) -> Self {
-        use root_mutation::{
-            ActivateApplyVersion, Kind, RegisterStorage, ReserveBucket, SetWritePool,
-        };
+        use root_mutation::{ActivateApplyVersion, Kind, RegisterStorage, SetWritePool};
         let kind = match change {
             RootMutation::Genesis {
                 cluster,
@@ -70,11 +70,7 @@ impl From<&RootMutation> for proto::RootMutation {
                 name,
                 owner,
                 initial,
-            } => Kind::ReserveBucket(ReserveBucket {
-                name: name.as_str().to_owned(),
-                owner: owner.clone(),
-                initial: initial_settings_message(initial),
-            }),
+            } => reserve_bucket_message(name, owner, initial),
             RootMutation::ActivateBucket { bucket, epoch } => {
                 Kind::ActivateBucket(bucket_step(*bucket, *epoch))
             }
@@ -95,6 +91,18 @@ impl From<&RootMutation> for proto::RootMutation {
         };
         Self { kind: Some(kind) }
     }
+}
+
+fn reserve_bucket_message(
+    name: &BucketName,
+    owner: &str,
+    initial: &InitialSettings,
+) -> root_mutation::Kind {
+    root_mutation::Kind::ReserveBucket(root_mutation::ReserveBucket {
+        name: name.as_str().to_owned(),
+        owner: owner.to_owned(),
+        initial: initial_settings_message(initial),
+    })
 }
 
 fn genesis_message(

@@ -201,7 +201,7 @@ impl Bucket {
             };
             lock.retention = Some(Retention {
                 mode: default.mode,
-                until: now.plus_millis(days * DAY_MS),
+                until: now.plus_millis(days.saturating_mul(DAY_MS)),
             });
         }
         lock

@@ -145,7 +145,7 @@ pub(crate) fn kept() -> BoxedStrategy<Kept> {
             legal_hold,
         },
     );
-    (settings, option::weighted(0.08, lock))
+    (settings, option::weighted(0.1, lock))
         .prop_map(|(settings, lock)| Kept { settings, lock })
         .boxed()
 }

@@ -4,12 +4,13 @@ mod version;
 
 use cairn_types::checksum::Checksum;
 use cairn_types::id::{BucketId, Epoch};
-use cairn_types::name::ObjectKey;
+use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::namespace::DataMutation;
 use cairn_types::namespace::data::{
     CompletedPart, DeleteCondition, DeleteTarget, UploadKey, WriteCondition,
 };
 use cairn_types::object::{NewObject, NewPart, NewUpload};
+use cairn_types::settings::InitialSettings;
 use cairn_types::time::Timestamp;
 
 use crate::field::{DecodeError, Field, messages, nouns};
@@ -32,12 +33,7 @@ impl From<&DataMutation> for proto::DataMutation {
                 name,
                 epoch,
                 initial,
-            } => Kind::OpenBucket(OpenBucket {
-                bucket: bucket.get(),
-                name: name.as_str().to_owned(),
-                epoch: epoch.get(),
-                initial: initial_settings_message(initial),
-            }),
+            } => open_bucket_message(*bucket, name, *epoch, initial),
             DataMutation::FenceBucket { bucket, epoch } => {
                 Kind::FenceBucket(step_message(*bucket, *epoch))
             }
@@ -49,12 +45,7 @@ impl From<&DataMutation> for proto::DataMutation {
                 epoch,
                 opened_below,
                 limit,
-            } => Kind::DrainBucket(DrainBucket {
-                bucket: bucket.get(),
-                limit: *limit,
-                epoch: epoch.get(),
-                opened_below: opened_below.get(),
-            }),
+            } => drain_bucket_message(*bucket, *epoch, *opened_below, *limit),
             DataMutation::PutObject {
                 bucket,
                 key,
@@ -113,6 +104,34 @@ fn step_message(bucket: BucketId, epoch: Epoch) -> BucketStep {
         bucket: bucket.get(),
         epoch: epoch.get(),
     }
+}
+
+fn open_bucket_message(
+    bucket: BucketId,
+    name: &BucketName,
+    epoch: Epoch,
+    initial: &InitialSettings,
+) -> Kind {
+    Kind::OpenBucket(OpenBucket {
+        bucket: bucket.get(),
+        name: name.as_str().to_owned(),
+        epoch: epoch.get(),
+        initial: initial_settings_message(initial),
+    })
+}
+
+fn drain_bucket_message(
+    bucket: BucketId,
+    epoch: Epoch,
+    opened_below: BucketId,
+    limit: u32,
+) -> Kind {
+    Kind::DrainBucket(DrainBucket {
+        bucket: bucket.get(),
+        limit,
+        epoch: epoch.get(),
+        opened_below: opened_below.get(),
+    })
 }
 
 fn put_object_message(
