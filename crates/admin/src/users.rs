@@ -12,6 +12,7 @@ use cairn_types::namespace::AccountMutation;
 use cairn_types::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::status::table;
 use crate::steer::SteerError;
 
 /// What a user is to be. It does not print its secret.
@@ -402,30 +403,23 @@ impl From<&AccountEntry> for User {
 
 /// The table of `cairn admin user list`.
 pub fn users_table(users: &[User]) -> String {
-    let mut text = format!(
-        "{:<34} {:<20} {:<26} {:<10} KEYS\n",
-        "ID", "NAME", "E-MAIL", "STATE"
-    );
-    for user in users {
+    let head = ["USER", "NAME", "E-MAIL", "TENANT", "STATE", "KEYS"];
+    table(head, users, |user| {
         let state = if user.suspended {
             "suspended"
         } else {
             "active"
         };
-        let keys: Vec<&str> = user
-            .keys
-            .iter()
-            .map(|key| key.access_key.as_str())
-            .collect();
-        text.push_str(&format!(
-            "{:<34} {:<20} {:<26} {state:<10} {}\n",
-            user.id,
-            user.display_name,
-            user.email,
-            keys.join(" ")
-        ));
-    }
-    text
+        let keys = user.keys.iter().map(|key| key.access_key.clone());
+        [
+            user.id.clone(),
+            user.display_name.clone(),
+            user.email.clone(),
+            user.tenant.clone(),
+            state.to_owned(),
+            keys.collect::<Vec<_>>().join(","),
+        ]
+    })
 }
 
 fn account(spec: &UserSpec, make_id: fn() -> CanonicalId) -> Result<Account, SteerError> {

@@ -26,6 +26,7 @@ mod list_objects;
 mod list_parts;
 mod object_acl;
 mod object_tagging;
+pub(crate) mod post_object;
 mod public_access_block;
 mod put_object;
 mod settings;
@@ -54,6 +55,7 @@ use cairn_types::namespace::data::UploadInfo;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
+use http_body::Body;
 
 use crate::Gateway;
 use crate::authorize::{Admitted, Door, upload_key};
@@ -112,6 +114,9 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::CopyObject => copy_object::serve(call).await,
         Operation::ListObjects | Operation::ListObjectsV2 => list_objects::serve(call).await,
         Operation::ListObjectVersions => list_object_versions::serve(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
         Operation::GetBucketVersioning => bucket_versioning::get(call).await,
         Operation::PutBucketVersioning => bucket_versioning::put(call, body).await,
         Operation::CreateMultipartUpload => create_multipart_upload::serve(call).await,
@@ -205,12 +210,16 @@ impl<'a> Call<'a> {
     }
 
     /// The body, verified as it flows. Where the client declared no checksum, one of `default_checksum` is computed.
-    pub(crate) fn upload(
+    pub(crate) fn upload<B>(
         &self,
-        body: RequestBody,
+        body: B,
         declaration: BodyDeclaration,
         default_checksum: Option<ChecksumAlgorithm>,
-    ) -> UploadBody {
+    ) -> UploadBody<B>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let verified = self.verified;
         UploadBody::new(VerifiedBody::new(
             body,
@@ -290,13 +299,6 @@ impl<'a> Call<'a> {
         let bucket = self.door()?.entry();
         Ok(self.gateway.identities.owner(&bucket.owner))
     }
-}
-
-/// The length of a body that becomes an object or a part. It has to be known beforehand: stripes are cut by it.
-pub(crate) fn known_len(declaration: &BodyDeclaration) -> Result<u64, Fault> {
-    declaration
-        .len()
-        .ok_or_else(|| S3Error::unbuilt_header("Transfer-Encoding").into())
 }
 
 /// An answer, and which commit it reflects.

@@ -185,6 +185,11 @@ impl Dialect {
         matches!(self, Self::Ceph)
     }
 
+    /// Whether signatures of version 2 are taken unless that is set otherwise; AWS takes none of a new account.
+    pub const fn takes_version_two_signatures(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
     /// Whether who does not sign is told of no buckets (Ceph), or is refused (AWS), when listing them.
     pub const fn lists_no_buckets_to_anonymous(self) -> bool {
         matches!(self, Self::Ceph)

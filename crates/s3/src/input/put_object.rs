@@ -14,6 +14,7 @@ use super::request::Request;
 use crate::body::{BODY_LIMIT, BodyDeclaration};
 use crate::code::Code;
 use crate::error::S3Error;
+use crate::operations::Operation;
 
 /// The input of `PutObject`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,9 @@ impl DeleteObjectInput {
 /// What is said of a body that becomes an object or a part.
 pub(super) fn sized_body(request: &Request<'_>) -> Result<BodyDeclaration, S3Error> {
     let headers = request.headers();
+    if request.route.operation == Operation::PostObject {
+        return BodyDeclaration::of_form(headers, request.verified);
+    }
     let body = BodyDeclaration::parse(request.route.operation, headers, request.verified)?;
     let is_framed = headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING);
