@@ -129,7 +129,7 @@ impl Asker {
                 parts,
                 &route.query,
                 route.operation,
-                verified.caller(),
+                (verified.caller(), verified.proof()),
                 surroundings,
             ),
             identity: identity.cloned(),

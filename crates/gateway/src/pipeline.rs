@@ -130,8 +130,8 @@ impl Gateway {
             tag,
         };
         let done = match content {
-            Content::Body(body) => ops::dispatch(call, body).await,
-            Content::Form(form) => post_object::serve(call, form).await,
+            Content::Body(body) => Box::pin(ops::dispatch(call, body)).await,
+            Content::Form(form) => Box::pin(post_object::serve(call, form)).await,
         };
         done.map_err(|fault| fault.naming(&route))
     }

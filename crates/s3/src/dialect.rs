@@ -231,9 +231,11 @@ mod tests {
         );
     }
 
+    type Decision = fn(Dialect) -> Code;
+
     #[test]
     fn every_code_of_the_table_has_the_status_that_clients_of_its_dialect_expect() {
-        let rows: [(fn(Dialect) -> Code, u16, u16); 8] = [
+        let rows: [(Decision, u16, u16); 8] = [
             (Dialect::part_out_of_range, 416, 400),
             (Dialect::presigned_expiry_out_of_range, 400, 403),
             (Dialect::wrong_customer_key, 403, 400),

@@ -86,17 +86,7 @@ async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<
     let s3_listener = certificate::listener(&config.s3, s3_listener, &frontend).await?;
     let directories = Directories::prepare(&config.dev.directories)?;
     let secrets = secrets.kept_in(&directories)?;
-    let needs = Needs {
-        disks: directories.disks.len(),
-        replicas: directories.replica_count,
-        ..Needs::default()
-    };
-    let limit = open_files::raise();
-    let places = Places::new(open_files::connections(
-        limit,
-        needs,
-        config.s3.max_connections,
-    )?);
+    let places = places(config, &directories)?;
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
@@ -154,6 +144,18 @@ async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<
     console_tasks.stop_and_join(Duration::from_secs(1)).await;
     roles.stop().await;
     reason.map(drop)
+}
+
+/// The places for clients' connections.
+fn places(config: &Config, directories: &Directories) -> Result<Places> {
+    let needs = Needs {
+        disks: directories.disks.len(),
+        replicas: directories.replica_count,
+        ..Needs::default()
+    };
+    let limit = open_files::raise();
+    let count = open_files::connections(limit, needs, config.s3.max_connections)?;
+    Ok(Places::new(count))
 }
 
 /// Brings everything up but the gateway, and sees to it that the users are there who are to be.

@@ -181,7 +181,7 @@ fn only_who_may_list_is_told_that_a_key_is_not_there() {
     let absent = (404, "NoSuchKey".to_owned());
     let listed = ", \"Condition\": {\"StringLike\": {\"s3:prefix\": \"abs*\"}}";
     let list = statement("Allow", &bucket, "\"s3:ListBucket\"", "", listed);
-    set(&bucket, &[list.clone()]);
+    set(&bucket, std::slice::from_ref(&list));
     assert_eq!(get(), absent);
     assert_eq!(anonymous(key("HEAD", &bucket, "absent")).status, 404);
     assert_eq!(anonymous(key("GET", &bucket, "other")).verdict(), denied());

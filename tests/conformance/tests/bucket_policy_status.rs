@@ -116,4 +116,3 @@ async fn an_absent_bucket_has_no_status_and_no_policy_to_remove() {
     let delete = client.delete_bucket_policy().bucket(fresh_name());
     assert_refused(delete.send().await, 404, "NoSuchBucket");
 }
-

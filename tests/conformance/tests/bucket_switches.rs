@@ -38,7 +38,11 @@ async fn the_owner_pays_until_it_is_said_otherwise() {
 #[tokio::test]
 async fn who_pays_has_to_be_known_and_to_say_so() {
     let bucket = writers_bucket().await;
-    let write = bucket.client().put_object().bucket(bucket.name()).key("key");
+    let write = bucket
+        .client()
+        .put_object()
+        .bucket(bucket.name())
+        .key("key");
     let write = write.acl(ObjectCannedAcl::PublicRead).send();
     write.await.unwrap();
     let anonymous = || {
@@ -50,7 +54,11 @@ async fn who_pays_has_to_be_known_and_to_say_so() {
     let pays = |payer: &str| {
         let inner = format!("<Payer>{payer}</Payer>");
         let root = "RequestPaymentConfiguration";
-        put(&bucket, "requestPayment", &format!("<{root}>{inner}</{root}>"))
+        put(
+            &bucket,
+            "requestPayment",
+            &format!("<{root}>{inner}</{root}>"),
+        )
     };
     assert_eq!(pays("Requester").status, 200);
     assert_eq!(anonymous(), 403);

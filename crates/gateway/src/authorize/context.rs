@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use cairn_iam::context::{Context, Value};
-use cairn_s3::auth::Caller;
+use cairn_s3::auth::{Caller, Proof};
 use cairn_s3::date::parse_amz_date;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
@@ -59,9 +59,6 @@ const LOCK: [(&str, &str); 3] = [
     ),
 ];
 
-/// What signatures of version 4 are called.
-const VERSION_4: &str = "AWS4-HMAC-SHA256";
-
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -72,13 +69,12 @@ pub(super) fn of_request(
     parts: &Parts,
     query: &Query,
     operation: Operation,
-    caller: &Caller,
+    sender: (&Caller, Option<Proof>),
     surroundings: Surroundings,
 ) -> Context {
     let mut context = Context::new();
     add_surroundings(&mut context, surroundings);
-    add_signature(&mut context, parts, (query, operation), caller);
-    add_age(&mut context, query, surroundings.now);
+    add_signature(&mut context, query, sender, surroundings.now);
     add_headers(&mut context, &parts.headers, surroundings.now);
     add_query(&mut context, query, operation);
     context
@@ -95,37 +91,25 @@ fn add_surroundings(context: &mut Context, surroundings: Surroundings) {
 
 fn add_signature(
     context: &mut Context,
-    parts: &Parts,
-    (query, operation): (&Query, Operation),
-    caller: &Caller,
+    query: &Query,
+    (caller, proof): (&Caller, Option<Proof>),
+    now: Timestamp,
 ) {
-    let (kind, user) = match caller {
+    let user = match caller {
         Caller::Anonymous => {
             context.add_text("aws:PrincipalType", "Anonymous");
             context.add_text("aws:userid", "anonymous");
             return;
         }
-        Caller::Signed(_, identity) => ("REST-HEADER", identity),
-        Caller::Presigned(_, identity) => ("REST-QUERY-STRING", identity),
+        Caller::Signed(_, identity) | Caller::Presigned(_, identity) => identity,
     };
     context.add_text("aws:PrincipalType", "Account");
     context.add_text("aws:userid", user.id.as_str());
     context.add_text("aws:username", &user.display_name);
-    if operation == Operation::PostObject {
-        context.add_text("s3:authType", "POST");
-        return;
+    if let Some(proof) = proof {
+        context.add_text("s3:authType", proof.place.name());
+        context.add_text("s3:signatureversion", proof.version.name());
     }
-    context.add_text("s3:authType", kind);
-    let is_new = match text(&parts.headers, "authorization") {
-        Some(authorization) => authorization.starts_with(VERSION_4),
-        None => query.contains("X-Amz-Signature"),
-    };
-    let version = if is_new { VERSION_4 } else { "AWS" };
-    context.add_text("s3:signatureversion", version);
-}
-
-/// How old a presigned request is, in milliseconds.
-fn add_age(context: &mut Context, query: &Query, now: Timestamp) {
     if let Some(signed) = query.get("X-Amz-Date").and_then(parse_amz_date) {
         let age = now.as_millis().saturating_sub(signed.as_millis());
         let age = i64::try_from(age).unwrap_or(i64::MAX);
@@ -208,13 +192,21 @@ mod tests {
     use std::sync::Arc;
 
     use cairn_iam::{AccessKey, CanonicalId, Identity};
+    use cairn_s3::auth::{ProofPlace, SignatureVersion};
     use cairn_s3::route::Addressing;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const ANONYMOUS: Sender = (Caller::Anonymous, None);
 
-    fn context(caller: &Caller, target: &str, headers: &[(&str, &str)]) -> Context {
+    type Sender = (Caller, Option<Proof>);
+
+    fn by_header() -> Sender {
+        signed(ProofPlace::Header, SignatureVersion::Four)
+    }
+
+    fn context(sender: &Sender, target: &str, headers: &[(&str, &str)]) -> Context {
         let method = if target.contains("list") {
             "GET"
         } else {
@@ -231,20 +223,22 @@ mod tests {
             is_secure: false,
             now: NOW,
         };
-        of_request(&parts, &route.query, route.operation, caller, surroundings)
+        let (caller, proof) = sender;
+        let sender = (caller, *proof);
+        of_request(&parts, &route.query, route.operation, sender, surroundings)
     }
 
-    fn signed(is_presigned: bool) -> Caller {
+    fn signed(place: ProofPlace, version: SignatureVersion) -> Sender {
         let key = AccessKey::parse("key").unwrap();
         let identity = Arc::new(Identity {
             id: CanonicalId::parse("testid").unwrap(),
             display_name: "tester".to_owned(),
             is_root: false,
         });
-        if is_presigned {
-            Caller::Presigned(key, identity)
-        } else {
-            Caller::Signed(key, identity)
+        let proof = Some(Proof { place, version });
+        match place {
+            ProofPlace::Query => (Caller::Presigned(key, identity), proof),
+            _ => (Caller::Signed(key, identity), proof),
         }
     }
 
@@ -258,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_request_says_where_it_comes_from_and_how_it_was_signed() {
-        let anonymous = context(&Caller::Anonymous, "/bucket/key", &[]);
+        let anonymous = context(&ANONYMOUS, "/bucket/key", &[]);
         let address = Value::Address(IpAddr::from([192, 0, 2, 7]));
         assert_eq!(anonymous.get("aws:SourceIp"), [address]);
         assert_eq!(anonymous.get("aws:SecureTransport"), [Value::Flag(false)]);
@@ -267,21 +261,23 @@ mod tests {
         let userid = text(&anonymous, "aws:userid");
         assert_eq!(userid.as_deref(), Some("anonymous"));
 
-        let header = [("authorization", "AWS4-HMAC-SHA256 Credential=x")];
-        let by_header = context(&signed(false), "/bucket/key", &header);
-        let kind = text(&by_header, "s3:authType");
-        assert_eq!(kind.as_deref(), Some("REST-HEADER"));
-        let version = text(&by_header, "s3:signatureversion");
-        assert_eq!(version.as_deref(), Some("AWS4-HMAC-SHA256"));
-        let old = context(
-            &signed(false),
-            "/bucket/key",
-            &[("authorization", "AWS k:s")],
-        );
+        for (place, kind) in [
+            (ProofPlace::Header, "REST-HEADER"),
+            (ProofPlace::Form, "POST"),
+        ] {
+            let sent = signed(place, SignatureVersion::Four);
+            let context = context(&sent, "/bucket/key", &[]);
+            assert_eq!(text(&context, "s3:authType").as_deref(), Some(kind));
+            let version = text(&context, "s3:signatureversion");
+            assert_eq!(version.as_deref(), Some("AWS4-HMAC-SHA256"));
+        }
+        let old = signed(ProofPlace::Header, SignatureVersion::Two);
+        let old = context(&old, "/bucket/key", &[]);
         assert_eq!(text(&old, "s3:signatureversion").as_deref(), Some("AWS"));
 
         let target = "/bucket/key?X-Amz-Signature=s&X-Amz-Date=20270115T075900Z";
-        let by_query = context(&signed(true), target, &[]);
+        let by_query = signed(ProofPlace::Query, SignatureVersion::Four);
+        let by_query = context(&by_query, target, &[]);
         let kind = text(&by_query, "s3:authType");
         assert_eq!(kind.as_deref(), Some("REST-QUERY-STRING"));
         assert_eq!(by_query.get("s3:signatureAge"), [Value::Number(60_000)]);
@@ -300,7 +296,7 @@ mod tests {
             ("referer", "http://example.com/"),
             ("if-none-match", "*"),
         ];
-        let context = context(&signed(false), "/bucket/key", &headers);
+        let context = context(&by_header(), "/bucket/key", &headers);
         for (key, value) in [
             ("s3:x-amz-acl", "public-read"),
             ("s3:x-amz-grant-read", "id=1"),
@@ -322,7 +318,7 @@ mod tests {
     #[test]
     fn only_listings_have_the_keys_of_listings() {
         let query = "list-type=2&prefix=a&delimiter=/&max-keys=7";
-        let listing = context(&Caller::Anonymous, &format!("/bucket?{query}"), &[]);
+        let listing = context(&ANONYMOUS, &format!("/bucket?{query}"), &[]);
         for (key, value) in [
             ("s3:prefix", "a"),
             ("s3:delimiter", "/"),
@@ -330,11 +326,7 @@ mod tests {
         ] {
             assert_eq!(text(&listing, key).as_deref(), Some(value), "{key}");
         }
-        let other = context(
-            &Caller::Anonymous,
-            "/bucket/key?prefix=a&versionId=null",
-            &[],
-        );
+        let other = context(&ANONYMOUS, "/bucket/key?prefix=a&versionId=null", &[]);
         assert_eq!(text(&other, "s3:prefix"), None);
         assert_eq!(text(&other, "s3:VersionId").as_deref(), Some("null"));
     }

@@ -6,7 +6,9 @@ use cairn_s3::form::{
     FormFile, LengthRange, PostAnswer, PostPolicy, PostUpload, boundary, read_form,
 };
 use cairn_s3::input::PutObjectInput;
+use cairn_s3::operations::Operation;
 use cairn_s3::output::object_stored;
+use cairn_s3::query::Query;
 use cairn_s3::route::{Route, Target};
 use cairn_types::checksum::ChecksumAlgorithm;
 use http::header;
@@ -52,6 +54,9 @@ pub(crate) async fn open(
         None => LengthRange::default(),
     };
     route.target = Target::Object(bucket.clone(), upload.key);
+    // From here on it is the request that it stands for.
+    route.operation = Operation::PutObject;
+    route.query = Query::default();
     let of_the_request: Vec<_> = parts
         .headers
         .keys()
@@ -74,13 +79,13 @@ pub(crate) async fn open(
 
 /// Stores the file of a form, as `PutObject` stores a body, and answers as the form asks.
 pub(crate) async fn serve(call: Call<'_>, form: Form) -> Done {
-    let input = PutObjectInput::parse(&call.request())?;
-    let len = input.body.len();
+    let input = PutObjectInput::of_form(&call.request())?;
     let door = call.door()?;
     let target = call.target(&input.key)?;
     let settings = AskedSettings::look_up(&call.gateway.identities, input.settings).await?;
     // What would be refused in the end is refused before the file is read.
     door.settings_of_new(&settings).await?;
+    let len = input.body.len();
     let source = call.upload(form.file, input.body, Some(ChecksumAlgorithm::Crc64Nvme));
     let staged = call.engine().stage(&target, len, source).await?;
     let object = NewObject {

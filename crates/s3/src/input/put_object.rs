@@ -14,7 +14,6 @@ use super::request::Request;
 use crate::body::{BODY_LIMIT, BodyDeclaration};
 use crate::code::Code;
 use crate::error::S3Error;
-use crate::operations::Operation;
 
 /// The input of `PutObject`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +52,25 @@ impl PutObjectInput {
     /// `MissingContentLength`, `EntityTooLarge` beyond 5 GiB, `MetadataTooLarge`, `NotImplemented` for other conditions
     /// than S3 has, and those of `ObjectSettingsInput` and `BodyDeclaration`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        Self::with_body(request, sized_body(request)?)
+    }
+
+    /// Reads the input of a form that was made a `PutObject` of: its file has a length when it ends.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn of_form(request: &Request<'_>) -> Result<Self, S3Error> {
+        let body = BodyDeclaration::of_form(request.headers(), request.verified)?;
+        Self::with_body(request, body)
+    }
+
+    fn with_body(request: &Request<'_>, body: BodyDeclaration) -> Result<Self, S3Error> {
         request.refuse_version()?;
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
             key,
-            body: sized_body(request)?,
+            body,
             headers: object_headers(request.headers())?,
             settings: ObjectSettingsInput::parse(request)?,
             condition: write_condition(request.headers())?,
@@ -95,9 +107,6 @@ impl DeleteObjectInput {
 /// What is said of a body that becomes an object or a part.
 pub(super) fn sized_body(request: &Request<'_>) -> Result<BodyDeclaration, S3Error> {
     let headers = request.headers();
-    if request.route.operation == Operation::PostObject {
-        return BodyDeclaration::of_form(headers, request.verified);
-    }
     let body = BodyDeclaration::parse(request.route.operation, headers, request.verified)?;
     let is_framed = headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING);

@@ -94,8 +94,8 @@ fn read_rule(rule: &Element) -> Result<Rule, S3Error> {
         allowed_origins: patterns("AllowedOrigin", allowed_origins)?,
         expose_headers: rule
             .texts("ExposeHeader")?
-            .into_iter()
-            .map(exposed)
+            .iter()
+            .map(|text| exposed(text))
             .collect::<Result<_, _>>()?,
         max_age_seconds: seconds.transpose()?,
     })
@@ -121,15 +121,15 @@ fn patterns(element: &str, texts: Vec<String>) -> Result<Vec<Pattern>, S3Error> 
     texts.into_iter().map(pattern).collect()
 }
 
-fn exposed(text: String) -> Result<String, S3Error> {
-    let text = text.trim().to_owned();
+fn exposed(text: &str) -> Result<String, S3Error> {
+    let text = text.trim();
     if text.contains('*') {
         return Err(invalid(format!(
             "ExposeHeader \"{text}\" contains wildcard. We currently do not support wildcard for ExposeHeader."
         )));
     }
     match HeaderName::from_bytes(text.as_bytes()) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(Malformed.into()),
     }
 }
@@ -146,10 +146,11 @@ mod tests {
     const ANY: &str = "<AllowedOrigin>*</AllowedOrigin>";
 
     fn parse(rules: &[&str]) -> Result<Rules, Code> {
-        let rules: String = rules
-            .iter()
-            .map(|rule| format!("<CORSRule>{rule}</CORSRule>"))
-            .collect();
+        let rules = rules.join("</CORSRule><CORSRule>");
+        let rules = match rules.as_str() {
+            "" => String::new(),
+            rules => format!("<CORSRule>{rules}</CORSRule>"),
+        };
         let document = format!("<CORSConfiguration>{rules}</CORSConfiguration>");
         parse_cors(document.as_bytes()).map_err(|error| error.code())
     }

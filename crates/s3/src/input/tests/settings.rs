@@ -313,15 +313,15 @@ fn a_bucket_is_made_with_an_acl_an_ownership_and_a_lock() {
         (plain.acl, plain.ownership, plain.is_lock_enabled),
         (AclInput::Unsaid, None, false)
     );
-    let made = make(&[
+    let locked = make(&[
         ("x-amz-acl", "public-read"),
         ("x-amz-object-ownership", "ObjectWriter"),
         ("x-amz-bucket-object-lock-enabled", "True"),
     ])
     .unwrap();
-    assert_eq!(made.acl, AclInput::Canned(CannedAcl::PublicRead));
-    assert_eq!(made.ownership, Some(Ownership::ObjectWriter));
-    assert!(made.is_lock_enabled);
+    assert_eq!(locked.acl, AclInput::Canned(CannedAcl::PublicRead));
+    assert_eq!(locked.ownership, Some(Ownership::ObjectWriter));
+    assert!(locked.is_lock_enabled);
     for bad in [
         ("x-amz-object-ownership", "objectwriter"),
         ("x-amz-bucket-object-lock-enabled", "yes"),
