@@ -4,6 +4,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use text::table;
 pub use text::{disks_table, groups_table, nodes_table};
 
 /// The state of a cluster. Fields are added over time and keep their meaning.

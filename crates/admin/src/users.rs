@@ -12,6 +12,7 @@ use cairn_types::namespace::AccountMutation;
 use cairn_types::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::status::table;
 use crate::steer::SteerError;
 
 /// What a user is to be. It does not print its secret.
@@ -154,7 +155,7 @@ impl Users {
         check_free(&known, &given.0)?;
         self.put(account, true).await?;
         self.put_key(&id, &given).await?;
-        Ok(shown(&id, given, format!("user {id} is made")))
+        Ok(shown(&id, given, &format!("user {id} is made")))
     }
 
     /// Makes a user what it is to be: made where it is not there, and else brought up to date, as is its access key. Others of
@@ -265,7 +266,7 @@ impl Users {
         known.account(&id).ok_or_else(|| no_such(&id))?;
         check_free(&known, &given.0)?;
         self.put_key(&id, &given).await?;
-        Ok(shown(&id, given, format!("user {id} has another key")))
+        Ok(shown(&id, given, &format!("user {id} has another key")))
     }
 
     /// Takes an access key away. After two seconds it is of no use anywhere.
@@ -402,30 +403,23 @@ impl From<&AccountEntry> for User {
 
 /// The table of `cairn admin user list`.
 pub fn users_table(users: &[User]) -> String {
-    let mut text = format!(
-        "{:<34} {:<20} {:<26} {:<10} KEYS\n",
-        "ID", "NAME", "E-MAIL", "STATE"
-    );
-    for user in users {
+    let head = ["USER", "NAME", "E-MAIL", "TENANT", "STATE", "KEYS"];
+    table(head, users, |user| {
         let state = if user.suspended {
             "suspended"
         } else {
             "active"
         };
-        let keys: Vec<&str> = user
-            .keys
-            .iter()
-            .map(|key| key.access_key.as_str())
-            .collect();
-        text.push_str(&format!(
-            "{:<34} {:<20} {:<26} {state:<10} {}\n",
-            user.id,
-            user.display_name,
-            user.email,
-            keys.join(" ")
-        ));
-    }
-    text
+        let keys = user.keys.iter().map(|key| key.access_key.clone());
+        [
+            user.id.clone(),
+            user.display_name.clone(),
+            user.email.clone(),
+            user.tenant.clone(),
+            state.to_owned(),
+            keys.collect::<Vec<_>>().join(","),
+        ]
+    })
 }
 
 fn account(spec: &UserSpec, make_id: fn() -> CanonicalId) -> Result<Account, SteerError> {
@@ -516,7 +510,7 @@ fn done(id: &CanonicalId, changed: bool, text: String) -> UserDone {
 }
 
 /// What is shown of a key that was given, this once.
-fn shown(id: &CanonicalId, (key, secret): (AccessKeyId, Secret<String>), text: String) -> UserDone {
+fn shown(id: &CanonicalId, (key, secret): (AccessKeyId, Secret<String>), text: &str) -> UserDone {
     let secret = secret.expose().clone();
     UserDone {
         done: format!("{text}\naccess key: {key}\nsecret key: {secret}"),
@@ -556,21 +550,53 @@ mod tests {
     #[test]
     fn a_file_says_everything_that_is_needed_and_nothing_that_is_not_allowed() {
         spec().check().unwrap();
-        let broken: [(&str, fn(&mut UserSpec)); 7] = [
-            ("id is missing", |spec| spec.id = None),
-            ("access_key is missing", |spec| spec.access_key = None),
-            ("secret_key is missing", |spec| spec.secret_key = None),
-            ("id: ", |spec| spec.id = Some("a b".to_owned())),
-            ("email: ", |spec| spec.email = Some("nobody".to_owned())),
-            ("a tenant has", |spec| spec.tenant = Some("a/b".to_owned())),
-            ("secret_key: ", |spec| {
-                spec.secret_key = Some("short".to_owned())
-            }),
-        ];
-        for (says, break_it) in broken {
-            let mut spec = spec();
-            break_it(&mut spec);
-            let error = spec.check().unwrap_err().to_string();
+        let text = |text: &str| Some(text.to_owned());
+        for (says, broken) in [
+            ("id is missing", UserSpec { id: None, ..spec() }),
+            (
+                "access_key is missing",
+                UserSpec {
+                    access_key: None,
+                    ..spec()
+                },
+            ),
+            (
+                "secret_key is missing",
+                UserSpec {
+                    secret_key: None,
+                    ..spec()
+                },
+            ),
+            (
+                "id: ",
+                UserSpec {
+                    id: text("a b"),
+                    ..spec()
+                },
+            ),
+            (
+                "email: ",
+                UserSpec {
+                    email: text("nobody"),
+                    ..spec()
+                },
+            ),
+            (
+                "a tenant has",
+                UserSpec {
+                    tenant: text("a/b"),
+                    ..spec()
+                },
+            ),
+            (
+                "secret_key: ",
+                UserSpec {
+                    secret_key: text("short"),
+                    ..spec()
+                },
+            ),
+        ] {
+            let error = broken.check().unwrap_err().to_string();
             assert!(error.starts_with(says), "{error}");
         }
     }
@@ -581,7 +607,7 @@ mod tests {
         assert!(!printed.contains("opqrstuv"), "{printed}");
         let id = random_id();
         let given = (random_key(), Secret::new("swordfish".to_owned()));
-        let shown = shown(&id, given, "made".to_owned());
+        let shown = shown(&id, given, "made");
         assert_eq!(shown.secret_key.as_deref(), Some("swordfish"));
         let json = serde_json::to_string(&done(&id, false, String::new())).unwrap();
         assert!(!json.contains("secret"), "{json}");

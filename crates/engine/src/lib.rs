@@ -27,4 +27,4 @@ pub use error::{PutError, ReadError};
 pub use get::Download;
 pub use put::quorum::Patience;
 pub use put::{Described, PartCommitted, Staged};
-pub use source::{Declared, Source};
+pub use source::{Declared, Length, Source};

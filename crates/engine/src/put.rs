@@ -19,7 +19,8 @@ use cairn_types::time::Timestamp;
 use crate::abandoned::Begun;
 use crate::engine::{Engine, Shared, Target};
 use crate::error::PutError;
-use crate::source::{Body, Declared, Source};
+use crate::source::{Body, Declared, Length, Source};
+use blob::Room;
 use digest::Digest;
 
 /// A part as it was committed.
@@ -72,7 +73,7 @@ impl std::fmt::Debug for Staged {
 }
 
 impl Engine {
-    /// Stores the `len` bytes of `source` as the newest version of `target`, if `condition` holds.
+    /// Stores the bytes of `source`, which has so many, as the newest version of `target`, if `condition` holds.
     ///
     /// The bytes are durable on a write quorum of disks before the version is committed. Small ones go into the record.
     /// Memory, out of the budget: what has come of the stripe that is read, and one or two stripes on the way to the disks.
@@ -85,18 +86,18 @@ impl Engine {
         &self,
         target: &Target,
         described: impl Into<Described>,
-        len: u64,
+        len: impl Into<Length>,
         source: S,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, PutError<S::Error>> {
         let described = described.into();
         // On the heap: most of what a request holds, and its frames above would each hold it again.
-        let mut staged = Box::pin(self.store(target.group(), len, source)).await?;
+        let mut staged = Box::pin(self.store(target.group(), len.into(), source)).await?;
         let committed = Box::pin(self.commit(target, &mut staged, &described, condition));
         committed.await.map_err(PutError::Commit)
     }
 
-    /// The first half of `put`: makes the `len` bytes of `source` safe for whoever then commits them to `target`, or as a part of
+    /// The first half of `put`: makes the bytes of `source`, which has so many, safe for whoever then commits them to `target`, or as a part of
     /// an upload of its key.
     ///
     /// # Errors
@@ -104,11 +105,11 @@ impl Engine {
     pub async fn stage<S: Source>(
         &self,
         target: &Target,
-        len: u64,
+        len: impl Into<Length>,
         source: S,
     ) -> Result<Staged, PutError<S::Error>> {
         // On the heap, as in `put`.
-        Box::pin(self.store(target.group(), len, source)).await
+        Box::pin(self.store(target.group(), len.into(), source)).await
     }
 
     /// The second half of `put`. When it is refused, as by `SettingsChanged`, what is staged is as it was, and may be committed
@@ -143,7 +144,7 @@ impl Engine {
         Ok(committed)
     }
 
-    /// Stores the `len` bytes of `source` as part `number` of an upload.
+    /// Stores the bytes of `source`, which has so many, as part `number` of an upload.
     ///
     /// # Errors
     /// As `put`.
@@ -152,11 +153,11 @@ impl Engine {
         bucket: &BucketEntry,
         upload: &UploadKey,
         number: u16,
-        len: u64,
+        len: impl Into<Length>,
         source: S,
     ) -> Result<Indexed<PartCommitted>, PutError<S::Error>> {
         let group = bucket.group_of(upload.key.as_str());
-        let mut staged = Box::pin(self.store(group, len, source)).await?;
+        let mut staged = Box::pin(self.store(group, len.into(), source)).await?;
         let committed = Box::pin(self.commit_part(bucket, upload, number, &mut staged));
         committed.await.map_err(PutError::Commit)
     }
@@ -199,21 +200,22 @@ impl Engine {
     async fn store<S: Source>(
         &self,
         group: GroupId,
-        len: u64,
+        length: Length,
         source: S,
     ) -> Result<Staged, PutError<S::Error>> {
         let shared = &*self.shared;
-        let mut body = Body::new(source, len);
+        let mut body = Body::new(source, length);
         // Armed before the first side effect.
         let mut begun = shared.abandoned.guard(group);
-        let inline_len = usize::try_from(len)
-            .ok()
-            .filter(|len| *len == 0 || *len <= shared.config.inline_len_max);
         let mut digest = Digest::new();
-        let content = match inline_len {
-            Some(len) => collect(shared, &mut body, len, &mut digest).await?,
-            None => write_blobs(shared, &mut body, len, &mut digest, &mut begun).await?,
+        let content = match length {
+            Length::Known(len) => match inline_len(shared, len) {
+                Some(len) => collect(shared, &mut body, len, &mut digest).await?,
+                None => write_blobs(shared, &mut body, len, &mut digest, &mut begun).await?,
+            },
+            Length::AtEnd => write_open(shared, &mut body, &mut digest, &mut begun).await?,
         };
+        let len = body.taken();
         let declared = body.finish().await?;
         let md5 = digest.finish();
         check(&declared, md5)?;
@@ -234,6 +236,12 @@ impl Staged {
             begun.committed();
         }
     }
+}
+
+/// The length of a body that goes into the record.
+fn inline_len(shared: &Shared, len: u64) -> Option<usize> {
+    let len = usize::try_from(len).ok();
+    len.filter(|len| *len == 0 || *len <= shared.config.inline_len_max)
 }
 
 /// A short body as it goes into the record.
@@ -267,8 +275,35 @@ async fn write_blobs<S: Source>(
     let mut rest = len;
     while rest > 0 {
         let blob_len = rest.min(BLOB_LEN_MAX);
-        extents.push(blob::write(shared, body, blob_len, digest, begun).await?);
+        let room = Room::Exactly(blob_len);
+        extents.push(blob::write(shared, body, room, digest, begun).await?);
         rest -= blob_len;
+    }
+    Ok(Content::Extents(extents))
+}
+
+/// A body whose length is known when it ends: it is written to disks as soon as it is too long for the record.
+async fn write_open<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    digest: &mut Digest,
+    begun: &mut Begun,
+) -> Result<Content, PutError<S::Error>> {
+    let patience = shared.config.budget_patience;
+    let too_long = shared.config.inline_len_max + 1;
+    let held = shared.budget.common().take(too_long, patience).await?;
+    let mut buffer = Vec::with_capacity(too_long);
+    let len = body.fill_some(&mut buffer, too_long).await?;
+    let bytes = held.around(buffer);
+    if len < too_long {
+        digest.update(&shared.cpu, vec![bytes.clone()]).await;
+        return Ok(Content::Inline(bytes));
+    }
+    body.put_back(bytes);
+    let mut extents = Vec::new();
+    while body.has_more().await? {
+        let room = Room::UpTo(BLOB_LEN_MAX);
+        extents.push(blob::write(shared, body, room, digest, begun).await?);
     }
     Ok(Content::Extents(extents))
 }

@@ -18,6 +18,27 @@ pub struct Declared {
     pub checksum: Option<ObjectChecksum>,
 }
 
+/// How long a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes; any other number is an error.
+    Known(u64),
+    /// As many as come until it ends.
+    AtEnd,
+}
+
+impl From<u64> for Length {
+    fn from(len: u64) -> Self {
+        Self::Known(len)
+    }
+}
+
+impl From<Option<u64>> for Length {
+    fn from(len: Option<u64>) -> Self {
+        len.map_or(Self::AtEnd, Self::Known)
+    }
+}
+
 /// A body on its way in.
 pub trait Source: Send {
     /// Whether the bytes are there as soon as they are asked for, but not in memory: then what they need is taken before they
@@ -45,7 +66,7 @@ pub trait Source: Send {
     fn declared(&self) -> Declared;
 }
 
-/// A source that is read in runs of known length.
+/// A source that is read in runs.
 pub(crate) struct Body<S> {
     source: S,
     /// What the source gave and nobody took yet.
@@ -55,12 +76,13 @@ pub(crate) struct Body<S> {
     taken: u64,
     has_begun: bool,
     is_repeated: bool,
-    len: u64,
+    has_ended: bool,
+    length: Length,
 }
 
 impl<S: Source> Body<S> {
-    /// The `len` bytes of `source`.
-    pub(crate) fn new(source: S, len: u64) -> Self {
+    /// The bytes of `source`, which has so many.
+    pub(crate) fn new(source: S, length: Length) -> Self {
         Self {
             source,
             chunk: Bytes::new(),
@@ -68,7 +90,8 @@ impl<S: Source> Body<S> {
             taken: 0,
             has_begun: false,
             is_repeated: false,
-            len,
+            has_ended: false,
+            length,
         }
     }
 
@@ -93,73 +116,106 @@ impl<S: Source> Body<S> {
             .map_err(PutError::Source)
     }
 
-    /// Waits until there are bytes to take. Cancel safe if the source's `next` is.
-    pub(crate) async fn await_bytes(&mut self) -> Result<(), PutError<S::Error>> {
+    /// How many bytes were taken and not given back.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Waits until there are bytes to take, or there are no more. Cancel safe if the source's `next` is.
+    pub(crate) async fn has_more(&mut self) -> Result<bool, PutError<S::Error>> {
         while self.chunk.is_empty() {
             if let Some(chunk) = self.given_back.pop_front() {
                 self.chunk = chunk;
                 continue;
             }
-            let next = self.source.next().await.map_err(PutError::Source)?;
-            self.chunk = next.ok_or(PutError::Length {
-                expected: self.len,
-                got: self.taken,
-            })?;
+            if self.has_ended {
+                return Ok(false);
+            }
+            match self.source.next().await.map_err(PutError::Source)? {
+                Some(chunk) => self.chunk = chunk,
+                None => self.has_ended = true,
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Puts the next `count` bytes behind `buffer`. The one copy of a body's bytes in the engine: clients send them in
-    /// pieces of any size, and a cell is one run of memory.
+    /// Waits until there are bytes to take, which there must be. Cancel safe if the source's `next` is.
+    pub(crate) async fn await_bytes(&mut self) -> Result<(), PutError<S::Error>> {
+        if self.has_more().await? {
+            Ok(())
+        } else {
+            Err(self.other_length(self.taken))
+        }
+    }
+
+    /// Puts the next `count` bytes behind `buffer`.
     pub(crate) async fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
         count: usize,
     ) -> Result<(), PutError<S::Error>> {
-        let end = buffer.len() + count;
-        while buffer.len() < end {
-            self.await_bytes().await?;
+        if self.fill_some(buffer, count).await? == count {
+            Ok(())
+        } else {
+            Err(self.other_length(self.taken))
+        }
+    }
+
+    /// Puts the next `count` bytes behind `buffer`, or as many as there are, and says how many. The one copy of a body's
+    /// bytes in the engine: clients send them in pieces of any size, and a cell is one run of memory.
+    pub(crate) async fn fill_some(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        count: usize,
+    ) -> Result<usize, PutError<S::Error>> {
+        let begin = buffer.len();
+        let end = begin + count;
+        while buffer.len() < end && self.has_more().await? {
             let piece = self
                 .chunk
                 .split_to(self.chunk.len().min(end - buffer.len()));
-            self.taken += u64::try_from(piece.len()).expect("a length fits");
+            self.taken += length_of(&piece);
             self.has_begun = true;
             buffer.extend_from_slice(&piece);
         }
-        Ok(())
+        Ok(buffer.len() - begin)
+    }
+
+    /// Takes back what was taken last and was only looked at.
+    pub(crate) fn put_back(&mut self, piece: Bytes) {
+        self.taken -= length_of(&piece);
+        self.given_back.push_front(std::mem::take(&mut self.chunk));
+        self.given_back.push_front(piece);
     }
 
     /// Takes back the pieces that were taken last, in order, to give them once more.
     pub(crate) fn give_back(&mut self, pieces: Vec<Bytes>) {
         self.is_repeated = true;
-        self.given_back.push_front(std::mem::take(&mut self.chunk));
         for piece in pieces.into_iter().rev() {
-            self.taken -= u64::try_from(piece.len()).expect("a length fits");
-            self.given_back.push_front(piece);
+            self.put_back(piece);
         }
     }
 
     /// Makes sure that this was all of it.
     pub(crate) async fn finish(mut self) -> Result<Declared, PutError<S::Error>> {
-        loop {
-            if self.chunk.is_empty()
-                && let Some(chunk) = self.given_back.pop_front()
-            {
-                self.chunk = chunk;
-                continue;
-            }
-            if !self.chunk.is_empty() {
-                return Err(PutError::Length {
-                    expected: self.len,
-                    got: self.taken + u64::try_from(self.chunk.len()).expect("a length fits"),
-                });
-            }
-            match self.source.next().await.map_err(PutError::Source)? {
-                Some(chunk) => self.chunk = chunk,
-                None => return Ok(self.source.declared()),
-            }
+        if self.has_more().await? {
+            return Err(self.other_length(self.taken + length_of(&self.chunk)));
         }
+        Ok(self.source.declared())
     }
+
+    fn other_length(&self, got: u64) -> PutError<S::Error> {
+        let expected = match self.length {
+            Length::Known(len) => len,
+            // Whatever comes is all of it: nobody asks for more than there is.
+            Length::AtEnd => self.taken,
+        };
+        PutError::Length { expected, got }
+    }
+}
+
+fn length_of(piece: &Bytes) -> u64 {
+    u64::try_from(piece.len()).expect("a length fits")
 }
 
 #[cfg(test)]
@@ -188,14 +244,14 @@ pub(crate) mod tests {
         }
     }
 
-    fn body(chunks: &[&'static [u8]], len: u64) -> Body<Chunks> {
+    fn body(chunks: &[&'static [u8]], len: impl Into<Length>) -> Body<Chunks> {
         let chunks = chunks.iter().map(|chunk| Bytes::from_static(chunk));
-        Body::new(Chunks(chunks.collect()), len)
+        Body::new(Chunks(chunks.collect()), len.into())
     }
 
     #[tokio::test]
     async fn chunks_of_any_size_fill_runs_of_any_size() {
-        let mut body = body(&[b"ab", b"", b"cdefg", b"h"], 8);
+        let mut body = body(&[b"ab", b"", b"cdefg", b"h"], 8_u64);
         let mut buffer = Vec::new();
         for count in [0, 1, 3, 4] {
             body.fill(&mut buffer, count).await.unwrap();
@@ -206,7 +262,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn what_is_given_back_comes_again_before_the_rest() {
-        let mut body = body(&[b"abcdefg", b"h"], 8);
+        let mut body = body(&[b"abcdefg", b"h"], 8_u64);
         let mut buffer = Vec::new();
         body.fill(&mut buffer, 5).await.unwrap();
         let pieces = ["ab", "c", "de"].map(|piece| Bytes::from_static(piece.as_bytes()));
@@ -220,7 +276,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn a_body_of_another_length_than_declared_is_refused() {
-        let mut short = body(&[b"abc"], 4);
+        let mut short = body(&[b"abc"], 4_u64);
         let error = short.fill(&mut Vec::new(), 4).await.unwrap_err();
         assert!(matches!(
             error,
@@ -230,7 +286,7 @@ pub(crate) mod tests {
             }
         ));
 
-        let mut long = body(&[b"abc", b"de"], 4);
+        let mut long = body(&[b"abc", b"de"], 4_u64);
         long.fill(&mut Vec::new(), 4).await.unwrap();
         let error = long.finish().await.unwrap_err();
         assert!(matches!(
@@ -241,7 +297,24 @@ pub(crate) mod tests {
             }
         ));
 
-        let empty = body(&[b""], 0);
+        let empty = body(&[b""], 0_u64);
         assert!(empty.finish().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_of_unknown_length_is_what_comes_until_it_ends() {
+        let mut body = body(&[b"abc", b"", b"de"], None);
+        let mut buffer = Vec::new();
+        assert_eq!(body.fill_some(&mut buffer, 4).await.unwrap(), 4);
+        body.put_back(Bytes::from_static(b"bcd"));
+        assert_eq!(body.taken(), 1);
+        assert!(!body.is_repeated());
+        assert!(body.has_more().await.unwrap());
+        let mut rest = Vec::new();
+        assert_eq!(body.fill_some(&mut rest, 100).await.unwrap(), 4);
+        assert_eq!(rest, b"bcde");
+        assert!(!body.has_more().await.unwrap());
+        assert_eq!(body.taken(), 5);
+        assert!(body.finish().await.is_ok());
     }
 }

@@ -87,6 +87,11 @@ impl Geometry {
         self.profile
     }
 
+    /// The length of the cells of every stripe but the last.
+    pub const fn cell_len_max(&self) -> u32 {
+        self.cell_len_max
+    }
+
     /// The blob's length in bytes.
     pub const fn blob_len(&self) -> u64 {
         self.blob_len

@@ -223,6 +223,11 @@ fn granting_by(
 #[cfg(test)]
 mod tests {
     use cairn_iam::acl::{Group, Permission};
+    use cairn_iam::ownership::Ownership;
+    use cairn_types::id::{BucketId, Epoch};
+    use cairn_types::name::BucketName;
+    use cairn_types::namespace::root::{BucketEntry, BucketState};
+    use cairn_types::settings::{BucketSettings, InitialSettings};
 
     use super::*;
 
@@ -230,13 +235,19 @@ mod tests {
         CanonicalId::parse(text).unwrap()
     }
 
-    fn rules(ownership: Ownership) -> AclRules {
-        AclRules {
-            owner: id("owner"),
-            acl: Acl::private(&id("owner")),
-            ownership,
-            public_access: PublicAccessBlock::default(),
-        }
+    fn rules(ownership: Ownership) -> Rules {
+        let bucket = BucketEntry {
+            bucket: BucketId::new(1),
+            name: BucketName::parse("bucket").unwrap(),
+            owner: "owner".to_owned(),
+            created: cairn_types::time::Timestamp::default(),
+            state: BucketState::Active,
+            epoch: Epoch::new(2),
+            initial: InitialSettings::default(),
+            ranges: Vec::new(),
+        };
+        let settings = BucketSettings::from(InitialSettings::default());
+        Rules::read(&bucket, settings, ownership).unwrap()
     }
 
     fn code<T>(answer: Result<T, Fault>) -> Code {

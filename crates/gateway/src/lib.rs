@@ -11,6 +11,7 @@ mod body;
 mod copy_body;
 mod cors;
 mod fault;
+mod http2;
 mod identities;
 mod late;
 pub mod listen;
@@ -20,6 +21,7 @@ mod pipeline;
 mod request_body;
 mod rules;
 mod tag;
+mod tls;
 mod upload_body;
 
 use std::time::Duration;
@@ -29,6 +31,7 @@ use cairn_engine::budget::Budget;
 use cairn_runtime::metrics::{Counter, Gauge};
 use cairn_runtime::{Metrics, SharedClock};
 use cairn_s3::auth::Authenticator;
+use cairn_s3::code::Code;
 use cairn_s3::dialect::Dialect;
 use cairn_s3::route::Addressing;
 use hyper::body::Incoming;
@@ -38,6 +41,7 @@ pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
 pub use identities::Identities;
 use request_body::{RequestBody, Unread};
+pub use tls::{Tls, TlsError};
 
 /// Bytes of documents in memory at once, with what is made of them: beyond it requests wait, and then get `SlowDown`.
 const DOCUMENTS_BYTES: u64 = 64 * 1024 * 1024;
@@ -51,11 +55,22 @@ pub struct GatewayConfig {
     pub dialect: Dialect,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
+    /// Which signatures are taken.
+    pub signatures: Signatures,
     /// A body of which nothing, or next to nothing, arrives for so long is given up.
     pub idle_timeout: Duration,
     /// How long connections are accepted and requests answered as ever after the process was told to stop: until those who
     /// ask whether it is ready have noticed.
     pub drain_delay: Duration,
+}
+
+/// Which signatures are taken, beyond those that AWS takes of a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signatures {
+    /// Whether Signature Version 2 is.
+    pub takes_version_two: bool,
+    /// The code that refuses links which are valid for less or longer than S3 allows.
+    pub expires_code: Code,
 }
 
 /// A gateway.
@@ -83,13 +98,13 @@ impl Gateway {
         clock: SharedClock,
         metrics: Metrics,
     ) -> Self {
+        let addressing = Addressing::new(config.domains.iter().cloned());
         Self {
             authority: Authority::new(engine.clone()),
             engine,
             identities,
-            // Clients that never set a region sign for one of their own choice.
-            authenticator: Authenticator::new(config.region.clone(), true),
-            addressing: Addressing::new(config.domains.iter().cloned()),
+            authenticator: authenticator(&config, &addressing),
+            addressing,
             documents: Budget::new(DOCUMENTS_BYTES, Gauge::default()),
             received_bytes: metrics.counter("cairn_http_received_bytes_total", &[]),
             sent_bytes: metrics.counter("cairn_http_sent_bytes_total", &[]),
@@ -109,6 +124,17 @@ impl Gateway {
     pub(crate) fn request_body(&self, body: Incoming, unread: Unread) -> RequestBody {
         let received = self.received_bytes.clone();
         RequestBody::new(body, self.config.idle_timeout, received, unread)
+    }
+}
+
+fn authenticator(config: &GatewayConfig, addressing: &Addressing) -> Authenticator {
+    // Clients that never set a region sign for one of their own choice.
+    let authenticator = Authenticator::new(config.region.clone(), true)
+        .refusing_expires_by(config.signatures.expires_code);
+    if config.signatures.takes_version_two {
+        authenticator.taking_version_two(addressing.clone())
+    } else {
+        authenticator
     }
 }
 

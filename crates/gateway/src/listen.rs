@@ -11,7 +11,7 @@ use cairn_runtime::Tasks;
 use cairn_runtime::metrics::Gauge;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -22,19 +22,21 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::server::TlsStream;
 
 use crate::pace::Paced;
 use crate::request_body::Unread;
-use crate::{Gateway, pipeline};
+use crate::tls::{Protocols, Secured, Tls, speaks_http_2};
+use crate::{Gateway, http2, pipeline};
 
 /// A request head larger than this is refused with 431.
-const MAX_HEAD_LEN: usize = 64 * 1024;
+pub(crate) const MAX_HEAD_LEN: u32 = 64 * 1024;
 
 /// A request with more headers than this is refused with 431.
 const MAX_HEADERS: usize = 200;
 
 /// A connection on which no request head arrives for so long is closed, also between requests: S3 keeps idle ones about as long.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A client that takes nothing of an answer for so long is given up; one that takes too little, by `Paced`.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -93,35 +95,49 @@ impl Places {
     }
 }
 
+/// Where connections come from.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Listener {
+    /// Listens on a socket: for HTTPS if there is `tls`, for HTTP if there is none.
+    pub const fn new(socket: TcpListener, tls: Option<Arc<Tls>>) -> Self {
+        Self { socket, tls }
+    }
+}
+
 /// Accepts connections until `tasks` is stopped, and for the gateway's `drain_delay` after that; then lets requests in
 /// flight end. Whoever stops `tasks` gives them that delay on top of what requests may take.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, places: Places, tasks: Tasks) {
+pub async fn serve(listener: Listener, gateway: Arc<Gateway>, places: Places, tasks: Tasks) {
     let drain_delay = gateway.config.drain_delay;
-    accept_all(
-        listener,
-        &places,
-        drain_delay,
-        &tasks,
-        |accepted, ending| {
-            let connection = serve_connection(accepted, Arc::clone(&gateway), ending);
-            tasks.spawn_until_done("connection", connection);
-        },
-    )
+    let Listener { socket, tls } = listener;
+    accept_all(socket, &places, drain_delay, &tasks, |accepted, ending| {
+        let serving = Serving {
+            gateway: Arc::clone(&gateway),
+            tls: tls.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn_until_done("connection", serving.connection(accepted, ending));
+    })
     .await;
 }
 
 /// Accepts connections and answers their requests with 503, for a process that has nothing to serve yet. Never ends; when it is
 /// dropped, so are its connections. Cancel safe.
-pub async fn refuse(listener: &TcpListener, places: &Places) -> Infallible {
+pub async fn refuse(listener: &Listener, places: &Places) -> Infallible {
+    let tls = listener.tls.as_deref();
     let (_accepting, ending) = watch::channel(());
     let mut connections = FuturesUnordered::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(listener, places) => accepted,
+            accepted = accept(&listener.socket, places) => accepted,
             Some(()) = connections.next() => continue,
         };
         match accepted {
-            Ok(accepted) => connections.push(refuse_connection(accepted, ending.clone())),
+            Ok(accepted) => connections.push(refuse_connection(accepted, tls, ending.clone())),
             Err(error) => {
                 tracing::warn!(%error, "accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -130,7 +146,7 @@ pub async fn refuse(listener: &TcpListener, places: &Places) -> Infallible {
     }
 }
 
-async fn refuse_connection(accepted: Accepted, ending: Ending) {
+async fn refuse_connection(accepted: Accepted, tls: Option<&Tls>, ending: Ending) {
     let unread = Unread::default();
     let service = service_fn(|request: Request<Incoming>| {
         let (parts, body) = request.into_parts();
@@ -140,7 +156,15 @@ async fn refuse_connection(accepted: Accepted, ending: Ending) {
         answer.headers_mut().insert(CONNECTION, close);
         std::future::ready(Ok::<_, Infallible>(answer))
     });
-    if let Err(error) = drive(accepted.stream, service, &unread, ending).await {
+    let socket = paced(accepted.stream);
+    let served = match tls {
+        None => drive(socket, service, &unread, ending).await,
+        Some(tls) => match shake_hands(tls, socket, Protocols::Http1).await {
+            Ok(stream) => drive(stream, service, &unread, ending).await,
+            Err(error) => return tracing::debug!(%error, "shake hands"),
+        },
+    };
+    if let Err(error) = served {
         tracing::debug!(%error, peer = %accepted.peer, "serve a connection");
     }
 }
@@ -153,7 +177,10 @@ struct Accepted {
 }
 
 /// Told when connections are to end.
-type Ending = watch::Receiver<()>;
+pub(crate) type Ending = watch::Receiver<()>;
+
+/// A connection that is given up when its client takes too little.
+type Socket = Paced<Pin<Box<TimeoutStream<TcpStream>>>>;
 
 async fn accept_all(
     listener: TcpListener,
@@ -209,61 +236,111 @@ impl Drop for Counted {
     }
 }
 
-async fn serve_connection(accepted: Accepted, gateway: Arc<Gateway>, ending: Ending) {
-    let _counted = Counted::new(gateway.connections());
-    let peer = accepted.peer;
-    let unread = Unread::default();
-    let service = service_fn(|request: Request<Incoming>| {
-        let (gateway, unread) = (Arc::clone(&gateway), unread.clone());
-        let is_last = asks_in_vain(&request);
-        let request = request.map(|body| gateway.request_body(body, unread.clone()));
-        Box::pin(async move {
-            let mut answer = gateway.serve(request, peer).await;
-            // What is left of a body stands between this request and a next one, so there is none: a client that is not told
-            // sends it all the same, and takes the end of the connection for a failure.
-            if is_last || unread.get() {
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(CONNECTION, close);
+/// What serves connections.
+struct Serving {
+    gateway: Arc<Gateway>,
+    tls: Option<Arc<Tls>>,
+    tasks: Tasks,
+}
+
+impl Serving {
+    async fn connection(self, accepted: Accepted, ending: Ending) {
+        let _counted = Counted::new(self.gateway.connections());
+        let peer = accepted.peer;
+        let socket = paced(accepted.stream);
+        let served = match &self.tls {
+            None => self.http_1(socket, peer, ending).await,
+            Some(tls) => match shake_hands(tls, socket, Protocols::Both).await {
+                Ok(stream) if speaks_http_2(&stream) => {
+                    let gateway = Arc::clone(&self.gateway);
+                    http2::drive(stream, gateway, peer, &self.tasks, ending).await
+                }
+                Ok(stream) => self.http_1(stream, peer, ending).await,
+                Err(error) => return tracing::debug!(%error, %peer, "shake hands"),
+            },
+        };
+        if let Err(error) = served {
+            // Clients break connections for reasons of their own.
+            tracing::debug!(%error, %peer, "serve a connection");
+        }
+    }
+
+    async fn http_1<S>(&self, stream: S, peer: SocketAddr, ending: Ending) -> hyper::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let unread = Unread::default();
+        let service = service_fn(|request: Request<Incoming>| {
+            let (gateway, unread) = (Arc::clone(&self.gateway), unread.clone());
+            let is_last = is_last(&request);
+            let mut request = request.map(|body| gateway.request_body(body, unread.clone()));
+            if self.tls.is_some() {
+                request.extensions_mut().insert(Secured);
             }
-            Ok::<_, Infallible>(answer)
-        })
-    });
-    if let Err(error) = drive(accepted.stream, service, &unread, ending).await {
-        // Clients break connections for reasons of their own.
-        tracing::debug!(%error, %peer, "serve a connection");
+            Box::pin(async move {
+                let mut answer = gateway.serve(request, peer).await;
+                if unread.get() || is_last {
+                    // What is left of the body stands between this request and a next one, so there is none: a client that
+                    // is not told sends it all the same, and takes the end of the connection for a failure.
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answer)
+            })
+        });
+        drive(stream, service, &unread, ending).await
     }
 }
 
-/// Whether a request asks whether its body is wanted and has none, so that nobody tells it to go on. The AWS CLI in version 1
-/// takes the answer to its next such request on the same connection for a part of this one's.
-fn asks_in_vain(request: &Request<Incoming>) -> bool {
-    request.headers().contains_key(EXPECT) && request.body().is_end_stream()
+/// Whether nothing may follow a request on its connection, whatever becomes of it.
+///
+/// A length beside a transfer encoding may have been dropped on the way to here, and what a proxy takes for the end of the body
+/// may be another place. Source: RFC 9112, 6.1. And where a client asks whether its body is wanted and has none, nobody tells it
+/// to go on: the AWS CLI in version 1 takes the answer to its next such request for a part of this one's.
+fn is_last(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let asks_in_vain = headers.contains_key(EXPECT) && request.body().is_end_stream();
+    asks_in_vain || headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// Answers the requests of a connection by `service` until it ends or everything does, and closes it.
-async fn drive<S, B>(
-    stream: TcpStream,
-    service: S,
-    unread: &Unread,
-    mut ending: Ending,
-) -> hyper::Result<()>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
-    S::Future: Unpin,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+fn paced(stream: TcpStream) -> Socket {
     // Without it small answers wait for acknowledgements that the client delays.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "set TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    let stream = Paced::new(Box::pin(stream));
+    Paced::new(Box::pin(stream))
+}
+
+/// Waits for a client's handshake as long as for a request's head.
+async fn shake_hands(
+    tls: &Tls,
+    socket: Socket,
+    protocols: Protocols,
+) -> std::io::Result<TlsStream<Socket>> {
+    let accepted = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(socket, protocols)).await;
+    accepted.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+}
+
+/// Answers the requests of a connection by `service` until it ends or everything does, and closes it.
+async fn drive<I, S, B>(
+    stream: I,
+    service: S,
+    unread: &Unread,
+    mut ending: Ending,
+) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_LEN)
+        .max_buf_size(MAX_HEAD_LEN as usize)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
@@ -334,7 +411,9 @@ mod tests {
             Box::pin(async move { Ok::<_, Infallible>(answer.unwrap()) })
         });
         let (_accepting, ending) = watch::channel(());
-        drive(stream, service, &unread, ending).await.unwrap();
+        drive(paced(stream), service, &unread, ending)
+            .await
+            .unwrap();
     }
 
     /// The answer to a request whose sender writes all of a body before it reads.
@@ -372,7 +451,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let tasks = Tasks::new();
         tasks.spawn("refusing", async move {
-            refuse(&listener, &Places::new(10)).await;
+            refuse(&Listener::new(listener, None), &Places::new(10)).await;
         });
         let answer = tokio::task::spawn_blocking(move || send_then_read(address));
         let answer = answer.await.unwrap();

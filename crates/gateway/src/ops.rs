@@ -29,6 +29,7 @@ mod list_parts;
 mod object_acl;
 mod object_lock;
 mod object_tagging;
+pub(crate) mod post_object;
 mod public_access_block;
 mod put_object;
 mod settings;
@@ -57,6 +58,7 @@ use cairn_types::namespace::data::UploadInfo;
 use cairn_types::namespace::root::BucketEntry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
+use http_body::Body;
 
 use crate::Gateway;
 use crate::authorize::{Admitted, Door, upload_key};
@@ -112,14 +114,17 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::GetObject | Operation::HeadObject => get_object::serve(call).await,
         Operation::DeleteObject => delete_object::serve(call).await,
         Operation::DeleteObjects => delete_objects::serve(call, body).await,
-        Operation::CopyObject => copy_object::serve(call).await,
+        Operation::CopyObject => Box::pin(copy_object::serve(call)).await,
         Operation::ListObjects | Operation::ListObjectsV2 => list_objects::serve(call).await,
         Operation::ListObjectVersions => list_object_versions::serve(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
         Operation::GetBucketVersioning => bucket_versioning::get(call).await,
         Operation::PutBucketVersioning => bucket_versioning::put(call, body).await,
         Operation::CreateMultipartUpload => create_multipart_upload::serve(call).await,
-        Operation::UploadPart => upload_part::serve(call, body).await,
-        Operation::UploadPartCopy => upload_part_copy::serve(call).await,
+        Operation::UploadPart => Box::pin(upload_part::serve(call, body)).await,
+        Operation::UploadPartCopy => Box::pin(upload_part_copy::serve(call)).await,
         Operation::CompleteMultipartUpload => complete_multipart_upload::serve(call, body).await,
         Operation::AbortMultipartUpload => abort_multipart_upload::serve(call).await,
         Operation::ListParts => list_parts::serve(call).await,
@@ -222,12 +227,16 @@ impl<'a> Call<'a> {
     }
 
     /// The body, verified as it flows. Where the client declared no checksum, one of `default_checksum` is computed.
-    pub(crate) fn upload(
+    pub(crate) fn upload<B>(
         &self,
-        body: RequestBody,
+        body: B,
         declaration: BodyDeclaration,
         default_checksum: Option<ChecksumAlgorithm>,
-    ) -> UploadBody {
+    ) -> UploadBody<B>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let verified = self.verified;
         UploadBody::new(VerifiedBody::new(
             body,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 const PIECE_LEN: u64 = 64 * 1024;
 
 /// Long, because a client's pace is seen in steps: the kernel takes some of an answer only when a third of its buffer is free.
-const PIECE_TIMEOUT: Duration = Duration::from_mins(2);
+pub(crate) const PIECE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A connection that is broken off when the other side takes too little. Only time in which it is waited for counts, never
 /// time in which there is nothing to send; and it counts until a whole piece was taken, however often it begins anew.

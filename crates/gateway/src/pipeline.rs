@@ -1,7 +1,7 @@
 //! The story of a request, on one page.
 //!
-//! Routed, proven, allowed, refused if it asks for what is not built; only then is anything of its body read. Whatever
-//! comes of it is answered here, named, counted and logged.
+//! Routed, proven, allowed, refused if it asks for what is not built; only then is anything of its body read (of a form the
+//! fields, which say who sent it). Whatever comes of it is answered here, named, counted and logged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use cairn_iam::Credential;
 use cairn_s3::auth::Verified;
 use cairn_s3::code::Code;
 use cairn_s3::error::{ErrorContext, S3Error};
+use cairn_s3::form::Fields;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
+use cairn_s3::route::Route;
 use cairn_s3::unbuilt;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
@@ -26,9 +28,10 @@ use crate::authorize::Asker;
 use crate::authorize::context::Surroundings;
 use crate::body::AnswerBody;
 use crate::fault::{Fault, Reason, guarded};
-use crate::ops::{self, Call};
+use crate::ops::{self, Call, post_object};
 use crate::request_body::RequestBody;
 use crate::tag::RequestTag;
+use crate::tls::Secured;
 
 /// `x-amz-id-2`: S3's second name of a request. It says nothing here, but clients log it.
 const HOST_ID: &str = "cairn";
@@ -38,6 +41,14 @@ const NO_EFFECT: &str = "none";
 
 /// The label of requests that were not understood.
 const UNKNOWN_OPERATION: &str = "unknown";
+
+/// What a request brings along.
+enum Content {
+    /// Bytes that its operation reads.
+    Body(RequestBody),
+    /// A form, read up to its file.
+    Form(post_object::Form),
+}
 
 impl Gateway {
     /// Answers one request. Errors are answers too, and so are panics.
@@ -68,7 +79,7 @@ impl Gateway {
         answer.map(|body| body.accounted(account))
     }
 
-    /// From the head of a request to its operation. Nothing of the body is read here.
+    /// From the head of a request to its operation. Nothing of the body is read here but the fields of a form.
     async fn accept(
         &self,
         parts: &mut Parts,
@@ -76,7 +87,7 @@ impl Gateway {
         (tag, peer): (RequestTag, SocketAddr),
         label: &mut &'static str,
     ) -> Result<Response<AnswerBody>, Fault> {
-        let route = match self.addressing.route(parts) {
+        let mut route = match self.addressing.route(parts) {
             Ok(route) => route,
             // Whoever cannot prove who they are is told that, and nothing about what they asked for.
             Err(error) => {
@@ -95,17 +106,19 @@ impl Gateway {
         ) {
             return self.preflight(parts, &route).await;
         }
-        let verified = self.verify(parts, &route.query).await?;
+        let (verified, content) = self.identify(parts, &mut route, body).await?;
         if !row.is_built {
             // What there is not is told to those who say who they are.
             let known = verified.identity().ok_or(Code::AccessDenied);
             return Err(known.map_or_else(Fault::from, |_| not_built(row.name)));
         }
-        // Only once the signature has been checked over what was sent.
-        unbuilt::hoist_headers(parts, &route.query)?;
+        if let Content::Body(_) = content {
+            // Only once the signature has been checked over what was sent. A form's is over its fields alone.
+            unbuilt::hoist_headers(parts, &route.query)?;
+        }
         let surroundings = Surroundings {
             peer: peer.ip(),
-            is_secure: false,
+            is_secure: parts.extensions.get::<Secured>().is_some(),
             now: self.clock.now(),
         };
         let asker = Asker::new(&verified, parts, &route, surroundings);
@@ -120,8 +133,34 @@ impl Gateway {
             admitted: &admitted,
             tag,
         };
-        let done = ops::dispatch(call, body).await;
+        let done = match content {
+            Content::Body(body) => Box::pin(ops::dispatch(call, body)).await,
+            Content::Form(form) => Box::pin(post_object::serve(call, form)).await,
+        };
         done.map_err(|fault| fault.naming(&route))
+    }
+
+    /// Proves who sent a request. A form says in its fields who sent it, and what it asks for.
+    async fn identify(
+        &self,
+        parts: &mut Parts,
+        route: &mut Route,
+        body: RequestBody,
+    ) -> Result<(Verified, Content), Fault> {
+        if route.operation == Operation::PostObject {
+            let (verified, form) = post_object::open(self, parts, route, body).await?;
+            return Ok((verified, Content::Form(form)));
+        }
+        let verified = self.verify(parts, &route.query).await?;
+        Ok((verified, Content::Body(body)))
+    }
+
+    /// Proves who signed a form.
+    pub(crate) async fn verify_form(&self, fields: &Fields) -> Result<Verified, Fault> {
+        let prove = |look_up: &dyn Fn(&str) -> Option<Credential>| {
+            self.authenticator.verify_form(fields, look_up)
+        };
+        self.identities.prove(prove).await
     }
 
     async fn verify(&self, parts: &Parts, query: &Query) -> Result<Verified, Fault> {

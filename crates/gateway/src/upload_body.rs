@@ -7,13 +7,14 @@ use cairn_engine::{Declared, Source};
 use cairn_s3::body::{BodyError, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
+use http_body::Body;
 
 use crate::request_body::{RequestBody, Stalled};
 
-/// A request's body, verified as it flows.
+/// A request's body, or the file in it, verified as it flows.
 #[derive(Debug)]
-pub(crate) struct UploadBody {
-    body: VerifiedBody<RequestBody>,
+pub(crate) struct UploadBody<B = RequestBody> {
+    body: VerifiedBody<B>,
 }
 
 /// A body that cannot be had to its end, or is not what was signed.
@@ -27,9 +28,13 @@ pub(crate) enum UploadBodyError {
     Late,
 }
 
-impl UploadBody {
+impl<B> UploadBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     /// Takes a body.
-    pub(crate) fn new(body: VerifiedBody<RequestBody>) -> Self {
+    pub(crate) fn new(body: VerifiedBody<B>) -> Self {
         Self { body }
     }
 
@@ -48,7 +53,11 @@ impl UploadBody {
     }
 }
 
-impl Source for UploadBody {
+impl<B> Source for UploadBody<B>
+where
+    B: Body<Data = Bytes> + Unpin + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     type Error = UploadBodyError;
 
     async fn next(&mut self) -> Result<Option<Bytes>, UploadBodyError> {

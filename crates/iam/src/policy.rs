@@ -105,6 +105,9 @@ impl Policy {
     ///
     /// Source: AWS, "IAM JSON policy reference"; "Policies and permissions in Amazon S3".
     pub fn parse(document: &[u8], attachment: Attachment<'_>) -> Result<Self, PolicyError> {
+        if document.first() != Some(&b'{') {
+            return Err(PolicyError::FirstByte);
+        }
         let Json::Object(elements) = Json::parse(document)? else {
             return Err(PolicyError::FirstByte);
         };

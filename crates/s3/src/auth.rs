@@ -1,12 +1,15 @@
-//! Who sent a request: AWS Signature Version 4, in the `Authorization` header or in the query.
+//! Who sent a request: AWS Signature Version 4, or Version 2 where it is taken, in the `Authorization` header, in the query
+//! or in the fields of a form.
 //!
 //! Source: AWS, "Authenticating Requests (AWS Signature Version 4)" of the S3 API reference.
 
 mod canonical;
 mod chunk_chain;
 mod claim;
+mod form;
 mod signer;
 mod signing_key;
+mod version_two;
 
 use std::sync::Arc;
 
@@ -19,11 +22,13 @@ use crate::body::PayloadForm;
 use crate::code::Code;
 use crate::error::S3Error;
 use crate::query::Query;
+use crate::route::Addressing;
 
 pub(crate) use chunk_chain::ChunkChain;
-use claim::{Claim, Place};
+use claim::{Claim, Found, Place, spaced_hex};
 pub use signer::{Purpose, sign_request};
 use signing_key::{SigningKey, SigningKeys};
+use version_two::OldClaim;
 
 /// How far a request's clock may be off.
 const SKEW_LIMIT_MS: u64 = 15 * 60 * 1000;
@@ -34,13 +39,24 @@ pub struct Authenticator {
     service: &'static str,
     region: String,
     any_region: bool,
+    terms: Terms,
     keys: SigningKeys,
+}
+
+/// What is taken beyond what AWS takes of a new account.
+#[derive(Debug)]
+struct Terms {
+    /// Where buckets stand in requests signed by version 2; `None`: it is not taken.
+    version_two: Option<Addressing>,
+    /// The code for links that are valid for less or longer than S3 allows.
+    expires_code: Code,
 }
 
 /// A request whose sender is proven, or that has none. Only `Authenticator::verify` makes one.
 #[derive(Debug)]
 pub struct Verified {
     caller: Caller,
+    proof: Option<Proof>,
     payload: PayloadForm,
     chunks: Option<ChunkChain>,
 }
@@ -56,6 +72,56 @@ pub enum Caller {
     Presigned(AccessKey, Arc<Identity>),
 }
 
+/// How somebody proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// The version of the signature.
+    pub version: SignatureVersion,
+    /// Where it stood.
+    pub place: ProofPlace,
+}
+
+/// The version of a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureVersion {
+    /// HMAC-SHA1 over some of a request.
+    Two,
+    /// HMAC-SHA256 over a canonical request.
+    Four,
+}
+
+/// Where a signature stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofPlace {
+    /// In the `Authorization` header.
+    Header,
+    /// In the query.
+    Query,
+    /// In the fields of a form.
+    Form,
+}
+
+impl SignatureVersion {
+    /// As the condition key `s3:signatureversion` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Two => "AWS",
+            Self::Four => "AWS4-HMAC-SHA256",
+        }
+    }
+}
+
+impl ProofPlace {
+    /// As the condition key `s3:authType` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "REST-HEADER",
+            Self::Query => "REST-QUERY-STRING",
+            Self::Form => "POST",
+        }
+    }
+}
+
 impl Authenticator {
     /// An authenticator of S3 in a region. With `any_region` it takes requests that were signed for any other one too.
     pub fn new(region: impl Into<String>, any_region: bool) -> Self {
@@ -63,8 +129,26 @@ impl Authenticator {
             service: "s3",
             region: region.into(),
             any_region,
+            terms: Terms {
+                version_two: None,
+                expires_code: Code::AuthorizationQueryParametersError,
+            },
             keys: SigningKeys::default(),
         }
+    }
+
+    /// Takes Signature Version 2 too, which signs the bucket that a host names as part of the path.
+    #[must_use]
+    pub fn taking_version_two(mut self, addressing: Addressing) -> Self {
+        self.terms.version_two = Some(addressing);
+        self
+    }
+
+    /// Refuses links that are valid for less or longer than S3 allows with this code.
+    #[must_use]
+    pub const fn refusing_expires_by(mut self, code: Code) -> Self {
+        self.terms.expires_code = code;
+        self
     }
 
     /// The same for another service: what was signed for one is of no use at the other.
@@ -91,34 +175,48 @@ impl Authenticator {
         now: Timestamp,
         look_up: impl Fn(&str) -> Option<Credential>,
     ) -> Result<Verified, S3Error> {
-        let Some(claim) = Claim::find(parts, query)? else {
-            return anonymous(parts);
-        };
-        self.check_scope(&claim)?;
-        let credential = look_up(&claim.access_key).ok_or_else(|| {
-            S3Error::new(Code::InvalidAccessKeyId)
-                .detail("AWSAccessKeyId", claim.access_key.clone())
-        })?;
-        let access_key = AccessKey::parse(&claim.access_key)
-            .map_err(|_| S3Error::new(Code::InvalidAccessKeyId))?;
-        claim.check_time(now)?;
-        let key = self.check_signature(&claim, &credential, parts, query)?;
-        let payload = PayloadForm::parse(&claim.payload)?;
-        let chunks = ChunkChain::new(key, claim.amz_date(), claim.scope.text(), claim.signature);
-        let caller = match claim.place {
-            Place::Header => Caller::Signed(access_key, credential.identity),
-            Place::Query { .. } if payload.has_signed_chunks() => {
-                return Err(S3Error::with_message(
-                    Code::InvalidRequest,
-                    "A presigned request cannot sign the chunks of its body",
-                ));
+        match Found::in_request(parts, query, &self.terms)? {
+            None => anonymous(parts),
+            Some(Found::Two(claim)) => self.verify_version_two(&claim, parts, query, now, look_up),
+            Some(Found::Four(claim)) => {
+                self.check_scope(&claim)?;
+                let (access_key, credential) = holder(&claim.access_key, look_up)?;
+                claim.check_time(now)?;
+                let key = self.check_signature(&claim, &credential, parts, query)?;
+                let caller = claim.place.caller(access_key, credential.identity);
+                Verified::by_version_four(&claim, caller, key)
             }
-            Place::Query { .. } => Caller::Presigned(access_key, credential.identity),
+        }
+    }
+
+    fn verify_version_two(
+        &self,
+        claim: &OldClaim,
+        parts: &Parts,
+        query: &Query,
+        now: Timestamp,
+        look_up: impl Fn(&str) -> Option<Credential>,
+    ) -> Result<Verified, S3Error> {
+        let (access_key, credential) = holder(&claim.access_key, look_up)?;
+        claim.check_time(now)?;
+        let addressing = self.terms.version_two.as_ref();
+        let bucket = addressing.and_then(|addressing| addressing.bucket_in_host(parts));
+        claim.check_signature(&credential.secret, parts, query, bucket.as_deref())?;
+        let (caller, place) = if claim.is_presigned() {
+            let caller = Caller::Presigned(access_key, credential.identity);
+            (caller, ProofPlace::Query)
+        } else {
+            let caller = Caller::Signed(access_key, credential.identity);
+            (caller, ProofPlace::Header)
         };
         Ok(Verified {
             caller,
-            payload,
-            chunks: payload.has_signed_chunks().then_some(chunks),
+            proof: Some(Proof {
+                version: SignatureVersion::Two,
+                place,
+            }),
+            payload: unsigned_payload(parts)?,
+            chunks: None,
         })
     }
 
@@ -171,6 +269,30 @@ impl Authenticator {
 }
 
 impl Verified {
+    fn by_version_four(claim: &Claim, caller: Caller, key: SigningKey) -> Result<Self, S3Error> {
+        let payload = PayloadForm::parse(&claim.payload)?;
+        let place = match claim.place {
+            Place::Header => ProofPlace::Header,
+            Place::Query { .. } if payload.has_signed_chunks() => {
+                return Err(S3Error::with_message(
+                    Code::InvalidRequest,
+                    "A presigned request cannot sign the chunks of its body",
+                ));
+            }
+            Place::Query { .. } => ProofPlace::Query,
+        };
+        let chunks = ChunkChain::new(key, claim.amz_date(), claim.scope.text(), claim.signature);
+        Ok(Self {
+            caller,
+            proof: Some(Proof {
+                version: SignatureVersion::Four,
+                place,
+            }),
+            payload,
+            chunks: payload.has_signed_chunks().then_some(chunks),
+        })
+    }
+
     /// Who sent the request.
     pub const fn caller(&self) -> &Caller {
         &self.caller
@@ -182,6 +304,11 @@ impl Verified {
             Caller::Anonymous => None,
             Caller::Signed(_, identity) | Caller::Presigned(_, identity) => Some(identity),
         }
+    }
+
+    /// How the sender proved who they are; `None` for an anonymous request.
+    pub const fn proof(&self) -> Option<Proof> {
+        self.proof
     }
 
     /// How its body is protected.
@@ -202,6 +329,7 @@ impl Verified {
         let chunks = ChunkChain::new(key, date, scope.text(), [7; 32]);
         Self {
             caller,
+            proof: None,
             payload,
             chunks: payload.has_signed_chunks().then_some(chunks),
         }
@@ -213,20 +341,68 @@ impl Verified {
     }
 }
 
-/// Nobody signed, so nobody can have signed chunks either.
+impl Terms {
+    const fn takes_version_two(&self) -> bool {
+        self.version_two.is_some()
+    }
+}
+
+impl Place {
+    fn caller(self, access_key: AccessKey, identity: Arc<Identity>) -> Caller {
+        match self {
+            Self::Header => Caller::Signed(access_key, identity),
+            Self::Query { .. } => Caller::Presigned(access_key, identity),
+        }
+    }
+}
+
+/// The holder of an access key.
+fn holder(
+    access_key: &str,
+    look_up: impl Fn(&str) -> Option<Credential>,
+) -> Result<(AccessKey, Credential), S3Error> {
+    let unknown = || {
+        let named: String = access_key.chars().take(256).collect();
+        S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", named)
+    };
+    let credential = look_up(access_key).ok_or_else(unknown)?;
+    let access_key = AccessKey::parse(access_key).map_err(|_| unknown())?;
+    Ok((access_key, credential))
+}
+
 fn anonymous(parts: &Parts) -> Result<Verified, S3Error> {
+    Ok(Verified {
+        caller: Caller::Anonymous,
+        proof: None,
+        payload: unsigned_payload(parts)?,
+        chunks: None,
+    })
+}
+
+/// How a body is protected that no signature covers: nobody can have signed its chunks.
+fn unsigned_payload(parts: &Parts) -> Result<PayloadForm, S3Error> {
     let payload = match parts.headers.get(claim::PAYLOAD_HEADER) {
         Some(value) => PayloadForm::parse(value.to_str().unwrap_or_default())?,
+        None if has_unannounced_chunks(parts) => PayloadForm::UnsignedChunksWithTrailer,
         None => PayloadForm::Unsigned,
     };
     if payload.has_signed_chunks() {
         return Err(S3Error::new(Code::AccessDenied));
     }
-    Ok(Verified {
-        caller: Caller::Anonymous,
-        payload,
-        chunks: None,
-    })
+    Ok(payload)
+}
+
+/// Whether a body is aws-chunked although no header of a signature says so: SDKs that sign nothing, or by version 2, send
+/// checksums behind it all the same.
+fn has_unannounced_chunks(parts: &Parts) -> bool {
+    let encodings = parts.headers.get_all(http::header::CONTENT_ENCODING);
+    parts.headers.contains_key("x-amz-trailer")
+        && encodings.iter().any(|value| {
+            let value = value.to_str().unwrap_or_default();
+            value
+                .split(',')
+                .any(|coding| coding.trim().eq_ignore_ascii_case("aws-chunked"))
+        })
 }
 
 /// All that a client's author needs to find the difference. Nothing in it is secret: the client sent it all.
@@ -238,11 +414,6 @@ fn mismatch(claim: &Claim, canonical: &[u8], string_to_sign: &str) -> S3Error {
         .detail("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
         .detail("CanonicalRequest", String::from_utf8_lossy(canonical))
         .detail("CanonicalRequestBytes", spaced_hex(canonical))
-}
-
-fn spaced_hex(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
 }
 
 #[cfg(test)]

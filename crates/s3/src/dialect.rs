@@ -207,6 +207,11 @@ impl Dialect {
         matches!(self, Self::Ceph)
     }
 
+    /// Whether signatures of version 2 are taken unless that is set otherwise; AWS takes none of a new account.
+    pub const fn takes_version_two_signatures(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
     /// Whether who does not sign is told of no buckets (Ceph), or is refused (AWS), when listing them.
     pub const fn lists_no_buckets_to_anonymous(self) -> bool {
         matches!(self, Self::Ceph)
@@ -277,6 +282,8 @@ mod tests {
             Recreation::Fails(Code::BucketAlreadyExists)
         );
     }
+
+    type Decision = fn(Dialect) -> Code;
 
     #[test]
     fn every_code_of_the_table_has_the_status_that_clients_of_its_dialect_expect() {

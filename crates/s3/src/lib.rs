@@ -13,6 +13,7 @@ pub mod cors;
 pub mod date;
 pub mod dialect;
 pub mod error;
+pub mod form;
 pub mod input;
 pub mod list_token;
 pub mod operations;

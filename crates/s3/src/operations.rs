@@ -106,7 +106,7 @@ operations! {
     ListObjectVersions: GET Bucket [Parameter("versions")] "s3:ListBucketVersions" None yes;
     ListMultipartUploads: GET Bucket [Parameter("uploads")] "s3:ListBucketMultipartUploads" None yes;
     DeleteObjects: POST Bucket [Parameter("delete")] "s3:DeleteObject" Document(2 * MIB) yes;
-    PostObject: POST Bucket [] "s3:PutObject" Object no;
+    PostObject: POST Bucket [] "s3:PutObject" Object yes;
     OptionsBucket: OPTIONS Bucket [] "s3:GetBucketCORS" None yes;
     CreateSession: GET Bucket [Parameter("session")] "s3express:CreateSession" None no;
     GetBucketAbac: GET Bucket [Parameter("abac")] "s3:GetBucketAbac" None no;

@@ -82,7 +82,7 @@ impl Addressing {
     }
 
     /// The bucket that stands in front of a configured domain.
-    fn bucket_in_host(&self, parts: &Parts) -> Option<String> {
+    pub(crate) fn bucket_in_host(&self, parts: &Parts) -> Option<String> {
         let host = host_without_port(host(parts)?).to_ascii_lowercase();
         for domain in &self.domains {
             if host == *domain {

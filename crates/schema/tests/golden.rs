@@ -91,7 +91,7 @@ fn recorded(name: &str) -> Option<Bytes> {
     )
 }
 
-const KINDS: [&str; 35] = [
+const KINDS: [&str; 39] = [
     "genesis",
     "register_storage",
     "retire_storage",

@@ -125,8 +125,8 @@ pub(crate) enum AdminCommand {
     /// Show, make and remove users and their access keys.
     #[command(subcommand)]
     User(UserCommand),
-    /// Make the users of a TOML file what they are to be: `[[user]]` with id, access_key and secret_key, and, if there are any,
-    /// display_name, email and tenant. What is so already is left alone; who is not in the file stays.
+    /// Make the users of a TOML file what they are to be: `[[user]]` with `id`, `access_key` and `secret_key`, and, if
+    /// there are any, `display_name`, `email` and `tenant`. What is so already is left alone; who is not in the file stays.
     Provision {
         /// The file.
         file: PathBuf,

@@ -199,6 +199,7 @@ pub(crate) fn gateway(
         region: config.s3.region.clone(),
         dialect: config.s3.dialect.into(),
         domains: config.s3.domains.clone(),
+        signatures: config.s3.signatures(),
         idle_timeout: Duration::from_millis(config.s3.idle_timeout_ms),
         drain_delay: Duration::from_millis(config.s3.drain_delay_ms),
     };

@@ -9,6 +9,7 @@ mod environment;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use cairn_gateway::Signatures;
 use cairn_runtime::Secret;
 use cairn_runtime::trace::LogFormat;
 use cairn_s3::dialect::Dialect;
@@ -110,6 +111,12 @@ pub(crate) struct S3Section {
     pub(crate) dialect: DialectName,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub(crate) domains: Vec<String>,
+    /// Whether signatures of version 2 are taken: `on`, `off`, or `auto`, as the dialect has it.
+    pub(crate) signature_v2: SignatureV2,
+    /// Certificates in PEM, the own one first; with a key HTTPS is spoken instead of HTTP.
+    pub(crate) tls_certificate_file: PathBuf,
+    /// The private key in PEM.
+    pub(crate) tls_key_file: PathBuf,
     /// Open connections at the most.
     pub(crate) max_connections: usize,
     /// A request body of which nothing arrives for so long is given up.
@@ -119,21 +126,36 @@ pub(crate) struct S3Section {
     pub(crate) drain_delay_ms: u64,
 }
 
-/// The names of dialects.
+/// Whether signatures of version 2 are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DialectName {
-    /// As AWS.
-    Aws,
-    /// As Ceph's gateway.
-    Ceph,
+pub(crate) enum SignatureV2 {
+    /// In the dialect of Ceph only: AWS takes none of a new account.
+    Auto,
+    /// They are.
+    On,
+    /// They are not.
+    Off,
 }
 
-impl From<DialectName> for Dialect {
-    fn from(name: DialectName) -> Self {
-        match name {
-            DialectName::Aws => Self::Aws,
-            DialectName::Ceph => Self::Ceph,
+impl S3Section {
+    /// Where the S3 API is, for people.
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        let is_plain = self.tls_certificate_file.as_os_str().is_empty();
+        let scheme = if is_plain { "http" } else { "https" };
+        format!("{scheme}://{address}")
+    }
+
+    /// Which signatures are taken.
+    pub(crate) fn signatures(&self) -> Signatures {
+        let dialect = Dialect::from(self.dialect);
+        Signatures {
+            takes_version_two: match self.signature_v2 {
+                SignatureV2::Auto => dialect.takes_version_two_signatures(),
+                SignatureV2::On => true,
+                SignatureV2::Off => false,
+            },
+            expires_code: dialect.presigned_expiry_out_of_range(),
         }
     }
 }
@@ -224,6 +246,9 @@ impl Default for S3Section {
             region: "us-east-1".to_owned(),
             dialect: DialectName::Aws,
             domains: vec!["localhost".to_owned(), "s3.localhost".to_owned()],
+            signature_v2: SignatureV2::Auto,
+            tls_certificate_file: PathBuf::new(),
+            tls_key_file: PathBuf::new(),
             max_connections: 10_000,
             idle_timeout_ms: 30_000,
             drain_delay_ms: 0,
@@ -398,6 +423,12 @@ impl Config {
                 "1 or more",
             ),
             (
+                self.s3.tls_certificate_file.as_os_str().is_empty()
+                    == self.s3.tls_key_file.as_os_str().is_empty(),
+                "s3.tls_key_file",
+                "set only together with s3.tls_certificate_file",
+            ),
+            (
                 self.s3.idle_timeout_ms >= 100,
                 "s3.idle_timeout_ms",
                 "100 or more",
@@ -509,6 +540,8 @@ mod tests {
                 "CAIRN_STORAGE_READ_GRACE_MS",
             ),
             ("[dev]\nprofile = '5+3'", &[], "dev.profile"),
+            ("[s3]\ndialect = 'minio'", &[], "minio"),
+            ("[s3]\ntls_key_file = 'k'", &[], "s3.tls_key_file"),
             ("[engine]\ninline_limit_bytes = 65537", &[], "65536"),
             ("[engine]\nbudget_bytes = 1000", &[], "engine.budget_bytes"),
             (

@@ -12,6 +12,7 @@ use cairn_gateway::listen::{self, Places};
 use cairn_runtime::{Metrics, SystemClock, Tasks, trace};
 
 use crate::arguments::DevArguments;
+use crate::certificate;
 use crate::clients::{self, Surroundings};
 use crate::composition::Roles;
 use crate::config::{Config, Environment, RootCredentials};
@@ -81,25 +82,16 @@ async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<
     let console_listener = clients::bind(config.console.address, "console.address").await?;
     let s3_address = s3_listener.local_addr()?;
     let console_address = console_listener.local_addr()?;
+    let (frontend, console_tasks) = (tasks.child(), tasks.child());
+    let s3_listener = certificate::listener(&config.s3, s3_listener, &frontend).await?;
     let directories = Directories::prepare(&config.dev.directories)?;
     let secrets = secrets.kept_in(&directories)?;
-    let needs = Needs {
-        disks: directories.disks.len(),
-        replicas: directories.replica_count,
-        ..Needs::default()
-    };
-    let limit = open_files::raise();
-    let places = Places::new(open_files::connections(
-        limit,
-        needs,
-        config.s3.max_connections,
-    )?);
+    let places = places(config, &directories)?;
     let surroundings = Surroundings {
         clock: SystemClock::shared(),
         metrics: Metrics::new(),
         tasks,
     };
-    let (frontend, console_tasks) = (surroundings.tasks.child(), surroundings.tasks.child());
     let ready = Arc::new(OnceLock::new());
     let probe = probe(Arc::clone(&ready), frontend.clone());
     let console = Console::new(surroundings.metrics.clone(), probe);
@@ -136,7 +128,7 @@ async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<
     console.open(admin);
     // There is one start, and so nothing in it yet.
     let _ = ready.set(roles.replicas.clone());
-    announce(s3_address, console_address, &secrets.root);
+    announce(&config.s3.url(s3_address), console_address, &secrets.root);
 
     let reason = tokio::select! {
         stop = signals.stop_requested() => stop.map_err(Into::into),
@@ -152,6 +144,18 @@ async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<
     console_tasks.stop_and_join(Duration::from_secs(1)).await;
     roles.stop().await;
     reason.map(drop)
+}
+
+/// The places for clients' connections.
+fn places(config: &Config, directories: &Directories) -> Result<Places> {
+    let needs = Needs {
+        disks: directories.disks.len(),
+        replicas: directories.replica_count,
+        ..Needs::default()
+    };
+    let limit = open_files::raise();
+    let count = open_files::connections(limit, needs, config.s3.max_connections)?;
+    Ok(Places::new(count))
 }
 
 /// Brings everything up but the gateway, and sees to it that the users are there who are to be.
@@ -187,14 +191,14 @@ fn probe(ready: Arc<OnceLock<Replicas>>, frontend: Tasks) -> cairn_admin::consol
 }
 
 /// Says on stdout that requests are served, and where.
-fn announce(s3: SocketAddr, console: SocketAddr, credentials: &RootCredentials) {
+fn announce(s3: &str, console: SocketAddr, credentials: &RootCredentials) {
     if credentials.are_default {
         tracing::warn!(
             "using the well-known keys cairnadmin/cairnadmin: anybody who reaches this address may do anything; \
              set CAIRN_ROOT_ACCESS_KEY and CAIRN_ROOT_SECRET_KEY"
         );
     }
-    println!("API: http://{s3}");
+    println!("API: {s3}");
     println!("Console: http://{console}");
     println!("Ready.");
 }

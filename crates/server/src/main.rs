@@ -1,6 +1,7 @@
 //! `cairn`: an S3-compatible object store.
 
 mod arguments;
+mod certificate;
 mod clients;
 mod composition;
 mod config;

@@ -483,7 +483,9 @@ fn own_endpoint(dialect: Dialect) -> Endpoint {
     };
     let scratch = Scratch::new(name);
     // Six directories are the smallest set with the default profile of a cluster, 4+2.
-    let options = Options::new(&scratch, scratch.disks(6)).env("CAIRN_S3_DIALECT", setting);
+    let options = Options::new(&scratch, scratch.disks(6));
+    let options = options.env("CAIRN_S3_DIALECT", setting);
+    let options = options.env("CAIRN_S3_SIGNATURE_V2", "on");
     let server = Server::start(&options);
     Endpoint {
         host: options.s3.to_string(),

@@ -1,11 +1,14 @@
 //! Who pays for requests, acceleration, and access logs that there are none of.
 
 use aws_sdk_s3::types::{
-    AccelerateConfiguration, BucketAccelerateStatus, Payer, RequestPaymentConfiguration,
+    AccelerateConfiguration, BucketAccelerateStatus, ObjectCannedAcl, Payer,
+    RequestPaymentConfiguration,
 };
 use cairn_conformance::{Bucket, assert_refused, endpoint, fresh_name, sdk};
 use cairn_dev_tests::request::Request;
 use cairn_dev_tests::wire::Answer;
+
+use crate::bucket_acl::writers_bucket;
 
 fn put(bucket: &Bucket, resource: &str, document: &str) -> Answer {
     let put = Request::new("PUT", format!("/{}", bucket.name()));
@@ -30,6 +33,39 @@ async fn the_owner_pays_until_it_is_said_otherwise() {
     }
     let get = sdk().get_bucket_request_payment().bucket(fresh_name());
     assert_refused(get.send().await, 404, "NoSuchBucket");
+}
+
+#[tokio::test]
+async fn who_pays_has_to_be_known_and_to_say_so() {
+    let bucket = writers_bucket().await;
+    let write = bucket
+        .client()
+        .put_object()
+        .bucket(bucket.name())
+        .key("key");
+    let write = write.acl(ObjectCannedAcl::PublicRead).send();
+    write.await.unwrap();
+    let anonymous = || {
+        let get = Request::key("GET", bucket.name(), "key").host(&endpoint().host);
+        let get = get.header("x-amz-request-payer", "requester");
+        endpoint().connect().exchange(&get).status
+    };
+    assert_eq!(anonymous(), 200);
+    let pays = |payer: &str| {
+        let inner = format!("<Payer>{payer}</Payer>");
+        let root = "RequestPaymentConfiguration";
+        put(
+            &bucket,
+            "requestPayment",
+            &format!("<{root}>{inner}</{root}>"),
+        )
+    };
+    assert_eq!(pays("Requester").status, 200);
+    assert_eq!(anonymous(), 403);
+    // The owner need not say it.
+    assert!(bucket.has("key").await);
+    assert_eq!(pays("BucketOwner").status, 200);
+    assert_eq!(anonymous(), 200);
 }
 
 #[tokio::test]

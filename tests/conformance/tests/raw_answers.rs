@@ -26,7 +26,7 @@ fn requests(bucket: &Bucket) -> Vec<(Request, u16)> {
         (Request::new("PUT", bucket_path.clone()), 409),
         (Request::new("DELETE", bucket_path.clone()), 409),
         (
-            Request::new("GET", bucket_path.clone()).query("policy", ""),
+            Request::new("GET", bucket_path.clone()).query("lifecycle", ""),
             501,
         ),
         (

@@ -1,8 +1,11 @@
 //! AWS Signature Version 4, written from its specification and not from the product, so that the two check each other.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::checksum::sha256_hex;
@@ -127,6 +130,23 @@ impl Signer {
         );
         query.push(("X-Amz-Signature".to_owned(), signature));
         query
+    }
+
+    /// The signature of a text by Signature Version 2: of a request's string to sign, or of a form's policy.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
+    pub fn version_two(&self, text: &str) -> String {
+        let mut mac = Hmac::<Sha1>::new_from_slice(self.secret_key.as_bytes())
+            .expect("HMAC takes keys of any length");
+        mac.update(text.as_bytes());
+        STANDARD.encode(mac.finalize().into_bytes())
+    }
+
+    /// The signature of a form's policy, in base64, by Signature Version 4; and the credential that goes with it.
+    pub fn form_signature(&self, moment: Moment, policy: &str) -> (String, String) {
+        let credential = format!("{}/{}", self.access_key, self.scope(moment));
+        (self.mac(moment, policy), credential)
     }
 
     /// Signature of one chunk of an aws-chunked body, after the `previous` one.

@@ -127,7 +127,7 @@ fn applied(replicas: &[ReplicaStatus]) -> String {
 }
 
 /// Columns as wide as what is in them. An empty cell is a dash, so that each line has as many words for tools.
-fn table<T, const N: usize>(
+pub(crate) fn table<T, const N: usize>(
     head: [&str; N],
     rows: &[T],
     cells: impl Fn(&T) -> [String; N],

@@ -1,6 +1,8 @@
 //! Accounts and their access keys.
 
-use cairn_types::account::{AccessKeyId, Account, AccountEntry, CanonicalId, IssuedKey};
+use cairn_types::account::{
+    AccessKeyId, Account, AccountEntry, CanonicalId, EmailAddress, IssuedKey,
+};
 use cairn_types::id::Epoch;
 use cairn_types::namespace::{AccountMutation, AccountRefusal, RootReply};
 
@@ -78,7 +80,7 @@ fn take_email<S: Store>(
     old: Option<&Account>,
     account: &Account,
 ) -> Result<(), Failure> {
-    let folded = |account: &Account| account.email.as_ref().map(|email| email.folded());
+    let folded = |account: &Account| account.email.as_ref().map(EmailAddress::folded);
     let (before, after) = (old.and_then(folded), folded(account));
     if before == after {
         return Ok(());

@@ -63,7 +63,7 @@ pub(super) fn check<S: Store>(row: &mut Row<'_, '_, S>, key: &RootKey) -> Result
             row.require(node.is_none(), "a retired node is there");
         }
         RootKey::Identities | RootKey::Account(_) | RootKey::Email(_) | RootKey::AccessKey(_) => {
-            check_account(row, key)?
+            check_account(row, key)?;
         }
     }
     Ok(())

@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 use cairn_schema::arbitrary;
-use cairn_types::account::CanonicalId;
+use cairn_types::account::{
+    AccessKeyId, Account, AccountEntry, CanonicalId, EmailAddress, IssuedKey, SealedSecret,
+};
 use cairn_types::acl::{Acl, Grant};
 use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChecksum};
 use cairn_types::cluster::{Disk, Location, MetaNode, PlacementGroup, Pool, Profile, StorageNode};
@@ -30,6 +32,7 @@ use cairn_types::version::Versioning;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use proptest::strategy::Strategy;
 
+use super::account::{AccountNameRow, AccountRow, IdentitiesRow};
 use super::blob::{BlobRow, CollectionRow, DegradedRow, Holder};
 use super::bucket::{BucketRow, OpenedRow, RangeRow};
 use super::cluster::{ClusterRow, DiskRow, MetaNodeRow, NodeRow, PlacementGroupRow, PoolRow};
@@ -98,6 +101,7 @@ fn recorded_rows_are_read_and_written_as_they_were() {
     blob_rows(&mut golden);
     cluster_rows(&mut golden);
     directory_rows(&mut golden);
+    account_rows(&mut golden);
     assert!(
         golden.to_add.is_empty(),
         "not recorded yet:\n{}",
@@ -391,6 +395,38 @@ fn cluster_rows(golden: &mut Golden) {
     golden.row("placement-group", &at, &group);
 }
 
+fn account_rows(golden: &mut Golden) {
+    let id = CanonicalId::parse("testid").unwrap();
+    let key = AccessKeyId::parse("0555b35654ad1656d804").unwrap();
+    let email = EmailAddress::parse("Tester@example.com").unwrap();
+    let identities = IdentitiesRow {
+        epoch: Epoch::new(9),
+        account_count: 1,
+    };
+    golden.row("identities", &key::root::identities(), &identities);
+    let at = key::root::email(&email.folded());
+    let account = AccountRow(AccountEntry {
+        account: Account {
+            id: id.clone(),
+            tenant: "testx".to_owned(),
+            display_name: "M. Tester".to_owned(),
+            email: Some(email),
+            created: TIME,
+            is_suspended: true,
+        },
+        keys: vec![IssuedKey {
+            id: key.clone(),
+            secret: SealedSecret::new(Bytes::from_static(&[9; 40])).unwrap(),
+            created: TIME,
+            is_active: true,
+        }],
+    });
+    golden.row("account", &key::root::account(&id), &account);
+    let name = AccountNameRow { account: id };
+    golden.row("email", &at, &name);
+    golden.row("access-key", &key::root::access_key(&key), &name);
+}
+
 fn directory_rows(golden: &mut Golden) {
     let name = bucket_name();
     let entry = |state| DirectoryRow {
@@ -605,6 +641,7 @@ proptest! {
         let _ = decode::<ClusterRow>(bytes.clone());
         let _ = decode::<BucketAclRow>(bytes.clone());
         let _ = decode::<BucketPolicyRow>(bytes.clone());
-        let _ = decode::<DirectoryRow>(bytes);
+        let _ = decode::<DirectoryRow>(bytes.clone());
+        let _ = decode::<AccountRow>(bytes);
     }
 }

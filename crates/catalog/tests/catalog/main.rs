@@ -14,6 +14,7 @@ mod group;
 mod life;
 mod limits;
 mod listing;
+mod locks;
 mod membership;
 mod model;
 mod reference;

@@ -488,7 +488,6 @@ fn histories_come_to_every_answer_that_a_data_group_gives() {
         "Done",
         "InvalidBucketState",
         "NoObjectLock",
-        "ObjectLocked",
         "Settings",
         "SettingsChanged",
         "VersionChanged",

@@ -20,7 +20,7 @@ use cairn_types::namespace::data::{
 };
 use cairn_types::namespace::{Command, DataMutation, Mutation, MutationRequest, SettingsGuard};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, ObjectHeaders};
-use cairn_types::settings::{InitialSettings, SettingChange};
+use cairn_types::settings::{InitialSettings, ObjectSettings, SettingChange};
 use cairn_types::tag::Tags;
 use cairn_types::time::Timestamp;
 use cairn_types::version::NamedVersion;
@@ -427,7 +427,7 @@ impl Script {
             Action::Put(bucket, key, content, wanted, kept) => {
                 let target = (BucketId::new(*bucket), object_key(*key));
                 DataMutation::PutObject {
-                    object: self.object(content, kept),
+                    object: self.object(content, kept.at(self.now_ms, target.0, model)),
                     condition: write_condition(wanted, model, &target),
                     bucket: target.0,
                     key: target.1,
@@ -447,7 +447,7 @@ impl Script {
                 let upload = NewUpload {
                     headers: ObjectHeaders::default(),
                     checksum: *checksum,
-                    settings: kept.at(self.now_ms),
+                    settings: kept.at(self.now_ms, BucketId::new(*bucket), model),
                     initiator: initiator.clone(),
                 };
                 self.create(random, *bucket, *key, upload)
@@ -521,7 +521,7 @@ impl Script {
         }
     }
 
-    fn object(&mut self, content: &Bytewise, kept: &Kept) -> NewObject {
+    fn object(&mut self, content: &Bytewise, settings: ObjectSettings) -> NewObject {
         let content = match content {
             Bytewise::Inline(byte) => Content::Inline(Bytes::from(vec![*byte; usize::from(*byte)])),
             Bytewise::Blobs(blobs) => Content::Extents(self.extents(blobs, 10)),
@@ -537,7 +537,7 @@ impl Script {
             etag: body.etag(),
             checksum: None,
             headers: ObjectHeaders::default(),
-            settings: kept.at(self.now_ms),
+            settings,
             content,
         }
     }

@@ -35,6 +35,15 @@ const COPIES_IN_TRANSIT: usize = 2;
 /// failed is known; the third is for a node of which only one disk was known.
 const TRIES: usize = 3;
 
+/// How many bytes of a body go into a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// So many; the body has them.
+    Exactly(u64),
+    /// So many, or what there is until the body ends: at least one, which has come.
+    UpTo(u64),
+}
+
 /// A stripe of the body before it is coded.
 struct Raw {
     number: u32,
@@ -63,13 +72,13 @@ impl<E: std::error::Error + Send + Sync + 'static> From<Busy> for Failed<E> {
     }
 }
 
-/// Writes the next `blob_len` bytes of the body as one blob.
+/// Writes the next bytes of the body as one blob.
 ///
 /// When too many disks fail under it while all its bytes are still in memory, it is written anew, elsewhere.
 pub(super) async fn write<S: Source>(
     shared: &Shared,
     body: &mut Body<S>,
-    blob_len: u64,
+    room: Room,
     digest: &mut Digest,
     begun: &mut Begun,
 ) -> Result<Extent, PutError<S::Error>> {
@@ -79,7 +88,7 @@ pub(super) async fn write<S: Source>(
             .await
             .map_err(|error| unavailable(&error))?;
         let mut taken_in = digest.clone();
-        let written = try_write(shared, body, blob_len, &mut taken_in, begun, &place).await;
+        let written = try_write(shared, body, room, &mut taken_in, begun, &place).await;
         let failed = match written {
             Ok(extent) => {
                 *digest = taken_in;
@@ -103,16 +112,17 @@ pub(super) async fn write<S: Source>(
 async fn try_write<S: Source>(
     shared: &Shared,
     body: &mut Body<S>,
-    blob_len: u64,
+    room: Room,
     digest: &mut Digest,
     begun: &mut Begun,
     place: &Place,
 ) -> Result<Extent, Failed<S::Error>> {
-    let geometry = Geometry::new(place.profile, place.cell_len, blob_len)
-        .map_err(|error| unavailable(&error))?;
-    let first = read(shared, body, &geometry, 0).await?;
+    let (Room::Exactly(len) | Room::UpTo(len)) = room;
+    let geometry =
+        Geometry::new(place.profile, place.cell_len, len).map_err(|error| unavailable(&error))?;
+    let first = read(shared, body, &geometry, 0, room).await?;
     // Of one stripe only: what follows a first one is taken from the body meanwhile.
-    let all = (geometry.stripe_count() == 1).then(|| first.plain());
+    let all = first.is_last.then(|| first.plain());
     let blob = BlobId::new(
         place.group.id,
         begun.group(),
@@ -122,23 +132,24 @@ async fn try_write<S: Source>(
     // Armed before the first side effect.
     begun.begin(blob, present_disks(place));
     let mut lanes = FanOut::open(shared, place, blob);
+    let mut blob_len = 0;
     let mut current = Some(first);
-    for number in 0..geometry.stripe_count() {
-        let stripe = current.take().expect("read below, or before the loop");
+    while let Some(stripe) = current.take() {
         let plain = stripe.plain();
+        blob_len += u64::try_from(stripe.plain_len).expect("a stripe has a few MiB");
         let is_read = Notify::new();
+        let next = (!stripe.is_last).then_some(stripe.number + 1);
         let read_next = async {
-            let next = number + 1;
-            if next == geometry.stripe_count() {
+            let Some(next) = next else {
                 is_read.notify_one();
                 return Ok(None);
-            }
-            let stripe = read(shared, body, &geometry, next).await;
+            };
+            let stripe = read(shared, body, &geometry, next, room).await;
             is_read.notify_one();
             stripe.map(Some).map_err(Failed::from)
         };
         let code_and_send = async {
-            let held = transit(shared, &geometry, number, &mut lanes).await?;
+            let held = transit(shared, place.profile, &stripe, &mut lanes).await?;
             let coded = code(shared, place.profile, blob, stripe, held).await;
             let coded = coded.map_err(|error| unavailable(&error))?;
             if let Err(error) = lanes.send(coded).await {
@@ -207,7 +218,11 @@ async fn read<S: Source>(
     body: &mut Body<S>,
     geometry: &Geometry,
     number: u32,
+    room: Room,
 ) -> Result<Raw, PutError<S::Error>> {
+    if matches!(room, Room::UpTo(_)) {
+        return read_open(shared, body, geometry, number).await;
+    }
     let cell_len = geometry.cell_len(number);
     let k = geometry.profile().k();
     let plain_len = geometry.stripe_plain_len(number);
@@ -241,6 +256,75 @@ async fn read<S: Source>(
     })
 }
 
+/// Reads a stripe of a body that may end in it. It is cut as `geometry` says, and cut anew if it turns out to be shorter. That
+/// it is the last one is known only when the body has ended or more of it has come.
+async fn read_open<S: Source>(
+    shared: &Shared,
+    body: &mut Body<S>,
+    geometry: &Geometry,
+    number: u32,
+) -> Result<Raw, PutError<S::Error>> {
+    let cell_len = geometry.cell_len(number);
+    let k = geometry.profile().k();
+    let longest = geometry.stripe_plain_len(number);
+    let mut share = Share::None;
+    let mut filled: Vec<(Piece, Vec<u8>)> = Vec::with_capacity(k);
+    let mut plain_len = 0;
+    while plain_len < longest && body.has_more().await? {
+        let rest = longest - plain_len;
+        let piece = next_piece(shared, body, cell_len, rest, &mut share).await?;
+        let mut cell = Vec::with_capacity(cell_len);
+        plain_len += body.fill_some(&mut cell, cell_len.min(rest)).await?;
+        filled.push((piece, cell));
+    }
+    let is_last = number + 1 == geometry.stripe_count() || !body.has_more().await?;
+    let cells = if plain_len == k * cell_len {
+        let around = |(piece, cell): (Piece, Vec<u8>)| piece.around(cell);
+        filled.into_iter().map(around).collect()
+    } else {
+        let before = geometry.stripe_range(number).start;
+        let blob_len = before + u64::try_from(plain_len).expect("a stripe has a few MiB");
+        let place = Geometry::new(geometry.profile(), geometry.cell_len_max(), blob_len);
+        let place = place.map_err(|error| unavailable(&error))?;
+        cut_anew(filled, k, place.cell_len(number))
+    };
+    Ok(Raw {
+        number,
+        cells,
+        plain_len,
+        is_last,
+    })
+}
+
+/// What stands in cells, in `k` shorter ones. A copy, of the last stripe of a body whose length nobody knew.
+fn cut_anew(filled: Vec<(Piece, Vec<u8>)>, k: usize, cell_len: usize) -> Vec<Bytes> {
+    let mut bytes = Vec::with_capacity(k * cell_len);
+    let mut pieces = Vec::with_capacity(k);
+    for (piece, cell) in filled {
+        bytes.extend_from_slice(&cell);
+        pieces.push(piece);
+    }
+    bytes.resize(k * cell_len, 0);
+    let stripe = Bytes::from_owner(Recut {
+        bytes,
+        _pieces: pieces,
+    });
+    let cell = |index: usize| stripe.slice(index * cell_len..(index + 1) * cell_len);
+    (0..k).map(cell).collect()
+}
+
+/// The bytes of a stripe, and the memory that they were given.
+struct Recut {
+    bytes: Vec<u8>,
+    _pieces: Vec<Piece>,
+}
+
+impl AsRef<[u8]> for Recut {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Memory for the next cell, of which `rest` or fewer bytes come from the body.
 async fn next_piece<S: Source>(
     shared: &Shared,
@@ -268,13 +352,12 @@ async fn next_piece<S: Source>(
 /// that hangs is left out, also while a client is waited for.
 async fn transit(
     shared: &Shared,
-    geometry: &Geometry,
-    number: u32,
+    profile: Profile,
+    stripe: &Raw,
     lanes: &mut FanOut<'_>,
 ) -> Result<Held, Busy> {
-    let profile = geometry.profile();
     let cells = profile.m() + COPIES_IN_TRANSIT * profile.width();
-    let needed = geometry.cell_len(number) * cells;
+    let needed = stripe.cells.first().map_or(0, Bytes::len) * cells;
     let patience = shared.config.patience.ceiling;
     if let Ok(held) = shared.transit.take(needed, patience).await {
         return Ok(held);

@@ -57,6 +57,67 @@ async fn a_large_object_is_on_all_disks_and_has_the_md5_of_its_bytes() {
 }
 
 #[tokio::test]
+async fn a_body_whose_length_nobody_knew_is_stored_as_one_that_was_declared() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let stripe = 4 * 1024 * 1024;
+    for len in [
+        0,
+        1,
+        16 * 1024,
+        16 * 1024 + 1,
+        300_000,
+        stripe - 1,
+        stripe,
+        stripe + 1,
+        2 * stripe + 777,
+    ] {
+        let bytes = pattern(len);
+        let target = cluster.target("open");
+        let (headers, condition) = (ObjectHeaders::default(), WriteCondition::Always);
+        let source = Pieces::of(&bytes);
+        let put = cluster
+            .engine
+            .put(&target, headers, None, source, &condition);
+        let committed = put.await.unwrap().value;
+        assert_eq!(committed.etag, ETag::from_md5(md5(&bytes)));
+        assert_eq!(committed.len, u64::try_from(len).unwrap());
+        assert!(cluster.get("open").await.unwrap() == bytes, "{len}");
+        cluster.put("known", &bytes).await.unwrap();
+        let (open, known) = (cluster.record("open").await, cluster.record("known").await);
+        match (open.content, known.content) {
+            (Content::Inline(open), Content::Inline(known)) => assert_eq!(open, known),
+            (Content::Extents(open), Content::Extents(known)) => {
+                let shape = |extent: &cairn_types::object::Extent| {
+                    (extent.plain_len, extent.stored_len, extent.cell_len)
+                };
+                let open: Vec<_> = open.iter().map(shape).collect();
+                assert_eq!(open, known.iter().map(shape).collect::<Vec<_>>(), "{len}");
+            }
+            _ => panic!("{len} bytes are kept in two ways"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_that_is_cut_off_leaves_nothing() {
+    let cluster = Cluster::start(Setup::default()).await;
+    for len in [100, 300_000, 5_000_000] {
+        let bytes = pattern(len);
+        let mut wrong_md5 = Pieces::of(&bytes);
+        wrong_md5.declared.md5 = Some([1; 16]);
+        for source in [wrong_md5, Pieces::ending(&bytes, End::Cut)] {
+            let target = cluster.target("key");
+            let (headers, condition) = (ObjectHeaders::default(), WriteCondition::Always);
+            let put = cluster
+                .engine
+                .put(&target, headers, None, source, &condition);
+            assert_eq!(put.await.unwrap_err().outcome(), Outcome::Refused);
+            assert!(!cluster.is_there("key").await);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_what_was_declared_leaves_nothing() {
     let cluster = Cluster::start(Setup::default()).await;
     for len in [100, 300_000] {

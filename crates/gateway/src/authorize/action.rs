@@ -59,7 +59,10 @@ pub(super) fn extras(operation: Operation, headers: &HeaderMap) -> Vec<Extra> {
             .any(|name| name.as_str().starts_with("x-amz-grant-"));
     let mut extras = Vec::new();
     match operation {
-        Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
+        Operation::PutObject
+        | Operation::PostObject
+        | Operation::CopyObject
+        | Operation::CreateMultipartUpload => {
             if has_acl {
                 extras.push(Extra::WithWrite(Action::new("s3:PutObjectAcl")));
             }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use cairn_iam::context::{Context, Value};
-use cairn_s3::auth::Caller;
+use cairn_s3::auth::{Caller, Proof};
 use cairn_s3::date::parse_amz_date;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
@@ -69,12 +69,12 @@ pub(super) fn of_request(
     parts: &Parts,
     query: &Query,
     operation: Operation,
-    caller: &Caller,
+    sender: (&Caller, Option<Proof>),
     surroundings: Surroundings,
 ) -> Context {
     let mut context = Context::new();
     add_surroundings(&mut context, surroundings);
-    add_signature(&mut context, query, caller, surroundings.now);
+    add_signature(&mut context, query, sender, surroundings.now);
     add_headers(&mut context, &parts.headers, surroundings.now);
     add_query(&mut context, query, operation);
     context
@@ -89,23 +89,27 @@ fn add_surroundings(context: &mut Context, surroundings: Surroundings) {
     context.add("aws:EpochTime", Value::Number(seconds));
 }
 
-fn add_signature(context: &mut Context, query: &Query, caller: &Caller, now: Timestamp) {
-    let (kind, user) = match caller {
+fn add_signature(
+    context: &mut Context,
+    query: &Query,
+    (caller, proof): (&Caller, Option<Proof>),
+    now: Timestamp,
+) {
+    let user = match caller {
         Caller::Anonymous => {
             context.add_text("aws:PrincipalType", "Anonymous");
             context.add_text("aws:userid", "anonymous");
             return;
         }
-        Caller::Signed(_, identity) => ("REST-HEADER", identity),
-        Caller::Presigned(_, identity) => ("REST-QUERY-STRING", identity),
+        Caller::Signed(_, identity) | Caller::Presigned(_, identity) => identity,
     };
     context.add_text("aws:PrincipalType", "Account");
     context.add_text("aws:userid", user.id.as_str());
     context.add_text("aws:username", &user.display_name);
-    context.add_text("s3:authType", kind);
-    let is_new = query.contains("X-Amz-Signature") || kind == "REST-HEADER";
-    let version = if is_new { "AWS4-HMAC-SHA256" } else { "AWS" };
-    context.add_text("s3:signatureversion", version);
+    if let Some(proof) = proof {
+        context.add_text("s3:authType", proof.place.name());
+        context.add_text("s3:signatureversion", proof.version.name());
+    }
     if let Some(signed) = query.get("X-Amz-Date").and_then(parse_amz_date) {
         let age = now.as_millis().saturating_sub(signed.as_millis());
         let age = i64::try_from(age).unwrap_or(i64::MAX);
@@ -181,4 +185,149 @@ fn add_query(context: &mut Context, query: &Query, operation: Operation) {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cairn_iam::{AccessKey, CanonicalId, Identity};
+    use cairn_s3::auth::{ProofPlace, SignatureVersion};
+    use cairn_s3::route::Addressing;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const ANONYMOUS: Sender = (Caller::Anonymous, None);
+
+    type Sender = (Caller, Option<Proof>);
+
+    fn by_header() -> Sender {
+        signed(ProofPlace::Header, SignatureVersion::Four)
+    }
+
+    fn context(sender: &Sender, target: &str, headers: &[(&str, &str)]) -> Context {
+        let method = if target.contains("list") {
+            "GET"
+        } else {
+            "PUT"
+        };
+        let mut request = http::Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let route = Addressing::default().route(&parts).unwrap();
+        let surroundings = Surroundings {
+            peer: IpAddr::from([192, 0, 2, 7]),
+            is_secure: false,
+            now: NOW,
+        };
+        let (caller, proof) = sender;
+        let sender = (caller, *proof);
+        of_request(&parts, &route.query, route.operation, sender, surroundings)
+    }
+
+    fn signed(place: ProofPlace, version: SignatureVersion) -> Sender {
+        let key = AccessKey::parse("key").unwrap();
+        let identity = Arc::new(Identity {
+            id: CanonicalId::parse("testid").unwrap(),
+            display_name: "tester".to_owned(),
+            is_root: false,
+        });
+        let proof = Some(Proof { place, version });
+        match place {
+            ProofPlace::Query => (Caller::Presigned(key, identity), proof),
+            _ => (Caller::Signed(key, identity), proof),
+        }
+    }
+
+    fn text(context: &Context, key: &str) -> Option<String> {
+        match context.get(key) {
+            [] => None,
+            [Value::Text(text)] => Some(text.clone()),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_says_where_it_comes_from_and_how_it_was_signed() {
+        let anonymous = context(&ANONYMOUS, "/bucket/key", &[]);
+        let address = Value::Address(IpAddr::from([192, 0, 2, 7]));
+        assert_eq!(anonymous.get("aws:SourceIp"), [address]);
+        assert_eq!(anonymous.get("aws:SecureTransport"), [Value::Flag(false)]);
+        assert_eq!(anonymous.get("aws:CurrentTime"), [Value::Time(NOW)]);
+        assert_eq!(text(&anonymous, "s3:authType"), None);
+        let userid = text(&anonymous, "aws:userid");
+        assert_eq!(userid.as_deref(), Some("anonymous"));
+
+        for (place, kind) in [
+            (ProofPlace::Header, "REST-HEADER"),
+            (ProofPlace::Form, "POST"),
+        ] {
+            let sent = signed(place, SignatureVersion::Four);
+            let context = context(&sent, "/bucket/key", &[]);
+            assert_eq!(text(&context, "s3:authType").as_deref(), Some(kind));
+            let version = text(&context, "s3:signatureversion");
+            assert_eq!(version.as_deref(), Some("AWS4-HMAC-SHA256"));
+        }
+        let old = signed(ProofPlace::Header, SignatureVersion::Two);
+        let old = context(&old, "/bucket/key", &[]);
+        assert_eq!(text(&old, "s3:signatureversion").as_deref(), Some("AWS"));
+
+        let target = "/bucket/key?X-Amz-Signature=s&X-Amz-Date=20270115T075900Z";
+        let by_query = signed(ProofPlace::Query, SignatureVersion::Four);
+        let by_query = context(&by_query, target, &[]);
+        let kind = text(&by_query, "s3:authType");
+        assert_eq!(kind.as_deref(), Some("REST-QUERY-STRING"));
+        assert_eq!(by_query.get("s3:signatureAge"), [Value::Number(60_000)]);
+    }
+
+    #[test]
+    fn headers_of_a_write_are_keys_of_their_own() {
+        let headers = [
+            ("x-amz-acl", "public-read"),
+            ("x-amz-grant-read", "id=1"),
+            ("x-amz-copy-source", "/source/a%2Fb?versionId=null"),
+            ("x-amz-metadata-directive", "COPY"),
+            ("x-amz-server-side-encryption", "AES256"),
+            ("x-amz-tagging", "team=red&level=1%202"),
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("referer", "http://example.com/"),
+            ("if-none-match", "*"),
+        ];
+        let context = context(&by_header(), "/bucket/key", &headers);
+        for (key, value) in [
+            ("s3:x-amz-acl", "public-read"),
+            ("s3:x-amz-grant-read", "id=1"),
+            ("s3:x-amz-copy-source", "source/a/b"),
+            ("s3:x-amz-metadata-directive", "COPY"),
+            ("s3:x-amz-server-side-encryption", "AES256"),
+            ("s3:RequestObjectTag/team", "red"),
+            ("s3:RequestObjectTag/level", "1 2"),
+            ("s3:object-lock-mode", "GOVERNANCE"),
+            ("aws:Referer", "http://example.com/"),
+            ("s3:if-none-match", "*"),
+        ] {
+            assert_eq!(text(&context, key).as_deref(), Some(value), "{key}");
+        }
+        assert_eq!(context.get("s3:RequestObjectTagKeys").len(), 2);
+        assert!(context.get("s3:prefix").is_empty());
+    }
+
+    #[test]
+    fn only_listings_have_the_keys_of_listings() {
+        let query = "list-type=2&prefix=a&delimiter=/&max-keys=7";
+        let listing = context(&ANONYMOUS, &format!("/bucket?{query}"), &[]);
+        for (key, value) in [
+            ("s3:prefix", "a"),
+            ("s3:delimiter", "/"),
+            ("s3:max-keys", "7"),
+        ] {
+            assert_eq!(text(&listing, key).as_deref(), Some(value), "{key}");
+        }
+        let other = context(&ANONYMOUS, "/bucket/key?prefix=a&versionId=null", &[]);
+        assert_eq!(text(&other, "s3:prefix"), None);
+        assert_eq!(text(&other, "s3:VersionId").as_deref(), Some("null"));
+    }
 }

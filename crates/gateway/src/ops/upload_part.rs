@@ -8,14 +8,14 @@ use cairn_s3::output::part_stored;
 use cairn_types::checksum::{ChecksumAlgorithm, ChecksumKind};
 
 use super::commit::commit_part;
-use super::{Call, Done, known_len, reflecting};
+use super::{Call, Done, reflecting};
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
 
 /// Stores a part. The upload is looked up first, so that a part of none is refused before its body is read.
 pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let input = UploadPartInput::parse(&call.request())?;
-    let len = known_len(&input.body)?;
+    let len = input.body.len();
     let info = call.upload_info(&input.target).await?;
     check_algorithm(info.checksum, &input.body)?;
     let algorithm = info.checksum.map(|(algorithm, _)| algorithm);

@@ -77,7 +77,7 @@ fn a_document_is_a_statement_or_a_list_of_them() {
     for document in [
         format!("{{'Version': '2012-10-17', 'Id': 'mine', 'Statement': [{READ}]}}"),
         format!("{{'Version': '2008-10-17', 'Statement': {READ}}}"),
-        format!(" \n{{'Statement': [{READ}, {READ}]}}\n"),
+        format!("{{'Statement': [{READ}, {READ}]}}\n"),
     ] {
         let policy = parse(&document).unwrap_or_else(|error| panic!("{document}: {error}"));
         assert!(allows(&policy, None, "s3:GetObject", Some("a")));
@@ -92,6 +92,10 @@ fn a_document_of_another_form_is_refused_with_the_words_of_aws() {
     for (document, message) in [
         (
             String::new(),
+            "Policies must be valid JSON and the first byte must be '{'",
+        ),
+        (
+            format!("\n{{'Statement': {READ}}}"),
             "Policies must be valid JSON and the first byte must be '{'",
         ),
         (

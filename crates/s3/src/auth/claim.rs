@@ -4,7 +4,8 @@ use cairn_types::time::Timestamp;
 use http::header;
 use http::request::Parts;
 
-use super::SKEW_LIMIT_MS;
+use super::version_two::OldClaim;
+use super::{SKEW_LIMIT_MS, Terms};
 use crate::code::Code;
 use crate::date;
 use crate::error::S3Error;
@@ -13,7 +14,8 @@ use crate::query::Query;
 /// The header that says how the body is protected.
 pub(super) const PAYLOAD_HEADER: &str = "x-amz-content-sha256";
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The signature algorithm of version 4.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const EXPIRES_LIMIT_SECS: u64 = 604_800;
 const PRESIGNED_PARAMETERS: [&str; 6] = [
     "X-Amz-Algorithm",
@@ -63,9 +65,22 @@ impl Scope {
     }
 }
 
-impl Claim {
+/// The signature of a request.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Of version 4.
+    Four(Box<Claim>),
+    /// Of version 2.
+    Two(OldClaim),
+}
+
+impl Found {
     /// The signature of a request, from exactly one place; `None` when there is none at all.
-    pub(super) fn find(parts: &Parts, query: &Query) -> Result<Option<Self>, S3Error> {
+    pub(super) fn in_request(
+        parts: &Parts,
+        query: &Query,
+        terms: &Terms,
+    ) -> Result<Option<Self>, S3Error> {
         let headers: Vec<_> = parts
             .headers
             .get_all(header::AUTHORIZATION)
@@ -85,19 +100,28 @@ impl Claim {
             // No session was ever given out.
             return Err(S3Error::new(Code::InvalidToken));
         }
-        if old_in_query {
-            return Err(version_two());
-        }
+        let two = |claim| Some(Self::Two(claim));
+        let four = |claim| Some(Self::Four(Box::new(claim)));
         match headers.first() {
-            Some(value) => Self::from_header(value.to_str().unwrap_or_default(), parts).map(Some),
-            None if in_query => Self::from_query(parts, query).map(Some),
+            Some(value) => {
+                let value = value.to_str().unwrap_or_default().trim();
+                match value.split_once(' ').unwrap_or((value, "")) {
+                    ("AWS", _) if !terms.takes_version_two() => Err(version_two()),
+                    ("AWS", fields) => OldClaim::from_header(fields, parts).map(two),
+                    (algorithm, fields) => Claim::from_header(algorithm, fields, parts).map(four),
+                }
+            }
+            None if in_query => Claim::from_query(parts, query, terms.expires_code).map(four),
+            None if old_in_query && !terms.takes_version_two() => Err(version_two()),
+            None if old_in_query => OldClaim::from_query(query).map(two),
             None => Ok(None),
         }
     }
+}
 
+impl Claim {
     /// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
-    fn from_header(value: &str, parts: &Parts) -> Result<Self, S3Error> {
-        let (algorithm, fields) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    fn from_header(algorithm: &str, fields: &str, parts: &Parts) -> Result<Self, S3Error> {
         check_algorithm(algorithm)?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for field in fields.split(',') {
@@ -137,7 +161,7 @@ impl Claim {
         Ok(claim)
     }
 
-    fn from_query(parts: &Parts, query: &Query) -> Result<Self, S3Error> {
+    fn from_query(parts: &Parts, query: &Query, expires_code: Code) -> Result<Self, S3Error> {
         if PRESIGNED_PARAMETERS
             .iter()
             .any(|name| query.count(name) != 1)
@@ -182,7 +206,7 @@ impl Claim {
             signature: signature.unwrap_or_default(),
             payload,
             place: Place::Query {
-                expires_secs: parse_expires(value("X-Amz-Expires"))?,
+                expires_secs: parse_expires(value("X-Amz-Expires"), expires_code)?,
             },
         };
         claim.check_signed_headers(parts)?;
@@ -208,10 +232,7 @@ impl Claim {
         let ahead = self.time.millis_since(now);
         match self.place {
             Place::Header if ahead.max(now.millis_since(self.time)) > SKEW_LIMIT_MS => {
-                Err(S3Error::new(Code::RequestTimeTooSkewed)
-                    .detail("RequestTime", self.amz_date())
-                    .detail("ServerTime", date::format_iso8601(now))
-                    .detail("MaxAllowedSkewMilliseconds", SKEW_LIMIT_MS.to_string()))
+                Err(skewed(&self.amz_date(), now))
             }
             Place::Query { .. } if ahead > SKEW_LIMIT_MS => Err(S3Error::with_message(
                 Code::AccessDenied,
@@ -262,7 +283,6 @@ fn check_algorithm(algorithm: &str) -> Result<(), S3Error> {
     match algorithm {
         ALGORITHM => Ok(()),
         "" => Err(S3Error::new(Code::AccessDenied)),
-        "AWS" => Err(version_two()),
         asymmetric if is_asymmetric(asymmetric) => Err(asymmetric_algorithm()),
         other => Err(S3Error::invalid_argument(
             "Authorization",
@@ -283,7 +303,8 @@ fn asymmetric_algorithm() -> S3Error {
     )
 }
 
-fn version_two() -> S3Error {
+/// A signature of version 2 where none is taken.
+pub(super) fn version_two() -> S3Error {
     S3Error::with_message(
         Code::InvalidRequest,
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
@@ -306,12 +327,12 @@ fn malformed_header(message: &str) -> S3Error {
     )
 }
 
-fn malformed_query(message: &str) -> S3Error {
+pub(super) fn malformed_query(message: &str) -> S3Error {
     S3Error::with_message(Code::AuthorizationQueryParametersError, message.to_owned())
 }
 
 /// `<access key>/<date>/<region>/<service>/aws4_request`; an empty region is one that some SDKs sign for.
-fn parse_credential(text: &str) -> Result<(String, Scope), String> {
+pub(super) fn parse_credential(text: &str) -> Result<(String, Scope), String> {
     let fields: Vec<&str> = text.split('/').collect();
     let [access_key, date, region, service, "aws4_request"] = fields.as_slice() else {
         return Err(
@@ -332,20 +353,25 @@ fn parse_credential(text: &str) -> Result<(String, Scope), String> {
     Ok(((*access_key).to_owned(), scope))
 }
 
-fn parse_signature(text: &str) -> Option<[u8; 32]> {
+pub(super) fn parse_signature(text: &str) -> Option<[u8; 32]> {
     let mut signature = [0; 32];
     hex::decode_to_slice(text, &mut signature).ok()?;
     Some(signature)
 }
 
-fn parse_expires(text: &str) -> Result<u64, S3Error> {
+fn parse_expires(text: &str, out_of_range: Code) -> Result<u64, S3Error> {
+    let refused = |message: &'static str| S3Error::with_message(out_of_range, message);
     let number: i64 = text
         .parse()
         .map_err(|_| malformed_query("X-Amz-Expires should be a number"))?;
     match u64::try_from(number) {
-        Err(_) => Err(malformed_query("X-Amz-Expires must be non-negative")),
-        Ok(0) => Err(malformed_query("X-Amz-Expires must be at least one second")),
-        Ok(secs) if secs > EXPIRES_LIMIT_SECS => Err(malformed_query(
+        Err(_) => Err(refused("X-Amz-Expires must be non-negative")),
+        // It was never valid.
+        Ok(0) => Err(
+            S3Error::with_message(Code::AccessDenied, "Request has expired")
+                .detail("X-Amz-Expires", text),
+        ),
+        Ok(secs) if secs > EXPIRES_LIMIT_SECS => Err(refused(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than \
              604800 seconds",
         )),
@@ -358,7 +384,8 @@ fn payload_header(parts: &Parts) -> Option<String> {
     Some(value.to_str().unwrap_or_default().to_owned())
 }
 
-fn time_of_header(parts: &Parts) -> Result<Timestamp, S3Error> {
+/// When a request says that it was signed.
+pub(super) fn time_of_header(parts: &Parts) -> Result<Timestamp, S3Error> {
     let header = parts.headers.get("x-amz-date");
     let header = header.or_else(|| parts.headers.get(header::DATE));
     let text = header.and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -370,4 +397,18 @@ fn time_of_header(parts: &Parts) -> Result<Timestamp, S3Error> {
                 "AWS authentication requires a valid Date or x-amz-date header",
             )
         })
+}
+
+/// A request of another time.
+pub(super) fn skewed(request_time: &str, now: Timestamp) -> S3Error {
+    S3Error::new(Code::RequestTimeTooSkewed)
+        .detail("RequestTime", request_time)
+        .detail("ServerTime", date::format_iso8601(now))
+        .detail("MaxAllowedSkewMilliseconds", SKEW_LIMIT_MS.to_string())
+}
+
+/// Bytes as S3 shows them to whoever looks for a difference.
+pub(super) fn spaced_hex(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
 }

@@ -630,7 +630,7 @@ fn presigned_parameters_are_checked() {
             Code::AuthorizationQueryParametersError,
         ),
         (2, "yesterday", Code::AuthorizationQueryParametersError),
-        (3, "0", Code::AuthorizationQueryParametersError),
+        (3, "0", Code::AccessDenied),
         (3, "-1", Code::AuthorizationQueryParametersError),
         (3, "x", Code::AuthorizationQueryParametersError),
         (3, "604801", Code::AuthorizationQueryParametersError),
@@ -645,4 +645,39 @@ fn presigned_parameters_are_checked() {
         pairs[index].1 = value;
         assert_eq!(code(&pairs), expected, "{value}");
     }
+}
+
+#[test]
+fn the_code_for_links_of_a_wrong_life_can_be_chosen() {
+    let authenticator =
+        Authenticator::new("us-east-1", false).refusing_expires_by(Code::AccessDenied);
+    for (expires, code) in [
+        ("-7", Code::AccessDenied),
+        ("604801", Code::AccessDenied),
+        ("soon", Code::AuthorizationQueryParametersError),
+    ] {
+        let target = format!(
+            "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={NOW}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host\
+             &X-Amz-Signature=00&X-Amz-Credential={ACCESS_KEY}/20261122/us-east-1/s3/aws4_request"
+        );
+        let parts = head("GET", &target, &[("host", "h")]);
+        let query = Query::parse(parts.uri.query()).unwrap();
+        let refused = authenticator.verify(&parts, &query, at(NOW), look_up);
+        assert_eq!(refused.unwrap_err().code(), code, "{expires}");
+    }
+}
+
+#[test]
+fn chunks_that_nothing_announces_are_taken_for_chunks() {
+    let headers = [
+        ("content-encoding", "gzip, aws-chunked"),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ];
+    let payload = |headers: &[(&str, &str)]| {
+        let verified = verify_at(&head("PUT", "/b/k", headers), at(NOW));
+        verified.unwrap().payload()
+    };
+    assert_eq!(payload(&headers), PayloadForm::UnsignedChunksWithTrailer);
+    assert_eq!(payload(&headers[..1]), PayloadForm::Unsigned);
+    assert_eq!(payload(&headers[1..]), PayloadForm::Unsigned);
 }

@@ -73,6 +73,20 @@ impl BodyDeclaration {
         })
     }
 
+    /// What the fields of a form declare of its file, given as headers. Its length is known when it ends.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn of_form(headers: &HeaderMap, verified: &Verified) -> Result<Self, S3Error> {
+        let form = verified.payload();
+        Ok(Self {
+            form,
+            len: None,
+            md5: content_md5(headers)?,
+            checksum: declared_checksum(headers, form)?,
+        })
+    }
+
     /// How the body is protected.
     pub const fn form(&self) -> PayloadForm {
         self.form

@@ -16,6 +16,7 @@ use crate::auth::{ChunkChain, Verified};
 use crate::checksum::{self, Hasher};
 use crate::code::Code;
 use crate::error::S3Error;
+use crate::form::FormError;
 
 /// The most bytes of one request's body: 5 GiB.
 pub(crate) const BODY_LIMIT: u64 = 5 << 30;
@@ -76,6 +77,9 @@ pub enum BodyError {
     /// It has another MD5 than was declared.
     #[error("the body has not the declared MD5")]
     Md5,
+    /// It is the file of a form that is not as it should be.
+    #[error(transparent)]
+    Form(#[from] FormError),
 }
 
 /// The decoder of a chunked body and what its signatures build on.
@@ -157,7 +161,7 @@ where
                         self.pending = data;
                     }
                 }
-                Some(Err(error)) => return Err(BodyError::Transport(error.into())),
+                Some(Err(error)) => return Err(unread(error.into())),
                 None => {
                     self.finish()?;
                     self.ended = true;
@@ -356,6 +360,14 @@ impl Chunks {
     }
 }
 
+/// Why nothing more can be read: what is wrong with a form is found where its file is read.
+fn unread(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
+    match error.downcast::<FormError>() {
+        Ok(error) => BodyError::Form(*error),
+        Err(error) => BodyError::Transport(error),
+    }
+}
+
 impl From<BodyError> for S3Error {
     fn from(error: BodyError) -> Self {
         match error {
@@ -386,6 +398,7 @@ impl From<BodyError> for S3Error {
                 ),
             ),
             BodyError::Md5 => Self::new(Code::BadDigest),
+            BodyError::Form(error) => error.into(),
         }
     }
 }

@@ -54,12 +54,25 @@ impl PutObjectInput {
     /// `MissingContentLength`, `EntityTooLarge` beyond 5 GiB, `MetadataTooLarge`, `NotImplemented` for other conditions
     /// than S3 has, and those of `ObjectSettingsInput` and `BodyDeclaration`.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        Self::with_body(request, sized_body(request)?)
+    }
+
+    /// Reads the input of a form that was made a `PutObject` of: its file has a length when it ends.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn of_form(request: &Request<'_>) -> Result<Self, S3Error> {
+        let body = BodyDeclaration::of_form(request.headers(), request.verified)?;
+        Self::with_body(request, body)
+    }
+
+    fn with_body(request: &Request<'_>, body: BodyDeclaration) -> Result<Self, S3Error> {
         request.refuse_version()?;
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
             key,
-            body: sized_body(request)?,
+            body,
             headers: object_headers(request.headers())?,
             settings: ObjectSettingsInput::parse(request)?,
             condition: write_condition(request)?,

@@ -464,9 +464,8 @@ fn read(object: &ObjectVersion, query: &str, headers: &[(&str, &str)]) -> Respon
     object_head(&input, &plan, object)
 }
 
-#[test]
-fn a_read_answers_with_the_headers_of_the_object() {
-    let mut object = ObjectVersion {
+fn stored_object() -> ObjectVersion {
+    ObjectVersion {
         settings: cairn_types::settings::ObjectSettings::default(),
         key: key("key"),
         version: VersionId::new(Order::new(1), 2),
@@ -481,7 +480,12 @@ fn a_read_answers_with_the_headers_of_the_object() {
             ..ObjectHeaders::default()
         },
         content: Content::Extents(Vec::new()),
-    };
+    }
+}
+
+#[test]
+fn a_read_answers_with_the_headers_of_the_object() {
+    let mut object = stored_object();
     let whole = read(&object, "", &[]);
     assert_eq!(whole.status(), StatusCode::OK);
     for (name, value) in [

@@ -13,6 +13,7 @@ use cairn_runtime::{Tasks, random};
 use cairn_types::id::NodeId;
 
 use super::{Process, discovery, registration, unless_stopped};
+use crate::certificate;
 use crate::clients::{self, Clients};
 use crate::open_files::{self, Needs, TooFewFiles};
 use crate::signals::Signals;
@@ -37,9 +38,10 @@ pub(super) async fn serve(process: Process, signals: &mut Signals) -> Result<()>
     let surroundings = &process.surroundings;
     let config = &process.config;
     let places = SharedPlaces::new(config.s3.max_connections)?;
-    let listener = clients::bind(config.s3.address, "s3.address").await?;
+    let socket = clients::bind(config.s3.address, "s3.address").await?;
     tracing::info!(address = %config.s3.address, "the gateway is listening");
     let (frontend, clients) = (surroundings.tasks.child(), surroundings.tasks.child());
+    let listener = certificate::listener(&config.s3, socket, &frontend).await?;
     let opening = async {
         tokio::select! {
             gateway = open(&process, &places, &clients) => gateway,

@@ -215,7 +215,7 @@ impl<'a> Newcomer<'a> {
             // Where it is on record it has a place for this node: what it lacks is on its way.
             (Some(_), Some(made)) => self.go_on(made, asked).await,
             (_, None) if self.is_first() && missing(asked).next().is_none() => {
-                self.make(asked).await
+                Box::pin(self.make(asked)).await
             }
             (_, None) => Ok(None),
         }
@@ -226,7 +226,7 @@ impl<'a> Newcomer<'a> {
         match self.is_on_record(&begun).await {
             Some(true) => Ok(Some(begun)),
             Some(false) if self.is_first() && missing(asked).next().is_none() => {
-                self.make(asked).await
+                Box::pin(self.make(asked)).await
             }
             Some(false) | None => Ok(None),
         }

@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     /// Without a lock.
     settings: ObjectSettings,
     lock: Option<Lock>,
+    /// Whether the lock is given where there is none, too.
+    is_stubborn: bool,
 }
 
 /// A lock, by the time at which it is given.
@@ -60,8 +62,11 @@ enum Wanted {
 }
 
 impl Kept {
-    pub(crate) fn at(&self, now_ms: u64) -> ObjectSettings {
-        let lock = self.lock.map(|lock| ObjectLock {
+    pub(crate) fn at(&self, now_ms: u64, bucket: BucketId, model: &Model) -> ObjectSettings {
+        let bucket = model.buckets.get(&bucket);
+        let can_be_locked = bucket.is_some_and(|bucket| bucket.settings.lock.is_some());
+        let lock = self.lock.filter(|_| can_be_locked || self.is_stubborn);
+        let lock = lock.map(|lock| ObjectLock {
             retention: lock.retention.map(|hold| hold.at(now_ms)),
             legal_hold: lock.legal_hold,
         });
@@ -145,8 +150,13 @@ pub(crate) fn kept() -> BoxedStrategy<Kept> {
             legal_hold,
         },
     );
-    (settings, option::weighted(0.1, lock))
-        .prop_map(|(settings, lock)| Kept { settings, lock })
+    let is_stubborn = prop_oneof![9 => Just(false), 1 => Just(true)];
+    (settings, option::weighted(0.6, lock), is_stubborn)
+        .prop_map(|(settings, lock, is_stubborn)| Kept {
+            settings,
+            lock,
+            is_stubborn,
+        })
         .boxed()
 }
 
