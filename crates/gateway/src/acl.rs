@@ -207,7 +207,7 @@ fn granting_by(
     known: &Everybody,
     grants: &[NamedGrant],
 ) -> Result<Acl, S3Error> {
-    let knows = |id: &CanonicalId| id == root || known.account(id).is_some();
+    let is_there = |id: &CanonicalId| id == root || known.account(id).is_some();
     let of_email = |text: &str| {
         let folded = text.to_ascii_lowercase();
         let mut accounts = known.entries().iter().map(|entry| &entry.account);
@@ -217,7 +217,7 @@ fn granting_by(
         });
         found.map(|account| account.id.clone())
     };
-    resolve_grants(grants, knows, of_email)
+    resolve_grants(grants, is_there, of_email)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::{Request, UploadInput};
+use cairn_s3::input::{ObjectSettingsInput, Request, UploadInput};
 use cairn_s3::operations::{BodyKind, Operation};
 use cairn_s3::output::{Owner, Owners};
 use cairn_s3::route::Route;
@@ -61,6 +61,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 
 use crate::Gateway;
+use crate::acl::AskedSettings;
 use crate::authorize::{Admitted, Door, upload_key};
 use crate::body::AnswerBody;
 use crate::fault::Fault;
@@ -110,8 +111,8 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::DeleteBucket => delete_bucket::serve(call).await,
         Operation::HeadBucket => head_bucket::serve(call).await,
         Operation::GetBucketLocation => get_bucket_location::serve(call).await,
-        Operation::PutObject => put_object::serve(call, body).await,
-        Operation::GetObject | Operation::HeadObject => get_object::serve(call).await,
+        Operation::PutObject => Box::pin(put_object::serve(call, body)).await,
+        Operation::GetObject | Operation::HeadObject => Box::pin(get_object::serve(call)).await,
         Operation::DeleteObject => delete_object::serve(call).await,
         Operation::DeleteObjects => delete_objects::serve(call, body).await,
         Operation::CopyObject => Box::pin(copy_object::serve(call)).await,
@@ -303,6 +304,15 @@ impl<'a> Call<'a> {
             Some(named).filter(|name| !name.is_empty())
         });
         Bytes::from(text)
+    }
+
+    /// Looks up who is named in what is said of a new object.
+    ///
+    /// # Errors
+    /// As `AskedSettings::look_up`.
+    pub(crate) async fn asked(&self, input: ObjectSettingsInput) -> Result<AskedSettings, Fault> {
+        let now = self.gateway.clock.now();
+        AskedSettings::look_up(&self.gateway.identities, input, now).await
     }
 
     /// Who asks.

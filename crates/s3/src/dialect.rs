@@ -283,8 +283,6 @@ mod tests {
         );
     }
 
-    type Decision = fn(Dialect) -> Code;
-
     #[test]
     fn every_code_of_the_table_has_the_status_that_clients_of_its_dialect_expect() {
         let rows: [(Decision, u16, u16); 8] = [

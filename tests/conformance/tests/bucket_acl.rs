@@ -34,7 +34,7 @@ pub(crate) fn lines(grants: &[Grant]) -> Vec<(String, Permission)> {
     grants.iter().map(line).collect()
 }
 
-pub(crate) fn grant(kind: Type, name: &str, permission: Permission) -> Grant {
+pub(crate) fn grant(kind: &Type, name: &str, permission: Permission) -> Grant {
     let grantee = Grantee::builder().r#type(kind.clone());
     let grantee = match kind {
         Type::CanonicalUser => grantee.id(name),
@@ -117,8 +117,8 @@ async fn an_acl_is_kept_as_it_was_spelled_out_in_a_document_or_in_headers() {
     let told = acl(&bucket).await;
     let owner = told.owner().unwrap().id().unwrap().to_owned();
     let grants = vec![
-        grant(Type::Group, ALL_USERS, Permission::ReadAcp),
-        grant(Type::CanonicalUser, &owner, Permission::Write),
+        grant(&Type::Group, ALL_USERS, Permission::ReadAcp),
+        grant(&Type::CanonicalUser, &owner, Permission::Write),
     ];
     let put = client.put_bucket_acl().bucket(bucket.name());
     let put = put.access_control_policy(policy(&told, grants.clone()));
@@ -157,7 +157,7 @@ async fn nobody_is_granted_anything_who_is_not_there() {
     ] {
         let put = bucket.client().put_bucket_acl().bucket(bucket.name());
         let put =
-            put.access_control_policy(policy(&told, vec![grant(kind, name, Permission::Read)]));
+            put.access_control_policy(policy(&told, vec![grant(&kind, name, Permission::Read)]));
         assert_refused(put.send().await, 400, code);
     }
     assert_eq!(acl(&bucket).await.grants(), told.grants());

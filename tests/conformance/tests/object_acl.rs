@@ -103,7 +103,7 @@ async fn each_version_has_an_acl_of_its_own() {
     let old = bucket.put("key", b"old".to_vec()).await.version_id.unwrap();
     let new = bucket.put("key", b"new".to_vec()).await.version_id.unwrap();
     let told = acl(&bucket, "key", Some(&old)).await;
-    let grants = vec![grant(Type::Group, AUTHENTICATED, Permission::ReadAcp)];
+    let grants = vec![grant(&Type::Group, AUTHENTICATED, Permission::ReadAcp)];
     let policy = AccessControlPolicy::builder().set_owner(told.owner.clone());
     let policy = policy.set_grants(Some(grants.clone())).build();
     let put = client.put_object_acl().bucket(bucket.name()).key("key");

@@ -80,7 +80,8 @@ async fn an_object_that_was_put_whole_has_no_parts() {
     assert_eq!(told.object_parts(), None);
     assert_eq!(told.object_size(), Some(4));
     assert_eq!(
-        told.storage_class().map(|class| class.as_str()),
+        told.storage_class()
+            .map(aws_sdk_s3::types::StorageClass::as_str),
         Some("STANDARD")
     );
     assert!(told.last_modified().is_some());

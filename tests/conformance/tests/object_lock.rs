@@ -53,7 +53,7 @@ async fn hold(bucket: &Bucket, key: &str, status: ObjectLockLegalHoldStatus) {
 }
 
 /// Deletes a version and tells what came of it.
-async fn delete(bucket: &Bucket, key: &str, version: &str, bypass: bool) -> Answer {
+fn delete(bucket: &Bucket, key: &str, version: &str, bypass: bool) -> Answer {
     let delete = Request::key("DELETE", bucket.name(), key).query("versionId", version);
     let delete = if bypass {
         delete.header("x-amz-bypass-governance-retention", "true")
@@ -212,11 +212,11 @@ async fn a_retention_is_told_extended_and_shortened_only_by_who_says_so() {
     assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Governance));
     assert_eq!(head.object_lock_retain_until_date(), Some(&date(FAR)));
 
-    let refused = delete(&bucket, "key", &version, false).await;
+    let refused = delete(&bucket, "key", &version, false);
     assert_eq!(refused.verdict(), locked());
     let message = "Access Denied because object protected by object lock.";
     assert!(refused.text().contains(message), "{}", refused.text());
-    assert_eq!(delete(&bucket, "key", &version, true).await.status, 204);
+    assert_eq!(delete(&bucket, "key", &version, true).status, 204);
     assert!(!bucket.has("key").await);
 }
 
@@ -247,7 +247,7 @@ async fn a_held_version_stays_until_it_is_let_go() {
         let head = head.send().await.unwrap();
         assert_eq!(head.object_lock_legal_hold_status(), Some(&status));
         if status == ObjectLockLegalHoldStatus::On {
-            let refused = delete(&bucket, "key", &version, true).await;
+            let refused = delete(&bucket, "key", &version, true);
             assert_eq!(refused.verdict(), locked());
         }
     }
@@ -258,8 +258,8 @@ async fn a_held_version_stays_until_it_is_let_go() {
         .bucket(bucket.name())
         .key("key");
     let marker = marker.send().await.unwrap().version_id.unwrap();
-    assert_eq!(delete(&bucket, "key", &marker, false).await.status, 204);
-    assert_eq!(delete(&bucket, "key", &version, false).await.status, 204);
+    assert_eq!(delete(&bucket, "key", &marker, false).status, 204);
+    assert_eq!(delete(&bucket, "key", &version, false).status, 204);
 }
 
 #[tokio::test]
@@ -317,7 +317,7 @@ async fn objects_can_be_written_locked() {
             "{key}"
         );
         assert_eq!(head.object_lock_legal_hold_status(), hold.as_ref(), "{key}");
-        let refused = delete(&bucket, key, head.version_id().unwrap(), false).await;
+        let refused = delete(&bucket, key, head.version_id().unwrap(), false);
         assert_eq!(refused.verdict(), locked(), "{key}");
     }
 }
@@ -382,7 +382,7 @@ async fn a_default_retention_holds_for_what_is_written_from_then_on() {
     let modified = after.last_modified().unwrap().secs();
     let until = after.object_lock_retain_until_date().unwrap().secs();
     assert!((86_399..=86_401).contains(&(until - modified)), "{after:?}");
-    let refused = delete(&bucket, "after", &version, false).await;
+    let refused = delete(&bucket, "after", &version, false);
     assert_eq!(refused.verdict(), locked());
 }
 
@@ -439,7 +439,7 @@ async fn compliance_is_passed_by_nobody_before_its_time() {
         .retain_until_date(DateTime::from_secs(now + 6))
         .build();
     retain(&bucket, "key", retention, false).await.unwrap();
-    let refused = delete(&bucket, "key", &version, true).await;
+    let refused = delete(&bucket, "key", &version, true);
     assert_eq!(refused.verdict(), locked());
     let weaker = retain(&bucket, "key", governed_until(FAR), true).await;
     assert_eq!(weaker, Err(locked()));

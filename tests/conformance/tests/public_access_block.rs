@@ -4,7 +4,8 @@ use cairn_dev_tests::request::Request;
 
 use crate::bucket_acl::writers_bucket;
 
-fn block(acls: bool, ignore: bool, policy: bool, restrict: bool) -> PublicAccessBlockConfiguration {
+/// The four switches: block ACLs, ignore ACLs, block policies, restrict buckets.
+fn block([acls, ignore, policy, restrict]: [bool; 4]) -> PublicAccessBlockConfiguration {
     PublicAccessBlockConfiguration::builder()
         .block_public_acls(acls)
         .ignore_public_acls(ignore)
@@ -25,9 +26,9 @@ async fn switches_are_what_they_were_set_to_and_absent_once_they_are_removed() {
     let bucket = Bucket::create().await;
     let client = bucket.client();
     for switches in [
-        block(true, false, false, true),
-        block(false, true, true, false),
-        block(false, false, false, false),
+        block([true, false, false, true]),
+        block([false, true, true, false]),
+        block([false, false, false, false]),
     ] {
         set(&bucket, switches.clone()).await;
         let get = client.get_public_access_block().bucket(bucket.name());
@@ -52,7 +53,7 @@ async fn switches_are_what_they_were_set_to_and_absent_once_they_are_removed() {
 async fn public_acls_and_policies_are_refused_where_they_are_blocked() {
     let bucket = writers_bucket().await;
     let client = bucket.client();
-    set(&bucket, block(true, false, true, false)).await;
+    set(&bucket, block([true, false, true, false])).await;
     for acl in [
         BucketCannedAcl::PublicRead,
         BucketCannedAcl::PublicReadWrite,
@@ -117,6 +118,6 @@ fn sdk_blocking_status(bucket: &Bucket) -> u16 {
 #[tokio::test]
 async fn an_absent_bucket_takes_no_switches() {
     let put = sdk().put_public_access_block().bucket(fresh_name());
-    let put = put.public_access_block_configuration(block(true, true, true, true));
+    let put = put.public_access_block_configuration(block([true, true, true, true]));
     assert_refused(put.send().await, 404, "NoSuchBucket");
 }

@@ -26,7 +26,7 @@ const BUCKET_RESOURCES: [&str; 8] = [
     "replication",
 ];
 
-const OBJECT_RESOURCES: [&str; 1] = [ "torrent"];
+const OBJECT_RESOURCES: [&str; 1] = ["torrent"];
 
 /// The verdict over a head alone: the megabyte it declares is never sent.
 fn verdict_before_body(request: Request) -> (u16, String) {
@@ -129,24 +129,21 @@ fn uploads_and_copies_refuse_the_same_headers() {
 #[test]
 fn headers_that_ask_for_what_is_anyway_are_taken() {
     let bucket = Bucket::create_blocking();
-    for (name, value) in [("x-amz-storage-class", "STANDARD")] {
-        let put = Request::key("PUT", bucket.name(), "key").header(name, value);
-        let answer = endpoint().exchange(put.body("body"));
-        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
-    }
+    let put = Request::key("PUT", bucket.name(), "key").header("x-amz-storage-class", "STANDARD");
+    let answer = endpoint().exchange(put.body("body"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert_untouched(&bucket);
 }
 
 #[test]
 fn buckets_refuse_what_they_cannot_keep() {
-    for (name, value) in [("x-amz-bucket-namespace", "account-regional")] {
-        let bucket = format!("/{}", fresh_name());
-        let create = Request::new("PUT", bucket.clone()).header(name, value);
-        let answer = endpoint().exchange(create);
-        assert_eq!(answer.verdict(), not_implemented(), "{name}: {value}");
-        let head = endpoint().exchange(Request::new("HEAD", bucket));
-        assert_eq!(head.status, 404, "{name}: {value}");
-    }
+    let bucket = format!("/{}", fresh_name());
+    let create = Request::new("PUT", bucket.clone());
+    let create = create.header("x-amz-bucket-namespace", "account-regional");
+    let answer = endpoint().exchange(create);
+    assert_eq!(answer.verdict(), not_implemented());
+    let head = endpoint().exchange(Request::new("HEAD", bucket));
+    assert_eq!(head.status, 404);
 }
 
 #[test]

@@ -22,9 +22,10 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let declaration = call.declaration()?;
     let pairs = call.document(body, declaration, parse_tagging).await?;
     let tags = PutBucketTaggingInput::parse(&call.request(), pairs)?.tags;
-    let document = match tags.is_empty() {
-        true => None,
-        false => Some(settings::kept(write_tagging(&tags))?),
+    let document = if tags.is_empty() {
+        None
+    } else {
+        Some(settings::kept(write_tagging(&tags))?)
     };
     let index = settings::change(call, |_| {
         Ok(SettingChange::Document {

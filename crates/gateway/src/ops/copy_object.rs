@@ -19,7 +19,6 @@ use http::HeaderMap;
 use super::commit::{NewObject, commit};
 use super::get_object::TRIES;
 use super::{Call, Done};
-use crate::acl::AskedSettings;
 use crate::copy_body::CopyBody;
 use crate::fault::Fault;
 use crate::late::Finished;
@@ -88,12 +87,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
     let door = Arc::clone(call.door()?);
     let target = call.target(&input.key)?;
-    let mut settings = AskedSettings::look_up(
-        &call.gateway.identities,
-        input.settings,
-        call.gateway.clock.now(),
-    )
-    .await?;
+    let mut settings = call.asked(input.settings).await?;
     door.settings_of_new(&settings).await?;
     let Original { version, bytes } = open(call, &input.source, whole).await?;
     let mut known = HeaderMap::new();

@@ -9,25 +9,18 @@ use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::NewUpload;
 
 use super::{Call, Done, reflecting};
-use crate::acl::AskedSettings;
 
 /// Begins an upload.
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CreateUploadInput::parse(&call.request())?;
     let door = call.door()?;
-    let settings = &AskedSettings::look_up(
-        &call.gateway.identities,
-        input.settings,
-        call.gateway.clock.now(),
-    )
-    .await?;
+    let settings = &call.asked(input.settings).await?;
     let (key, asked) = (&input.key, &input.upload);
     let create = |engine: Engine, bucket: Arc<BucketEntry>| async move {
-        let asker = door.asker().account();
         let upload = NewUpload {
             settings: door.settings_of_new(settings).await?,
-            initiator: asker
-                .filter(|asker| asker.as_str() != bucket.owner)
+            initiator: (door.asker().account())
+                .filter(|account| account.as_str() != bucket.owner)
                 .cloned(),
             ..asked.clone()
         };

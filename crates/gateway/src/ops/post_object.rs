@@ -17,7 +17,6 @@ use http::request::Parts;
 use super::commit::{NewObject, commit};
 use super::{Call, Done, reflecting};
 use crate::Gateway;
-use crate::acl::AskedSettings;
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
 use crate::tls::Secured;
@@ -82,7 +81,7 @@ pub(crate) async fn serve(call: Call<'_>, form: Form) -> Done {
     let input = PutObjectInput::of_form(&call.request())?;
     let door = call.door()?;
     let target = call.target(&input.key)?;
-    let settings = AskedSettings::look_up(&call.gateway.identities, input.settings).await?;
+    let settings = call.asked(input.settings).await?;
     // What would be refused in the end is refused before the file is read.
     door.settings_of_new(&settings).await?;
     let len = input.body.len();

@@ -6,7 +6,6 @@ use cairn_types::checksum::ChecksumAlgorithm;
 
 use super::commit::{NewObject, commit};
 use super::{Call, Done, reflecting};
-use crate::acl::AskedSettings;
 use crate::request_body::RequestBody;
 
 /// Stores an object. A body without a declared checksum gets a CRC-64/NVME, as at S3.
@@ -15,12 +14,7 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let len = input.body.len();
     let door = call.door()?;
     let target = call.target(&input.key)?;
-    let settings = AskedSettings::look_up(
-        &call.gateway.identities,
-        input.settings,
-        call.gateway.clock.now(),
-    )
-    .await?;
+    let settings = call.asked(input.settings).await?;
     // What would be refused in the end is refused before the body is read.
     door.settings_of_new(&settings).await?;
     let source = call.upload(body, input.body, Some(ChecksumAlgorithm::Crc64Nvme));

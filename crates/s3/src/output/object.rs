@@ -84,12 +84,9 @@ pub fn object_head(
     let range = plan.range(object.len);
     let len = range.map_or(0, |range| range.len);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    match (plan, range) {
-        (ReadPlan::Range(_) | ReadPlan::Part { .. }, Some(range)) => {
-            let text = range.content_range(object.len);
-            set(headers, header::CONTENT_RANGE, &text);
-        }
-        _ => {}
+    if let (ReadPlan::Range(_) | ReadPlan::Part { .. }, Some(range)) = (plan, range) {
+        let text = range.content_range(object.len);
+        set(headers, header::CONTENT_RANGE, &text);
     }
     // The checksum is of the whole: beside a piece of it, clients would take it for the piece's.
     let is_whole = match plan {
