@@ -20,6 +20,7 @@ use cairn_iam::requester::{Principal, Requester, Standing};
 use cairn_iam::{Action, CanonicalId, Identity, Resource};
 use cairn_s3::auth::{Caller, Verified};
 use cairn_s3::code::Code;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::input::check_expected_owner;
 use cairn_s3::operations::Operation;
 use cairn_s3::route::{Route, Target};
@@ -47,6 +48,8 @@ pub(crate) struct Asker {
     tenant: String,
     /// The canned ACL of what it writes.
     canned: Option<CannedAcl>,
+    /// Whether it says that it pays for the request.
+    says_it_pays: bool,
     context: Context,
 }
 
@@ -111,10 +114,7 @@ impl Asker {
             Caller::Anonymous => None,
             Caller::Signed(_, identity) | Caller::Presigned(_, identity) => Some(&**identity),
         };
-        let (tenant, user) = identity.map_or(("", ""), |identity| {
-            let id = identity.id.as_str();
-            id.split_once('$').unwrap_or(("", id))
-        });
+        let (tenant, user) = identity.map_or(("", ""), |identity| tenant_of(identity.id.as_str()));
         let arns = match identity {
             Some(_) => vec![format!("arn:aws:iam::{tenant}:user/{user}")],
             None => Vec::new(),
@@ -125,6 +125,8 @@ impl Asker {
             arns,
             tenant: tenant.to_owned(),
             canned: canned.and_then(|acl| CannedAcl::parse(acl.trim())),
+            says_it_pays: (parts.headers.get("x-amz-request-payer"))
+                .is_some_and(|payer| payer == "requester"),
             context: context::of_request(
                 parts,
                 &route.query,
@@ -178,14 +180,16 @@ impl Asker {
 #[derive(Debug, Clone)]
 pub(crate) struct Authority {
     engine: Engine,
+    dialect: Dialect,
     rules: RulesCache,
 }
 
 impl Authority {
     /// What decides by what `engine`'s metadata says.
-    pub(crate) fn new(engine: Engine) -> Self {
+    pub(crate) fn new(engine: Engine, dialect: Dialect) -> Self {
         Self {
             engine,
+            dialect,
             rules: RulesCache::default(),
         }
     }
@@ -204,7 +208,12 @@ impl Authority {
         let action = route.operation.row().action;
         let name = match &route.target {
             Target::Service => {
-                asker.allow(action, Resource::Service)?;
+                let is_told_of_none = asker.identity.is_none()
+                    && route.operation == Operation::ListBuckets
+                    && self.dialect.lists_no_buckets_to_anonymous();
+                if !is_told_of_none {
+                    asker.allow(action, Resource::Service)?;
+                }
                 return Ok(Admitted { asker, door: None });
             }
             Target::Bucket(bucket) if route.operation == Operation::CreateBucket => {
@@ -213,13 +222,28 @@ impl Authority {
                 for action in std::iter::once(action).chain(extras) {
                     asker.allow(action, Resource::Bucket(bucket))?;
                 }
+                if route
+                    .tenant
+                    .as_ref()
+                    .is_some_and(|tenant| *tenant != asker.tenant)
+                {
+                    return Err(Code::AccessDenied.into());
+                }
                 return Ok(Admitted { asker, door: None });
             }
             Target::Bucket(bucket) | Target::Object(bucket, _) => bucket,
         };
         let door = self.open(&asker, name).await?;
+        let owner = &door.entry().owner;
+        if route
+            .tenant
+            .as_ref()
+            .is_some_and(|tenant| tenant != tenant_of(owner).0)
+        {
+            return Err(Code::NoSuchBucket.into());
+        }
         check_expected_owner(&parts.headers, &door.entry().owner)?;
-        door.check_payer(&parts.headers).await?;
+        door.check_payer().await?;
         let when = when(route.operation);
         if when == When::FirstByFreshRules {
             door.refresh().await?;
@@ -259,6 +283,11 @@ impl Authority {
         self.rules.remember(told.bucket.bucket, &rules);
         Ok((told.bucket, rules))
     }
+}
+
+/// The tenant in a canonical id, and whose it is there.
+fn tenant_of(id: &str) -> (&str, &str) {
+    id.split_once('$').unwrap_or(("", id))
 }
 
 fn told(decision: &Decision, action: Action) -> Result<(), Fault> {

@@ -98,9 +98,9 @@ impl Gateway {
         clock: SharedClock,
         metrics: Metrics,
     ) -> Self {
-        let addressing = Addressing::new(config.domains.iter().cloned());
+        let addressing = Addressing::new(config.domains.iter().cloned()).speaking(config.dialect);
         Self {
-            authority: Authority::new(engine.clone()),
+            authority: Authority::new(engine.clone(), config.dialect),
             engine,
             identities,
             authenticator: authenticator(&config, &addressing),

@@ -285,7 +285,12 @@ impl<'a> Call<'a> {
     pub(crate) fn declaration(&self) -> Result<BodyDeclaration, Fault> {
         let operation = self.route.operation;
         let headers = &self.parts.headers;
-        Ok(BodyDeclaration::parse(operation, headers, self.verified)?)
+        Ok(BodyDeclaration::parse(
+            operation,
+            headers,
+            self.verified,
+            self.gateway.config.dialect,
+        )?)
     }
 
     /// What an upload was begun with.
@@ -299,7 +304,8 @@ impl<'a> Call<'a> {
 
     /// An ACL of what belongs to `owner` as a document, with the names that people read.
     pub(crate) fn acl_document(&self, owner: &CanonicalId, acl: &Acl) -> Bytes {
-        let text = write_access_control(owner, acl, |id| {
+        let dialect = self.gateway.config.dialect;
+        let text = write_access_control(dialect, owner, acl, |id| {
             let named = self.gateway.identities.owner(id.as_str()).display_name;
             Some(named).filter(|name| !name.is_empty())
         });

@@ -64,7 +64,7 @@ impl Rules {
                 // Wider than what is let in: what was taken stays, whatever is taken from now on.
                 let attachment = Attachment::Bucket {
                     name: &bucket.name,
-                    any_resource: true,
+                    is_lax: true,
                 };
                 let read = Policy::parse(policy.text.text(), attachment);
                 Some(read.map_err(|error| {

@@ -146,6 +146,17 @@ impl Dialect {
         }
     }
 
+    /// Whether `ListObjects` of the first version repeats the prefix url-encoded where it was asked to encode (AWS), or as it was
+    /// sent (Ceph).
+    pub const fn encodes_prefix_of_first_version(self) -> bool {
+        matches!(self, Self::Aws)
+    }
+
+    /// Whether the grants of groups stand before all others in an ACL (Ceph), or every grant where it was put (AWS).
+    pub const fn tells_groups_first(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
     /// How metadata that is not ASCII is told.
     pub const fn metadata_text(self) -> HeaderText {
         match self {
@@ -196,8 +207,9 @@ impl Dialect {
         matches!(self, Self::Ceph)
     }
 
-    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*` (Ceph), or of this one only (AWS).
-    pub const fn takes_policies_about_any_resource(self) -> bool {
+    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*`, and have statements that can never apply
+    /// (Ceph), or is about this bucket only and says nothing in vain (AWS).
+    pub const fn takes_lax_policies(self) -> bool {
         matches!(self, Self::Ceph)
     }
 

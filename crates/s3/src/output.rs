@@ -58,6 +58,16 @@ pub struct Owners {
     others: Vec<Owner>,
 }
 
+impl Owner {
+    /// Who does not sign.
+    pub fn anonymous() -> Self {
+        Self {
+            id: "anonymous".to_owned(),
+            display_name: "anonymous".to_owned(),
+        }
+    }
+}
+
 impl From<&Identity> for Owner {
     fn from(identity: &Identity) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The tags of one thing, in the order in which they were given; none for what was never tagged.
+/// The tags of one thing by key, as S3 tells them in whatever order they were given; none for what was never tagged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags(Vec<(String, String)>);
 
@@ -42,7 +42,7 @@ impl Tags {
     /// The first rule that is broken.
     ///
     /// Source: AWS, "Categorizing your objects using tags".
-    pub fn new(tags: Vec<(String, String)>, most: usize) -> Result<Self, TagsError> {
+    pub fn new(mut tags: Vec<(String, String)>, most: usize) -> Result<Self, TagsError> {
         if tags.len() > most {
             return Err(TagsError::TooMany { most });
         }
@@ -58,6 +58,7 @@ impl Tags {
                 return Err(TagsError::DuplicateKey);
             }
         }
+        tags.sort();
         Ok(Self(tags))
     }
 

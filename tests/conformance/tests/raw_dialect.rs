@@ -375,3 +375,117 @@ async fn parts_without_checksums_are_only_counted_or_listed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_prefix_is_repeated_encoded_or_as_it_was_sent() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        let list = Request::new("GET", format!("/{}", bucket.name()));
+        let list = list.query("prefix", "a/ü").query("encoding-type", "url");
+        let answer = ask(&bucket, list);
+        let prefix = match dialect {
+            Dialect::Aws => "a/%C3%BC",
+            Dialect::Ceph => "a/ü",
+        };
+        assert_eq!(xml::text(&answer.body, "Prefix").as_deref(), Some(prefix));
+    }
+}
+
+#[tokio::test]
+async fn groups_stand_before_owners_in_the_acls_of_one_dialect() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        let controls = "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
+        let path = || format!("/{}", bucket.name());
+        let controls = Request::new("PUT", path())
+            .query("ownershipControls", "")
+            .body(controls);
+        assert_eq!(ask(&bucket, controls).status, 200);
+        let put = Request::new("PUT", path())
+            .query("acl", "")
+            .header("x-amz-acl", "public-read");
+        assert_eq!(ask(&bucket, put).status, 200);
+        let answer = ask(&bucket, Request::new("GET", path()).query("acl", ""));
+        let expected = match dialect {
+            Dialect::Aws => ["FULL_CONTROL", "READ"],
+            Dialect::Ceph => ["READ", "FULL_CONTROL"],
+        };
+        assert_eq!(xml::texts(&answer.body, "Permission"), expected);
+    }
+}
+
+#[tokio::test]
+async fn statements_that_can_never_apply_are_refused_or_kept() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        let policy = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",
+                "Resource": "arn:aws:s3:::{}"}}]}}"#,
+            bucket.name()
+        );
+        let put = Request::new("PUT", format!("/{}", bucket.name())).query("policy", "");
+        let verdicts = Verdicts {
+            aws: (400, "MalformedPolicy"),
+            ceph: (204, ""),
+        };
+        verdicts.check(bucket.endpoint(), &ask(&bucket, put.body(policy)));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_sign_is_refused_the_list_of_buckets_or_told_of_none() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        let endpoint = bucket.endpoint();
+        let list = Request::new("GET", "/").host(&endpoint.host);
+        let answer = endpoint.connect().exchange(&list);
+        let verdicts = Verdicts {
+            aws: (403, "AccessDenied"),
+            ceph: (200, ""),
+        };
+        verdicts.check(endpoint, &answer);
+        assert!(xml::texts(&answer.body, "Name").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_checksum_that_cannot_be_is_an_invalid_request_or_a_bad_digest() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        let put = Request::key("PUT", bucket.name(), "key").body("1");
+        let verdicts = Verdicts {
+            aws: (400, "InvalidRequest"),
+            ceph: (400, "BadDigest"),
+        };
+        let answer = ask(&bucket, put.header("x-amz-checksum-sha256", "bad"));
+        verdicts.check(bucket.endpoint(), &answer);
+        assert!(!bucket.has("key").await);
+    }
+}
+
+#[tokio::test]
+async fn buckets_are_found_by_tenant_in_one_dialect_alone() {
+    for dialect in BOTH {
+        let Some(bucket) = Bucket::speaking(dialect).await else {
+            continue;
+        };
+        for (tenant, ceph) in [("", (200, "")), ("other", (404, "NoSuchBucket"))] {
+            let path = format!("/{tenant}:{}", bucket.name());
+            let verdicts = Verdicts {
+                aws: (400, "InvalidBucketName"),
+                ceph,
+            };
+            verdicts.check(bucket.endpoint(), &ask(&bucket, Request::new("GET", path)));
+        }
+    }
+}

@@ -326,22 +326,25 @@ impl Door {
     /// `AccessDenied`, or the metadata does not answer.
     ///
     /// Source: AWS, "Using Requester Pays general purpose buckets".
-    pub(super) async fn check_payer(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let says_so = headers.get("x-amz-request-payer");
-        let says_so = says_so.is_some_and(|payer| payer == "requester");
-        let identity = self.asker.identity.as_ref();
-        loop {
-            let (_, rules, is_fresh) = self.known();
-            let is_exempt =
-                identity.is_some_and(|identity| identity.is_root || identity.id == rules.owner);
-            let pays = identity.is_some() && says_so;
-            match rules.payer {
-                Payer::BucketOwner => return Ok(()),
-                Payer::Requester if is_exempt || pays => return Ok(()),
-                Payer::Requester if is_fresh => return Err(Code::AccessDenied.into()),
-                Payer::Requester => self.refresh().await?,
-            }
+    pub(super) async fn check_payer(&self) -> Result<(), Fault> {
+        if !self.is_paid_for() && !self.lock().is_fresh {
+            self.refresh().await?;
         }
+        if self.is_paid_for() {
+            Ok(())
+        } else {
+            Err(Code::AccessDenied.into())
+        }
+    }
+
+    /// Whether somebody pays for the request by what is known of the bucket.
+    fn is_paid_for(&self) -> bool {
+        let rules = self.rules();
+        let payer = self.asker.identity.as_ref();
+        rules.payer == Payer::BucketOwner
+            || payer.is_some_and(|payer| {
+                payer.is_root || payer.id == rules.owner || self.asker.says_it_pays
+            })
     }
 
     /// Asks what the bucket says now.
@@ -400,6 +403,9 @@ impl Rounds {
         }
         self.done += 1;
         door.refresh().await?;
+        if !door.is_paid_for() {
+            return Err(Code::AccessDenied.into());
+        }
         let granted = door.lock().granted.clone();
         match granted
             .iter()

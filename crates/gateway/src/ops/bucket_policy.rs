@@ -70,7 +70,7 @@ pub(super) async fn status(call: Call<'_>) -> Done {
 fn parse(call: Call<'_>, bucket: &BucketName, text: &[u8]) -> Result<Policy, S3Error> {
     let attachment = Attachment::Bucket {
         name: bucket,
-        any_resource: call.request().dialect.takes_policies_about_any_resource(),
+        is_lax: call.request().dialect.takes_lax_policies(),
     };
     Policy::parse(text, attachment).map_err(|error| malformed(&error))
 }

@@ -25,6 +25,8 @@ pub struct ListObjectsInput {
     pub limit: u32,
     /// How keys in the answer are written.
     pub encoding: KeyEncoding,
+    /// How the prefix is repeated.
+    pub prefix_encoding: KeyEncoding,
 }
 
 /// The input of `ListObjectsV2`.
@@ -84,13 +86,20 @@ impl ListObjectsInput {
             ));
         }
         check_order(request)?;
+        let encoding = KeyEncoding::parse(request)?;
+        let prefix_encoding = if request.dialect.encodes_prefix_of_first_version() {
+            encoding
+        } else {
+            KeyEncoding::Plain
+        };
         Ok(Self {
             bucket: request.bucket()?,
             prefix: name_part(query, "prefix")?,
             delimiter: name_part(query, "delimiter")?,
             marker: name_part(query, "marker")?,
             limit: page_len(query, "max-keys")?,
-            encoding: KeyEncoding::parse(request)?,
+            encoding,
+            prefix_encoding,
         })
     }
 }

@@ -62,7 +62,7 @@ impl PutObjectInput {
     /// # Errors
     /// As `parse`.
     pub fn of_form(request: &Request<'_>) -> Result<Self, S3Error> {
-        let body = BodyDeclaration::of_form(request.headers(), request.verified)?;
+        let body = BodyDeclaration::of_form(request.headers(), request.verified, request.dialect)?;
         Self::with_body(request, body)
     }
 
@@ -100,7 +100,12 @@ impl DeleteObjectInput {
 /// What is said of a body that becomes an object or a part.
 pub(super) fn sized_body(request: &Request<'_>) -> Result<BodyDeclaration, S3Error> {
     let headers = request.headers();
-    let body = BodyDeclaration::parse(request.route.operation, headers, request.verified)?;
+    let body = BodyDeclaration::parse(
+        request.route.operation,
+        headers,
+        request.verified,
+        request.dialect,
+    )?;
     let is_framed = headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING);
     if !is_framed {

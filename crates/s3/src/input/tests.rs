@@ -455,6 +455,7 @@ fn completion_takes_the_checksum_of_the_object_not_of_the_list() {
             Operation::CompleteMultipartUpload,
             &made.parts.headers,
             &made.verified,
+            Dialect::Aws,
         );
         assert_eq!(body.unwrap().checksum_algorithm(), None);
         let parts = parse_complete(document.as_bytes()).unwrap();
@@ -573,6 +574,7 @@ fn a_list_of_deletions_is_protected_and_its_keys_are_opaque() {
             Operation::DeleteObjects,
             &made.parts.headers,
             &made.verified,
+            Dialect::Aws,
         )
         .unwrap();
         let document = format!("<Delete>{inner}</Delete>");

@@ -66,7 +66,7 @@ impl ListObjectsOutput<'_> {
         let mut xml = XmlWriter::document();
         xml.open_root("ListBucketResult");
         xml.text("Name", input.bucket.as_str());
-        xml.text("Prefix", &encode(&input.prefix));
+        xml.text("Prefix", &input.prefix_encoding.text(&input.prefix));
         xml.text("Marker", &encode(&input.marker));
         // Without a delimiter the last key is the marker of the next page, and S3 does not repeat it.
         if let Some(next) = self.next.filter(|_| !input.delimiter.is_empty()) {

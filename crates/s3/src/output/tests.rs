@@ -154,6 +154,7 @@ fn objects_are_listed() {
         marker: "m".to_owned(),
         limit: 2,
         encoding: KeyEncoding::Plain,
+        prefix_encoding: KeyEncoding::Plain,
     };
     let output = ListObjectsOutput {
         input: &input,
