@@ -57,12 +57,14 @@ async fn set(
     target: &ObjectInput,
     tags: &Tags,
 ) -> Result<Indexed<NamedVersion>, Fault> {
-    let (key, version, door) = (&target.key, target.version, call.door()?);
-    // Who may is decided by the tags that it has, too.
-    door.object(key, version, call.action(), false).await?;
+    let (key, door) = (&target.key, call.door()?);
+    // Who may is decided by the tags that it has, too, and so it is that version and no other.
+    let object = door.object(key, target.version, call.action(), false);
+    let object = object.await?.value;
+    let version = NamedVersion::of(object.version, object.is_null);
     let set = |engine: Engine, bucket: Arc<BucketEntry>| async move {
         let objects = engine.objects();
-        Ok(objects.set_tags(&bucket, key, version, tags).await?)
+        Ok(objects.set_tags(&bucket, key, Some(version), tags).await?)
     };
     door.settled(set).await
 }
