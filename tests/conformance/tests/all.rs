@@ -34,6 +34,7 @@ mod delete_conditions;
 mod delete_object;
 mod delete_objects;
 mod delete_objects_versions;
+mod documented_errors;
 mod get_bucket_location;
 mod get_object;
 mod get_object_conditions;

@@ -480,7 +480,7 @@ async fn buckets_are_found_by_tenant_in_one_dialect_alone() {
             continue;
         };
         for (tenant, ceph) in [("", (200, "")), ("other", (404, "NoSuchBucket"))] {
-            let path = format!("/{tenant}:{}", bucket.name());
+            let path = format!("/{tenant}%3A{}", bucket.name());
             let verdicts = Verdicts {
                 aws: (400, "InvalidBucketName"),
                 ceph,
