@@ -35,6 +35,11 @@ use context::Surroundings;
 pub(crate) use door::{Door, Rounds, upload_key};
 pub(crate) use question::Question;
 
+/// The ownership of buckets that have no controls: of those that are made something else is kept where the dialect wants it.
+///
+/// Source: AWS, `DeleteBucketOwnershipControls`.
+const UNSET_OWNERSHIP: Ownership = Ownership::ObjectWriter;
+
 /// Who asks, and what the request says of itself.
 #[derive(Debug)]
 pub(crate) struct Asker {
@@ -43,6 +48,8 @@ pub(crate) struct Asker {
     tenant: String,
     /// The canned ACL of what it writes.
     canned: Option<CannedAcl>,
+    /// Whether it says that it pays for the request.
+    says_it_pays: bool,
     context: Context,
 }
 
@@ -60,7 +67,8 @@ pub(crate) struct Admitted {
 enum When {
     /// Before anything is done, by what the bucket says.
     First,
-    /// As `First`, and by what it says now: nothing that follows would notice that it was told otherwise.
+    /// As `First`, and by what it says now: nothing that follows would notice that it was told otherwise, or only when it is
+    /// too late.
     FirstByFreshRules,
     /// By the operation, once it knows the object or the lines of its document.
     ByOperation,
@@ -68,9 +76,13 @@ enum When {
 
 fn when(operation: Operation) -> When {
     match operation {
-        Operation::HeadBucket | Operation::GetBucketLocation | Operation::DeleteBucket => {
-            When::FirstByFreshRules
-        }
+        Operation::HeadBucket
+        | Operation::GetBucketLocation
+        | Operation::DeleteBucket
+        // What these refuse they refuse by what the bucket says.
+        | Operation::PutBucketAcl
+        | Operation::PutBucketOwnershipControls
+        | Operation::PutBucketPolicy => When::FirstByFreshRules,
         Operation::GetObject
         | Operation::HeadObject
         | Operation::GetObjectAcl
@@ -102,10 +114,7 @@ impl Asker {
             Caller::Anonymous => None,
             Caller::Signed(_, identity) | Caller::Presigned(_, identity) => Some(&**identity),
         };
-        let (tenant, user) = identity.map_or(("", ""), |identity| {
-            let id = identity.id.as_str();
-            id.split_once('$').unwrap_or(("", id))
-        });
+        let (tenant, user) = identity.map_or(("", ""), |identity| tenant_of(identity.id.as_str()));
         let arns = match identity {
             Some(_) => vec![format!("arn:aws:iam::{tenant}:user/{user}")],
             None => Vec::new(),
@@ -116,6 +125,8 @@ impl Asker {
             arns,
             tenant: tenant.to_owned(),
             canned: canned.and_then(|acl| CannedAcl::parse(acl.trim())),
+            says_it_pays: (parts.headers.get("x-amz-request-payer"))
+                .is_some_and(|payer| payer == "requester"),
             context: context::of_request(
                 parts,
                 &route.query,
@@ -169,19 +180,17 @@ impl Asker {
 #[derive(Debug, Clone)]
 pub(crate) struct Authority {
     engine: Engine,
+    dialect: Dialect,
     rules: RulesCache,
-    /// The ownership of buckets that were never told.
-    unset: Ownership,
 }
 
 impl Authority {
     /// What decides by what `engine`'s metadata says.
     pub(crate) fn new(engine: Engine, dialect: Dialect) -> Self {
-        let unset = dialect.ownership_of_new_bucket();
         Self {
             engine,
+            dialect,
             rules: RulesCache::default(),
-            unset: unset.unwrap_or(Ownership::ObjectWriter),
         }
     }
 
@@ -199,7 +208,12 @@ impl Authority {
         let action = route.operation.row().action;
         let name = match &route.target {
             Target::Service => {
-                asker.allow(action, Resource::Service)?;
+                let is_told_of_none = asker.identity.is_none()
+                    && route.operation == Operation::ListBuckets
+                    && self.dialect.lists_no_buckets_to_anonymous();
+                if !is_told_of_none {
+                    asker.allow(action, Resource::Service)?;
+                }
                 return Ok(Admitted { asker, door: None });
             }
             Target::Bucket(bucket) if route.operation == Operation::CreateBucket => {
@@ -208,12 +222,28 @@ impl Authority {
                 for action in std::iter::once(action).chain(extras) {
                     asker.allow(action, Resource::Bucket(bucket))?;
                 }
+                if route
+                    .tenant
+                    .as_ref()
+                    .is_some_and(|tenant| *tenant != asker.tenant)
+                {
+                    return Err(Code::AccessDenied.into());
+                }
                 return Ok(Admitted { asker, door: None });
             }
             Target::Bucket(bucket) | Target::Object(bucket, _) => bucket,
         };
         let door = self.open(&asker, name).await?;
+        let owner = &door.entry().owner;
+        if route
+            .tenant
+            .as_ref()
+            .is_some_and(|tenant| tenant != tenant_of(owner).0)
+        {
+            return Err(Code::NoSuchBucket.into());
+        }
         check_expected_owner(&parts.headers, &door.entry().owner)?;
+        door.check_payer().await?;
         let when = when(route.operation);
         if when == When::FirstByFreshRules {
             door.refresh().await?;
@@ -249,10 +279,15 @@ impl Authority {
         let buckets = self.engine.buckets();
         let entry = buckets.lookup(name).await?;
         let told = buckets.settings(&entry).await?.value;
-        let rules = Arc::new(Rules::read(&told.bucket, told.settings, self.unset)?);
+        let rules = Arc::new(Rules::read(&told.bucket, told.settings, UNSET_OWNERSHIP)?);
         self.rules.remember(told.bucket.bucket, &rules);
         Ok((told.bucket, rules))
     }
+}
+
+/// The tenant in a canonical id, and whose it is there.
+fn tenant_of(id: &str) -> (&str, &str) {
+    id.split_once('$').unwrap_or(("", id))
 }
 
 fn told(decision: &Decision, action: Action) -> Result<(), Fault> {

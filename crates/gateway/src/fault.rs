@@ -202,7 +202,13 @@ impl Fault {
         let bucket = named.bucket.map(|bucket| ("BucketName", bucket.as_str()));
         let key = named.key.map(|key| ("Key", key.as_str()));
         let missing = match self.error.code() {
-            Code::NoSuchBucket | Code::BucketNotEmpty => [bucket, None],
+            Code::NoSuchBucket
+            | Code::BucketNotEmpty
+            | Code::NoSuchBucketPolicy
+            | Code::NoSuchCORSConfiguration
+            | Code::NoSuchPublicAccessBlockConfiguration
+            | Code::NoSuchTagSet
+            | Code::OwnershipControlsNotFoundError => [bucket, None],
             Code::NoSuchKey => [key, None],
             Code::NoSuchVersion => [key, named.version.map(|id| ("VersionId", id))],
             Code::NoSuchUpload => [None, named.upload.map(|id| ("UploadId", id))],

@@ -5,9 +5,11 @@
 //! serves any request.
 
 mod account;
+mod acl;
 mod authorize;
 mod body;
 mod copy_body;
+mod cors;
 mod fault;
 mod http2;
 mod identities;
@@ -96,7 +98,7 @@ impl Gateway {
         clock: SharedClock,
         metrics: Metrics,
     ) -> Self {
-        let addressing = Addressing::new(config.domains.iter().cloned());
+        let addressing = Addressing::new(config.domains.iter().cloned()).speaking(config.dialect);
         Self {
             authority: Authority::new(engine.clone(), config.dialect),
             engine,

@@ -1,7 +1,13 @@
 //! The operations: one file each.
 
 mod abort_multipart_upload;
+mod bucket_acl;
+mod bucket_cors;
+mod bucket_object_lock;
+mod bucket_ownership_controls;
 mod bucket_policy;
+mod bucket_switches;
+mod bucket_tagging;
 mod bucket_versioning;
 mod commit;
 mod complete_multipart_upload;
@@ -13,14 +19,20 @@ mod delete_object;
 mod delete_objects;
 mod get_bucket_location;
 mod get_object;
+mod get_object_attributes;
 mod head_bucket;
 mod list_buckets;
 mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_parts;
+mod object_acl;
+mod object_lock;
+mod object_tagging;
 pub(crate) mod post_object;
+mod public_access_block;
 mod put_object;
+mod settings;
 mod upload_part;
 mod upload_part_copy;
 
@@ -29,15 +41,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_engine::{Engine, Target};
-use cairn_iam::{Action, Identity};
+use cairn_iam::acl::Acl;
+use cairn_iam::{Action, CanonicalId, Identity};
 use cairn_s3::auth::Verified;
 use cairn_s3::body::{BodyDeclaration, VerifiedBody};
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
-use cairn_s3::input::{Request, UploadInput};
+use cairn_s3::input::{ObjectSettingsInput, Request, UploadInput};
 use cairn_s3::operations::{BodyKind, Operation};
-use cairn_s3::output::Owner;
+use cairn_s3::output::{Owner, Owners};
 use cairn_s3::route::Route;
+use cairn_s3::xml::access_control::write_access_control;
 use cairn_types::checksum::ChecksumAlgorithm;
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::UploadInfo;
@@ -47,6 +61,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 
 use crate::Gateway;
+use crate::acl::AskedSettings;
 use crate::authorize::{Admitted, Door, upload_key};
 use crate::body::AnswerBody;
 use crate::fault::Fault;
@@ -96,8 +111,8 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::DeleteBucket => delete_bucket::serve(call).await,
         Operation::HeadBucket => head_bucket::serve(call).await,
         Operation::GetBucketLocation => get_bucket_location::serve(call).await,
-        Operation::PutObject => put_object::serve(call, body).await,
-        Operation::GetObject | Operation::HeadObject => get_object::serve(call).await,
+        Operation::PutObject => Box::pin(put_object::serve(call, body)).await,
+        Operation::GetObject | Operation::HeadObject => Box::pin(get_object::serve(call)).await,
         Operation::DeleteObject => delete_object::serve(call).await,
         Operation::DeleteObjects => delete_objects::serve(call, body).await,
         Operation::CopyObject => Box::pin(copy_object::serve(call)).await,
@@ -115,6 +130,60 @@ pub(crate) async fn dispatch(call: Call<'_>, body: RequestBody) -> Done {
         Operation::AbortMultipartUpload => abort_multipart_upload::serve(call).await,
         Operation::ListParts => list_parts::serve(call).await,
         Operation::ListMultipartUploads => list_multipart_uploads::serve(call).await,
+        Operation::GetObjectAttributes => get_object_attributes::serve(call).await,
+        _ => setting(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about settings of a bucket or an object.
+async fn setting(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetBucketAcl => bucket_acl::get(call).await,
+        Operation::PutBucketAcl => bucket_acl::put(call, body).await,
+        Operation::GetObjectAcl => object_acl::get(call).await,
+        Operation::PutObjectAcl => object_acl::put(call, body).await,
+        Operation::GetBucketOwnershipControls => bucket_ownership_controls::get(call).await,
+        Operation::PutBucketOwnershipControls => bucket_ownership_controls::put(call, body).await,
+        Operation::DeleteBucketOwnershipControls => bucket_ownership_controls::delete(call).await,
+        Operation::GetPublicAccessBlock => public_access_block::get(call).await,
+        Operation::PutPublicAccessBlock => public_access_block::put(call, body).await,
+        Operation::DeletePublicAccessBlock => public_access_block::delete(call).await,
+        Operation::GetBucketPolicy => bucket_policy::get(call).await,
+        Operation::PutBucketPolicy => bucket_policy::put(call, body).await,
+        Operation::DeleteBucketPolicy => bucket_policy::delete(call).await,
+        Operation::GetBucketPolicyStatus => bucket_policy::status(call).await,
+        Operation::GetBucketTagging => bucket_tagging::get(call).await,
+        Operation::PutBucketTagging => bucket_tagging::put(call, body).await,
+        Operation::DeleteBucketTagging => bucket_tagging::delete(call).await,
+        Operation::GetObjectTagging => object_tagging::get(call).await,
+        Operation::PutObjectTagging => object_tagging::put(call, body).await,
+        Operation::DeleteObjectTagging => object_tagging::delete(call).await,
+        Operation::GetBucketCors => bucket_cors::get(call).await,
+        Operation::PutBucketCors => bucket_cors::put(call, body).await,
+        Operation::DeleteBucketCors => bucket_cors::delete(call).await,
+        Operation::GetBucketRequestPayment => bucket_switches::get_payment(call).await,
+        Operation::PutBucketRequestPayment => bucket_switches::put_payment(call, body).await,
+        Operation::GetBucketAccelerateConfiguration => {
+            bucket_switches::get_acceleration(call).await
+        }
+        Operation::PutBucketAccelerateConfiguration => {
+            bucket_switches::put_acceleration(call, body).await
+        }
+        Operation::GetBucketLogging => bucket_switches::get_logging(call).await,
+        Operation::PutBucketLogging => bucket_switches::put_logging(call, body).await,
+        _ => lock(call, body).await,
+    }
+}
+
+/// Does what a request asks for that is about object lock.
+async fn lock(call: Call<'_>, body: RequestBody) -> Done {
+    match call.route.operation {
+        Operation::GetObjectLockConfiguration => bucket_object_lock::get(call).await,
+        Operation::PutObjectLockConfiguration => bucket_object_lock::put(call, body).await,
+        Operation::GetObjectRetention => object_lock::get_retention(call).await,
+        Operation::PutObjectRetention => object_lock::put_retention(call, body).await,
+        Operation::GetObjectLegalHold => object_lock::get_legal_hold(call).await,
+        Operation::PutObjectLegalHold => object_lock::put_legal_hold(call, body).await,
         // The pipeline has refused these.
         _ => Err(Code::NotImplemented.into()),
     }
@@ -216,7 +285,12 @@ impl<'a> Call<'a> {
     pub(crate) fn declaration(&self) -> Result<BodyDeclaration, Fault> {
         let operation = self.route.operation;
         let headers = &self.parts.headers;
-        Ok(BodyDeclaration::parse(operation, headers, self.verified)?)
+        Ok(BodyDeclaration::parse(
+            operation,
+            headers,
+            self.verified,
+            self.gateway.config.dialect,
+        )?)
     }
 
     /// What an upload was begun with.
@@ -228,16 +302,49 @@ impl<'a> Call<'a> {
         Ok(self.door()?.settled(find).await?.value)
     }
 
+    /// An ACL of what belongs to `owner` as a document, with the names that people read.
+    pub(crate) fn acl_document(&self, owner: &CanonicalId, acl: &Acl) -> Bytes {
+        let dialect = self.gateway.config.dialect;
+        let text = write_access_control(dialect, owner, acl, |id| {
+            let named = self.gateway.identities.owner(id.as_str()).display_name;
+            Some(named).filter(|name| !name.is_empty())
+        });
+        Bytes::from(text)
+    }
+
+    /// Looks up who is named in what is said of a new object.
+    ///
+    /// # Errors
+    /// As `AskedSettings::look_up`.
+    pub(crate) async fn asked(&self, input: ObjectSettingsInput) -> Result<AskedSettings, Fault> {
+        let now = self.gateway.clock.now();
+        AskedSettings::look_up(&self.gateway.identities, input, now).await
+    }
+
     /// Who asks.
     pub(crate) fn requester(&self) -> Result<&'a Identity, Fault> {
         let identity = self.verified.identity();
         identity.ok_or_else(|| Code::AccessDenied.into())
     }
 
-    /// Whose the bucket is, and so what is in it.
-    pub(crate) fn owner(&self) -> Result<Owner, Fault> {
+    /// Whose something in the bucket is: the bucket's owner's, if nobody is named.
+    pub(crate) fn owner_of(&self, named: Option<&CanonicalId>) -> Result<Owner, Fault> {
         let bucket = self.door()?.entry();
-        Ok(self.gateway.identities.owner(&bucket.owner))
+        let id = named.map_or(bucket.owner.as_str(), CanonicalId::as_str);
+        Ok(self.gateway.identities.owner(id))
+    }
+
+    /// Whose the rows of a listing of the bucket are, some of which name owners.
+    pub(crate) fn owners_of<'r>(
+        &self,
+        named: impl Iterator<Item = &'r CanonicalId>,
+    ) -> Result<Owners, Fault> {
+        let mut ids: Vec<&CanonicalId> = named.collect();
+        ids.sort_unstable_by_key(|id| id.as_str());
+        ids.dedup();
+        let others = ids.into_iter().map(|id| self.owner_of(Some(id)));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        Ok(Owners::new(self.owner_of(None)?, others))
     }
 }
 

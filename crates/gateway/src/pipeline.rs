@@ -18,7 +18,7 @@ use cairn_s3::route::Route;
 use cairn_s3::unbuilt;
 use cairn_types::outcome::Outcome;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
@@ -67,8 +67,13 @@ impl Gateway {
         let done = guarded(accepted).instrument(span.clone()).await;
         let mut answer = match done {
             Ok(answer) => answer,
-            Err(fault) => span.in_scope(|| refuse(&fault, &parts, tag)),
+            Err(fault) => {
+                let mut answer = span.in_scope(|| refuse(&fault, &parts, tag));
+                self.tell_of_no_marker(&fault, &parts, answer.headers_mut());
+                answer
+            }
         };
+        self.let_page_read(&parts, &mut answer).await;
         name(&mut answer, tag);
         let account = self.account(span, operation, answer.status(), started);
         answer.map(|body| body.accounted(account))
@@ -95,6 +100,12 @@ impl Gateway {
         let row = route.operation.row();
         *label = row.name;
         tracing::Span::current().record("operation", display(row.name));
+        if matches!(
+            route.operation,
+            Operation::OptionsBucket | Operation::OptionsObject
+        ) {
+            return self.preflight(parts, &route).await;
+        }
         let (verified, content) = self.identify(parts, &mut route, body).await?;
         if !row.is_built {
             // What there is not is told to those who say who they are.
@@ -158,6 +169,15 @@ impl Gateway {
             self.authenticator.verify(parts, query, now, look_up)
         };
         self.identities.prove(prove).await
+    }
+
+    /// Says of a key that is not there that no delete marker hides it, where Ceph's gateway does.
+    fn tell_of_no_marker(&self, fault: &Fault, parts: &Parts, headers: &mut HeaderMap) {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let is_absent = fault.error.code() == Code::NoSuchKey && fault.marker.is_none();
+        if self.config.dialect.serves_rgw_extensions() && is_read && is_absent {
+            headers.insert("x-amz-delete-marker", HeaderValue::from_static("false"));
+        }
     }
 
     /// Counts a request that has an answer now, and opens the account of the answer.

@@ -18,6 +18,7 @@ use cairn_types::settings::{BucketSettings, DocumentKind};
 
 use cairn_s3::xml::ownership_controls::parse_ownership_controls;
 use cairn_s3::xml::public_access_block::parse_public_access_block;
+use cairn_s3::xml::switches::{Payer, parse_request_payment};
 
 use crate::fault::Fault;
 
@@ -40,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) public_access: PublicAccessBlock,
     /// Its ACL, or what one has that was given none.
     pub(crate) acl: Acl,
+    /// Who pays for requests.
+    pub(crate) payer: Payer,
     policy: Option<Policy>,
 }
 
@@ -61,7 +64,7 @@ impl Rules {
                 // Wider than what is let in: what was taken stays, whatever is taken from now on.
                 let attachment = Attachment::Bucket {
                     name: &bucket.name,
-                    any_resource: true,
+                    is_lax: true,
                 };
                 let read = Policy::parse(policy.text.text(), attachment);
                 Some(read.map_err(|error| {
@@ -72,6 +75,7 @@ impl Rules {
         Ok(Self {
             ownership: ownership(&settings)?.unwrap_or(unset),
             public_access: public_access(&settings)?,
+            payer: payer(&settings)?,
             acl: settings.acl.clone().unwrap_or_else(|| Acl::private(&owner)),
             owner,
             policy,
@@ -123,6 +127,14 @@ fn public_access(settings: &BucketSettings) -> Result<PublicAccessBlock, Fault> 
     };
     parse_public_access_block(document.text())
         .map_err(|error| Fault::senseless(format!("the public access block of a bucket: {error}")))
+}
+
+fn payer(settings: &BucketSettings) -> Result<Payer, Fault> {
+    let Some(document) = settings.documents.get(&DocumentKind::RequestPayment) else {
+        return Ok(Payer::default());
+    };
+    parse_request_payment(document.text())
+        .map_err(|error| Fault::senseless(format!("who pays for requests of a bucket: {error}")))
 }
 
 /// The rules that were read lately. Cloning shares them.

@@ -46,8 +46,9 @@ pub enum Attachment<'a> {
     Bucket {
         /// The bucket.
         name: &'a BucketName,
-        /// Whether statements may name whatever S3 has (`arn:aws:s3:::*`), as Ceph lets them. AWS: no.
-        any_resource: bool,
+        /// Whether statements may name whatever S3 has (`arn:aws:s3:::*`), and actions and conditions that can never meet what they
+        /// name, as Ceph lets them. AWS: no.
+        is_lax: bool,
     },
     /// An identity: statements name no principal, and whatever they like.
     Identity,

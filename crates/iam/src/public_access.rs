@@ -101,7 +101,7 @@ mod tests {
         );
         let attachment = Attachment::Bucket {
             name: &name,
-            any_resource: false,
+            is_lax: false,
         };
         Policy::parse(document.as_bytes(), attachment).unwrap()
     }

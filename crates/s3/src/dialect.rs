@@ -2,6 +2,8 @@
 //!
 //! Source: AWS, "Amazon S3 API Reference", and answers recorded from S3 and from Ceph's gateway.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cairn_iam::ownership::Ownership;
 
 use crate::code::Code;
@@ -14,6 +16,18 @@ pub enum Dialect {
     Aws,
     /// As Ceph's gateway does.
     Ceph,
+}
+
+/// How text that is not ASCII stands in the headers of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeaderText {
+    /// As an encoded word in UTF-8.
+    ///
+    /// Source: RFC 2047; AWS, "Working with object metadata".
+    #[default]
+    EncodedWord,
+    /// As ISO 8859-1, which old HTTP has for headers, where it has all the letters, and else as UTF-8.
+    Latin1,
 }
 
 /// What becomes of a request of a bucket's owner to make it once more.
@@ -132,6 +146,25 @@ impl Dialect {
         }
     }
 
+    /// Whether `ListObjects` of the first version repeats the prefix url-encoded where it was asked to encode (AWS), or as it was
+    /// sent (Ceph).
+    pub const fn encodes_prefix_of_first_version(self) -> bool {
+        matches!(self, Self::Aws)
+    }
+
+    /// Whether the grants of groups stand before all others in an ACL (Ceph), or every grant where it was put (AWS).
+    pub const fn tells_groups_first(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// How metadata that is not ASCII is told.
+    pub const fn metadata_text(self) -> HeaderText {
+        match self {
+            Self::Aws => HeaderText::EncodedWord,
+            Self::Ceph => HeaderText::Latin1,
+        }
+    }
+
     /// A default retention of less than a day or a year.
     pub const fn retention_below_one(self) -> Code {
         match self {
@@ -174,8 +207,15 @@ impl Dialect {
         matches!(self, Self::Ceph)
     }
 
-    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*` (Ceph), or of this one only (AWS).
-    pub const fn takes_policies_about_any_resource(self) -> bool {
+    /// Whether a bucket's policy may be about resources of any bucket, `arn:aws:s3:::*`, and have statements that can never apply
+    /// (Ceph), or is about this bucket only and says nothing in vain (AWS).
+    pub const fn takes_lax_policies(self) -> bool {
+        matches!(self, Self::Ceph)
+    }
+
+    /// Whether who puts a bucket's policy may give up the right to change it again, which its owner otherwise has whatever the policy
+    /// says: `x-amz-confirm-remove-self-bucket-access` (Ceph). AWS takes the header and leaves the owner that right.
+    pub const fn lets_policies_shut_owners_out(self) -> bool {
         matches!(self, Self::Ceph)
     }
 
@@ -195,9 +235,39 @@ impl Dialect {
     }
 }
 
+impl HeaderText {
+    /// The bytes of a text in a header.
+    pub fn encode(self, text: &str) -> Vec<u8> {
+        if text.is_ascii() {
+            return text.as_bytes().to_vec();
+        }
+        match self {
+            Self::EncodedWord => format!("=?UTF-8?B?{}?=", STANDARD.encode(text)).into_bytes(),
+            Self::Latin1 => {
+                let letters = text.chars().map(|letter| u8::try_from(u32::from(letter)));
+                let letters: Result<Vec<u8>, _> = letters.collect();
+                letters.unwrap_or_else(|_| text.as_bytes().to_vec())
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Decision = fn(Dialect) -> Code;
+
+    #[test]
+    fn text_that_is_not_ascii_is_told_as_the_dialect_does() {
+        let encode = |dialect: Dialect, text: &str| dialect.metadata_text().encode(text);
+        for dialect in [Dialect::Aws, Dialect::Ceph] {
+            assert_eq!(encode(dialect, "plain"), b"plain");
+        }
+        assert_eq!(encode(Dialect::Aws, "Zo\u{eb}"), b"=?UTF-8?B?Wm/Dqw==?=");
+        assert_eq!(encode(Dialect::Ceph, "Zo\u{eb}"), b"Zo\xeb");
+        assert_eq!(encode(Dialect::Ceph, "\u{20ac}"), "\u{20ac}".as_bytes());
+    }
 
     #[test]
     fn names_are_read_back_and_aws_is_what_is_not_said() {
@@ -224,8 +294,6 @@ mod tests {
             Recreation::Fails(Code::BucketAlreadyExists)
         );
     }
-
-    type Decision = fn(Dialect) -> Code;
 
     #[test]
     fn every_code_of_the_table_has_the_status_that_clients_of_its_dialect_expect() {

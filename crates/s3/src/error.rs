@@ -83,6 +83,13 @@ impl S3Error {
         self
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn saying(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = message.into();
+        self
+    }
+
     /// Its code.
     pub const fn code(&self) -> Code {
         self.code

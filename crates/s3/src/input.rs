@@ -22,12 +22,14 @@ mod range;
 mod read_object;
 mod request;
 mod tags;
+mod usage;
 mod versions;
 
 pub use acl::{AclInput, PutBucketAclInput, PutObjectAclInput, parse_canned, resolve_grants};
 pub use attributes::{ObjectAttribute, ObjectAttributesInput};
 pub use buckets::{CreateBucketInput, ListBucketsInput};
 pub use conditions::{NO_OBJECTS_ETAG, ReadConditions, Verdict, evaluate_read};
+pub(crate) use conditions::{condition_time, etag_condition};
 pub use copy::{
     CopyObjectInput, CopyRange, CopySource, MetadataDirective, UploadPartCopyInput,
     copy_source_path,
@@ -47,6 +49,7 @@ pub use range::{ByteRange, RangeSpec};
 pub use read_object::{ReadObjectInput, ReadPlan, ResponseOverrides};
 pub use request::{BucketInput, Request, check_expected_owner, check_expected_source_owner};
 pub use tags::{PutBucketTaggingInput, PutObjectTaggingInput, TaggingDirective, tags_of_object};
+pub use usage::{asks_statistics, asks_usage};
 pub use versions::ListVersionsInput;
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ mod list_objects;
 mod multipart;
 mod object;
 mod settings;
+mod usage;
 mod versions;
 
 use bytes::Bytes;
 use cairn_iam::Identity;
+use cairn_types::account::CanonicalId;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 pub use attributes::{ObjectAttributesOutput, PartAttributes};
@@ -25,11 +27,14 @@ pub use multipart::{
 };
 pub use object::{
     DeleteObjectsOutput, DeletedEntry, object_copied, object_deleted, object_head, object_stored,
+    set_part_checksum,
 };
 pub use settings::{
-    bucket_policy, bucket_policy_status, bucket_policy_stored, object_configured, of_version,
-    preflight, set_legal_hold, set_retention, set_tagging_count, setting, setting_removed,
+    bucket_policy, bucket_policy_status, bucket_policy_stored, bucket_tags_stored,
+    object_configured, of_version, preflight, set_legal_hold, set_retention, set_tagging_count,
+    setting, setting_removed,
 };
+pub use usage::{account_usage, set_statistics};
 pub use versions::{
     ListVersionsOutput, bucket_versioning, set_committed_version, set_copied_version, set_marker,
     set_version,
@@ -46,12 +51,42 @@ pub struct Owner {
     pub display_name: String,
 }
 
+/// Whose the rows of a listing are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owners {
+    bucket: Owner,
+    others: Vec<Owner>,
+}
+
+impl Owner {
+    /// Who does not sign.
+    pub fn anonymous() -> Self {
+        Self {
+            id: "anonymous".to_owned(),
+            display_name: "anonymous".to_owned(),
+        }
+    }
+}
+
 impl From<&Identity> for Owner {
     fn from(identity: &Identity) -> Self {
         Self {
             id: identity.id.to_string(),
             display_name: identity.display_name.clone(),
         }
+    }
+}
+
+impl Owners {
+    /// The owner of the bucket, and those of rows that are others'.
+    pub fn new(bucket: Owner, others: Vec<Owner>) -> Self {
+        Self { bucket, others }
+    }
+
+    /// Whose a row is that names `id`, or the bucket's owner.
+    fn of(&self, id: Option<&CanonicalId>) -> &Owner {
+        let known = |id: &CanonicalId| self.others.iter().find(|owner| owner.id == id.as_str());
+        id.and_then(known).unwrap_or(&self.bucket)
     }
 }
 

@@ -5,6 +5,7 @@ use http::request::Parts;
 use http::{Method, header};
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::operations::{Form, Operation};
 use crate::query::Query;
@@ -14,6 +15,7 @@ use crate::uri::{self, Plus};
 #[derive(Debug, Clone, Default)]
 pub struct Addressing {
     domains: Vec<String>,
+    has_tenants: bool,
 }
 
 /// What a request is about.
@@ -34,6 +36,8 @@ pub struct Route {
     pub operation: Operation,
     /// Of what.
     pub target: Target,
+    /// Whose tenant the bucket is to be of, if the path says it: `/tenant:bucket`; empty for that of those who have none.
+    pub tenant: Option<String>,
     /// The decoded query.
     pub query: Query,
 }
@@ -47,7 +51,19 @@ impl Addressing {
             .collect();
         // The longest first: below `localhost` and `s3.localhost`, `a.s3.localhost` is the bucket `a`.
         domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
-        Self { domains }
+        Self {
+            domains,
+            has_tenants: false,
+        }
+    }
+
+    /// Whether paths may say `/tenant:bucket`, as the dialect has it.
+    #[must_use]
+    pub fn speaking(self, dialect: Dialect) -> Self {
+        Self {
+            has_tenants: dialect.serves_rgw_extensions(),
+            ..self
+        }
     }
 
     /// Understands a request's head.
@@ -72,11 +88,16 @@ impl Addressing {
                 None => (path.to_owned(), String::new()),
             },
         };
-        let target = Target::parse(&bucket, &key)?;
+        let (tenant, bucket) = match bucket.split_once(':') {
+            Some((tenant, bucket)) if self.has_tenants => (Some(tenant.to_owned()), bucket),
+            _ => (None, bucket.as_str()),
+        };
+        let target = Target::parse(bucket, &key)?;
         let operation = find_operation(parts, target.form(), &query)?;
         Ok(Route {
             operation,
             target,
+            tenant,
             query,
         })
     }

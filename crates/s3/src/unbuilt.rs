@@ -4,8 +4,8 @@
 //! believe that it has them.
 
 use cairn_types::checksum::ChecksumAlgorithm;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::checksum;
 use crate::code::Code;
@@ -23,33 +23,16 @@ enum When {
 
 /// A header, or with `*` at the end all headers that begin so.
 const HEADERS: &[(&str, When)] = &[
-    (
-        "x-amz-acl",
-        When::Unless(&["private", "bucket-owner-full-control"]),
-    ),
     ("x-amz-bucket-namespace", When::Unless(&["global"])),
-    (
-        "x-amz-bucket-object-lock-enabled",
-        When::Unless(&["false", "False"]),
-    ),
     ("x-amz-checksum-md5", When::Present),
     ("x-amz-checksum-sha512", When::Present),
     ("x-amz-checksum-xxhash*", When::Present),
     ("x-amz-copy-source-server-side-encryption-*", When::Present),
-    ("x-amz-grant-*", When::Present),
-    ("x-amz-if-match-*", When::Present),
+    ("x-amz-if-match-initiated-time", When::Present),
     ("x-amz-mfa", When::Present),
-    ("x-amz-object-lock-*", When::Present),
-    (
-        "x-amz-object-ownership",
-        When::Unless(&["BucketOwnerEnforced"]),
-    ),
     ("x-amz-rename-source*", When::Present),
     ("x-amz-server-side-encryption*", When::Present),
     ("x-amz-storage-class", When::Unless(&["STANDARD", ""])),
-    ("x-amz-tagging", When::Unless(&[""])),
-    ("x-amz-tagging-directive", When::Unless(&["COPY"])),
-    ("x-amz-website-redirect-location", When::Unless(&[""])),
     ("x-amz-write-offset-bytes", When::Present),
 ];
 
@@ -99,6 +82,7 @@ pub fn refuse(parts: &Parts, query: &Query) -> Result<(), S3Error> {
             }
         }
     }
+    refuse_delete_conditions(parts)?;
     refuse_upload_conditions(&parts.headers, query)
 }
 
@@ -141,6 +125,16 @@ fn stays_parameter(lower: &str) -> bool {
         .into_iter()
         .map(checksum::header_name);
     PARAMETERS.contains(&lower) || values.any(|value| value == lower)
+}
+
+/// Conditions on length and time are of deletions: on anything else they would be passed over.
+fn refuse_delete_conditions(parts: &Parts) -> Result<(), S3Error> {
+    for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
+        if parts.method != Method::DELETE && parts.headers.contains_key(name) {
+            return Err(S3Error::unbuilt_header(name));
+        }
+    }
+    Ok(())
 }
 
 /// Conditions are of the object: on anything else in an upload they would be passed over.
@@ -197,17 +191,11 @@ mod tests {
             ("x-amz-server-side-encryption", "AES256"),
             ("x-amz-server-side-encryption-customer-key", "k"),
             ("x-amz-copy-source-server-side-encryption-customer-key", "k"),
-            ("x-amz-acl", "public-read"),
-            ("x-amz-grant-read", "id=1"),
-            ("x-amz-tagging", "a=b"),
-            ("x-amz-tagging-directive", "REPLACE"),
             ("x-amz-storage-class", "GLACIER"),
-            ("x-amz-object-lock-mode", "COMPLIANCE"),
-            ("x-amz-bucket-object-lock-enabled", "true"),
-            ("x-amz-website-redirect-location", "/x"),
-            ("x-amz-object-ownership", "ObjectWriter"),
             ("x-amz-checksum-xxhash64", "x"),
             ("x-amz-write-offset-bytes", "5"),
+            ("x-amz-if-match-size", "5"),
+            ("x-amz-if-match-initiated-time", "x"),
         ] {
             let (parts, query) = parts(&[(name, value)], "/b/k");
             let error = refuse(&parts, &query).unwrap_err();
@@ -219,11 +207,7 @@ mod tests {
     #[test]
     fn what_is_so_anyway_may_be_asked_for() {
         let harmless = [
-            ("x-amz-acl", "private"),
             ("x-amz-storage-class", "STANDARD"),
-            ("x-amz-bucket-object-lock-enabled", "false"),
-            ("x-amz-object-ownership", "BucketOwnerEnforced"),
-            ("x-amz-tagging-directive", "COPY"),
             ("x-amz-bypass-governance-retention", "true"),
             ("x-amz-request-payer", "requester"),
             ("x-amz-meta-acl", "x"),
@@ -245,13 +229,16 @@ mod tests {
 
     #[test]
     fn parameters_of_presigned_requests_stand_for_headers() {
-        let target = "/b/k?X-Amz-Signature=s&X-Amz-Date=d&x-amz-meta-a=b&x-amz-acl=public-read&x-amz-checksum-crc32=c\
+        let target = "/b/k?X-Amz-Signature=s&X-Amz-Date=d&x-amz-meta-a=b&x-amz-storage-class=GLACIER&x-amz-checksum-crc32=c\
                       &x-amz-sdk-checksum-algorithm=CRC32&other=1";
         let (mut parts, query) = parts(&[("x-amz-meta-b", "c")], target);
         hoist_headers(&mut parts, &query).unwrap();
         let mut names: Vec<&str> = parts.headers.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["x-amz-acl", "x-amz-meta-a", "x-amz-meta-b"]);
+        assert_eq!(
+            names,
+            ["x-amz-meta-a", "x-amz-meta-b", "x-amz-storage-class"]
+        );
         assert!(refuse(&parts, &query).is_err());
     }
 
@@ -260,8 +247,6 @@ mod tests {
         for parameter in [
             "X-Amz-Server-Side-Encryption=AES256",
             "x-amz-server-side-encryption=AES256",
-            "X-Amz-Tagging=a%3Db",
-            "X-Amz-Acl=public-read",
             "X-Amz-Storage-Class=GLACIER",
             "X-Amz-Checksum-Xxhash64=x",
             "x-amz-checksum-sha512=x",

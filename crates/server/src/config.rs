@@ -512,6 +512,7 @@ mod tests {
                 ("CAIRN_STORAGE_READ_GRACE_MS", "500"),
                 ("CAIRN_S3_DOMAINS", "a.test, b.test"),
                 ("CAIRN_LOG_FORMAT", "json"),
+                ("CAIRN_S3_DIALECT", "ceph"),
             ],
         )
         .unwrap();
@@ -519,6 +520,7 @@ mod tests {
         assert_eq!(config.s3.region, "eu-1");
         assert_eq!(config.s3.domains, ["a.test", "b.test"]);
         assert_eq!(config.log.format, LogFormatName::Json);
+        assert_eq!(config.s3.dialect, DialectName::Ceph);
     }
 
     #[test]

@@ -84,13 +84,11 @@ impl Retention {
         now < self.until && !is_passed
     }
 
-    /// Whether it may become `next` at `now`. One that binds may be extended and made stricter, and nothing else.
+    /// Whether it may become `next` at `now`. One that binds may be extended, and nothing else.
     pub fn may_become(self, next: Option<Self>, now: Timestamp, bypass_governance: bool) -> bool {
-        let is_stricter = next.is_some_and(|next| {
-            next.until >= self.until
-                && (next.mode == self.mode || next.mode == RetentionMode::Compliance)
-        });
-        is_stricter || !self.binds(now, bypass_governance)
+        let is_extended =
+            next.is_some_and(|next| next.until >= self.until && next.mode == self.mode);
+        is_extended || !self.binds(now, bypass_governance)
     }
 }
 
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_binds_is_only_extended_or_made_stricter() {
+    fn what_binds_is_only_extended() {
         use RetentionMode::{Compliance, Governance};
         let is_allowed = |mode, next: Option<(RetentionMode, u64)>, bypass| {
             let next = next.map(|(mode, until_ms)| retention(mode, until_ms));
@@ -172,13 +170,16 @@ mod tests {
         };
         for mode in [Compliance, Governance] {
             assert!(is_allowed(mode, Some((mode, 2_000)), false));
-            assert!(is_allowed(mode, Some((Compliance, 2_001)), false));
-            for next in [None, Some((mode, 1_999))] {
+            assert!(is_allowed(mode, Some((mode, 2_001)), false));
+            let other = match mode {
+                Governance => Compliance,
+                Compliance => Governance,
+            };
+            for next in [None, Some((mode, 1_999)), Some((other, 3_000))] {
                 assert!(!is_allowed(mode, next, false));
                 assert_eq!(is_allowed(mode, next, true), mode == Governance);
             }
         }
-        assert!(!is_allowed(Compliance, Some((Governance, 3_000)), true));
         assert!(retention(Compliance, 1_000).may_become(None, NOW, false));
     }
 }

@@ -20,8 +20,8 @@ pub enum BucketNameError {
     /// It begins or ends with `.` or `-`.
     #[error("a bucket name begins and ends with a letter or a digit")]
     Edge,
-    /// Two dots in a row.
-    #[error("a bucket name has no two dots in a row")]
+    /// Two dots in a row, or a dot beside a hyphen.
+    #[error("a bucket name has no dot beside another dot or a hyphen")]
     Dots,
     /// Four numbers with dots between.
     #[error("a bucket name is not an IP address")]
@@ -54,7 +54,7 @@ impl BucketName {
         if text.starts_with(['.', '-']) || text.ends_with(['.', '-']) {
             return Err(BucketNameError::Edge);
         }
-        if text.contains("..") {
+        if ["..", ".-", "-."].iter().any(|pair| text.contains(pair)) {
             return Err(BucketNameError::Dots);
         }
         if text.parse::<std::net::Ipv4Addr>().is_ok() {
@@ -169,6 +169,8 @@ mod tests {
             ("-ab", BucketNameError::Edge),
             ("ab.", BucketNameError::Edge),
             ("a..b", BucketNameError::Dots),
+            ("a.-b", BucketNameError::Dots),
+            ("a-.b", BucketNameError::Dots),
             ("192.168.0.1", BucketNameError::IpAddress),
         ] {
             assert_eq!(BucketName::parse(name), Err(error), "{name}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The tags of one thing, in the order in which they were given; none for what was never tagged.
+/// The tags of one thing by key, as S3 tells them in whatever order they were given; none for what was never tagged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags(Vec<(String, String)>);
 
@@ -42,7 +42,7 @@ impl Tags {
     /// The first rule that is broken.
     ///
     /// Source: AWS, "Categorizing your objects using tags".
-    pub fn new(tags: Vec<(String, String)>, most: usize) -> Result<Self, TagsError> {
+    pub fn new(mut tags: Vec<(String, String)>, most: usize) -> Result<Self, TagsError> {
         if tags.len() > most {
             return Err(TagsError::TooMany { most });
         }
@@ -58,6 +58,7 @@ impl Tags {
                 return Err(TagsError::DuplicateKey);
             }
         }
+        tags.sort();
         Ok(Self(tags))
     }
 
@@ -109,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn tags_keep_their_order() {
+    fn tags_are_told_by_key() {
         let tags = Tags::of_object(pairs(&[("b", "2"), ("a", ""), ("B", "3")])).unwrap();
         let listed: Vec<_> = tags.iter().collect();
-        assert_eq!(listed, [("b", "2"), ("a", ""), ("B", "3")]);
+        assert_eq!(listed, [("B", "3"), ("a", ""), ("b", "2")]);
         assert_eq!((tags.get("a"), tags.get("c")), (Some(""), None));
         assert_eq!((tags.len(), tags.is_empty()), (3, false));
     }

@@ -2,6 +2,9 @@
 //!
 //! `CAIRN_TEST_ENDPOINT` (an `http://` URL), `CAIRN_TEST_ACCESS_KEY`, `CAIRN_TEST_SECRET_KEY` and `CAIRN_TEST_REGION` name an
 //! endpoint of any make. Without them a `cairn dev` of six directories is started once per test process, and ends with it.
+//!
+//! Tests of what servers of S3 answer differently ask for an endpoint by its dialect: `CAIRN_TEST_DIALECT` says which one a
+//! given endpoint speaks (`aws`, or `ceph`), and those of the other are passed over. Without one, each has a server of its own.
 
 #![expect(
     clippy::disallowed_methods,
@@ -39,6 +42,15 @@ pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// One mebibyte.
 pub const MIB: u64 = 1024 * 1024;
 
+/// What an endpoint answers where servers of S3 differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// As AWS.
+    Aws,
+    /// As Ceph's gateway.
+    Ceph,
+}
+
 /// Where the tests go.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -48,6 +60,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Who signs.
     pub signer: Signer,
+    /// What it answers where servers differ.
+    pub dialect: Dialect,
     // The server of this process, when no endpoint was given. Never dropped: the kernel ends it with this process.
     server: Option<(Server, Scratch)>,
 }
@@ -89,15 +103,33 @@ pub fn endpoint() -> &'static Endpoint {
     static ENDPOINT: OnceLock<Endpoint> = OnceLock::new();
     ENDPOINT.get_or_init(|| match std::env::var("CAIRN_TEST_ENDPOINT") {
         Ok(url) => given_endpoint(&url),
-        Err(_) => own_endpoint(),
+        Err(_) => own_endpoint(Dialect::Aws),
     })
+}
+
+/// The endpoint of tests of a dialect; `None` when the environment names one that speaks another.
+///
+/// # Panics
+/// As [`endpoint`].
+pub fn speaking(dialect: Dialect) -> Option<&'static Endpoint> {
+    static CEPH: OnceLock<Endpoint> = OnceLock::new();
+    let first = endpoint();
+    if first.dialect == dialect {
+        return Some(first);
+    }
+    first.server()?;
+    Some(CEPH.get_or_init(|| own_endpoint(dialect)))
 }
 
 /// A client of the AWS SDK which tries every request once, so that no fault hides behind a retry.
 ///
 /// It belongs to the runtime of its first request; make one per test.
 pub fn sdk() -> Client {
-    let endpoint = endpoint();
+    sdk_at(endpoint())
+}
+
+/// As [`sdk`], for another endpoint.
+pub fn sdk_at(endpoint: &Endpoint) -> Client {
     let signer = &endpoint.signer;
     let credentials = Credentials::new(
         &signer.access_key,
@@ -123,6 +155,7 @@ pub fn sdk() -> Client {
 pub struct Bucket {
     name: String,
     client: Client,
+    endpoint: &'static Endpoint,
 }
 
 impl Bucket {
@@ -131,13 +164,55 @@ impl Bucket {
     /// # Panics
     /// When it cannot be made.
     pub async fn create() -> Self {
-        let bucket = Self {
-            name: fresh_name(),
-            client: sdk(),
-        };
+        Self::create_at(endpoint()).await
+    }
+
+    /// As [`Bucket::create`], at another endpoint.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn create_at(endpoint: &'static Endpoint) -> Self {
+        let bucket = Self::named(fresh_name(), endpoint);
         let created = bucket.client.create_bucket().bucket(&bucket.name);
         created.send().await.expect("create a bucket");
         bucket
+    }
+
+    /// As [`Bucket::create`], at the endpoint of a dialect. `None` when there is no such endpoint.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn speaking(dialect: Dialect) -> Option<Self> {
+        Some(Self::create_at(speaking(dialect)?).await)
+    }
+
+    /// As [`Bucket::create`], and its objects can be locked.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn locking() -> Self {
+        Self::locking_at(endpoint()).await
+    }
+
+    /// As [`Bucket::locking`], at another endpoint.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn locking_at(endpoint: &'static Endpoint) -> Self {
+        let bucket = Self::named(fresh_name(), endpoint);
+        let create = bucket.client.create_bucket().bucket(&bucket.name);
+        let created = create.object_lock_enabled_for_bucket(true).send().await;
+        created.expect("create a bucket with object lock");
+        bucket
+    }
+
+    /// The bucket of this name, which is removed with this value, whoever makes it.
+    pub fn named(name: String, endpoint: &'static Endpoint) -> Self {
+        Self {
+            name,
+            client: sdk_at(endpoint),
+            endpoint,
+        }
     }
 
     /// As [`Bucket::create`], for a test without a runtime.
@@ -169,6 +244,11 @@ impl Bucket {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> &'static Endpoint {
+        self.endpoint
     }
 
     /// The client that made it.
@@ -249,7 +329,7 @@ impl Bucket {
     /// When they cannot be had.
     pub fn versions(&self, prefix: &str) -> Vec<(String, String, bool)> {
         let list = Request::new("GET", format!("/{}", self.name)).query("versions", "");
-        let answer = endpoint().exchange(list.query("prefix", prefix));
+        let answer = self.endpoint.exchange(list.query("prefix", prefix));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let keys = xml::texts(&answer.body, "Key");
         let versions = xml::texts(&answer.body, "VersionId");
@@ -387,20 +467,31 @@ fn given_endpoint(url: &str) -> Endpoint {
             region: std::env::var("CAIRN_TEST_REGION")
                 .unwrap_or_else(|_| server::REGION.to_owned()),
         },
+        dialect: match std::env::var("CAIRN_TEST_DIALECT").as_deref() {
+            Ok("ceph") => Dialect::Ceph,
+            Ok("aws") | Err(_) => Dialect::Aws,
+            Ok(other) => panic!("CAIRN_TEST_DIALECT is {other:?}, neither aws nor ceph"),
+        },
         server: None,
     }
 }
 
-fn own_endpoint() -> Endpoint {
-    let scratch = Scratch::new("conformance");
+fn own_endpoint(dialect: Dialect) -> Endpoint {
+    let (name, setting) = match dialect {
+        Dialect::Aws => ("conformance", "aws"),
+        Dialect::Ceph => ("conformance-ceph", "ceph"),
+    };
+    let scratch = Scratch::new(name);
     // Six directories are the smallest set with the default profile of a cluster, 4+2.
     let options = Options::new(&scratch, scratch.disks(6));
+    let options = options.env("CAIRN_S3_DIALECT", setting);
     let options = options.env("CAIRN_S3_SIGNATURE_V2", "on");
     let server = Server::start(&options);
     Endpoint {
         host: options.s3.to_string(),
         address: options.s3,
         signer: server.signer(),
+        dialect,
         server: Some((server, scratch)),
     }
 }
@@ -410,7 +501,8 @@ impl Drop for Bucket {
         let name = std::mem::take(&mut self.name);
         // A thread of its own, because a test's runtime cannot be blocked on from within. What cannot be removed stays: the
         // test has already said what is wrong, and the server's directories go with this process.
-        let removal = thread::spawn(move || runtime().block_on(remove(&name)));
+        let endpoint = self.endpoint;
+        let removal = thread::spawn(move || runtime().block_on(remove(&name, endpoint)));
         let _ = removal.join();
     }
 }
@@ -422,8 +514,8 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("build a runtime")
 }
 
-async fn remove(name: &str) -> Option<()> {
-    let client = sdk();
+async fn remove(name: &str, endpoint: &Endpoint) -> Option<()> {
+    let client = sdk_at(endpoint);
     // One by one: the SDK cannot write every key into the document of DeleteObjects.
     for key in keys(&client, name).await? {
         let delete = client.delete_object().bucket(name).key(key);
@@ -444,7 +536,8 @@ async fn remove_versions(client: &Client, name: &str) -> Option<()> {
         let page = list.encoding_type(EncodingType::Url).send().await.ok()?;
         for (key, version, _) in version_rows(&page) {
             let delete = client.delete_object().bucket(name).key(url_decoded(&key));
-            delete.version_id(version).send().await.ok()?;
+            let delete = delete.version_id(version).bypass_governance_retention(true);
+            delete.send().await.ok()?;
         }
         if page.is_truncated() != Some(true) {
             return Some(());

@@ -1,5 +1,5 @@
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use cairn_conformance::{Bucket, assert_refused, endpoint, fresh_name, refusal, sdk};
+use cairn_conformance::{Bucket, Dialect, assert_refused, endpoint, fresh_name, refusal, sdk};
 use cairn_dev_tests::request::Request;
 
 #[tokio::test]
@@ -12,11 +12,16 @@ async fn a_created_bucket_answers_with_its_location_and_exists() {
 }
 
 #[tokio::test]
-async fn the_owner_creating_a_bucket_again_is_told_that_it_is_theirs() {
+async fn the_owner_creating_a_bucket_again_is_told_that_it_is_theirs_but_for_the_first_region() {
     let bucket = Bucket::create().await;
     bucket.put("kept", b"1".to_vec()).await;
     let again = bucket.client().create_bucket().bucket(bucket.name());
-    assert_refused(again.send().await, 409, "BucketAlreadyOwnedByYou");
+    let again = again.send().await;
+    if endpoint().signer.region == "us-east-1" || endpoint().dialect == Dialect::Ceph {
+        again.unwrap();
+    } else {
+        assert_refused(again, 409, "BucketAlreadyOwnedByYou");
+    }
     assert_eq!(bucket.keys().await, ["kept"]);
 }
 
@@ -43,7 +48,9 @@ async fn of_many_who_create_the_same_bucket_at_once_one_succeeds() {
             }
         }
     }
-    assert_eq!(created, 1);
+    // In the first region the owner may make it again.
+    let is_first = endpoint().signer.region == "us-east-1";
+    assert!(created == 1 || (is_first && created > 1), "{created}");
     sdk().delete_bucket().bucket(&name).send().await.unwrap();
 }
 

@@ -23,7 +23,7 @@ fn requests(bucket: &Bucket) -> Vec<(Request, u16)> {
         (Request::new("GET", format!("/{}", fresh_name())), 404),
         (Request::new("GET", bucket_path.clone()), 200),
         (Request::new("HEAD", bucket_path.clone()), 200),
-        (Request::new("PUT", bucket_path.clone()), 409),
+        (Request::new("PUT", bucket_path.clone()), 200),
         (Request::new("DELETE", bucket_path.clone()), 409),
         (
             Request::new("GET", bucket_path.clone()).query("lifecycle", ""),

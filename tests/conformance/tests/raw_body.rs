@@ -233,7 +233,7 @@ fn a_refused_write_says_that_it_had_no_effect() {
             404,
         ),
         (
-            endpoint.sign(key("PUT").header("x-amz-acl", "public-read")),
+            endpoint.sign(key("PUT").header("x-amz-storage-class", "GLACIER")),
             501,
         ),
         (

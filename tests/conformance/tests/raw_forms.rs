@@ -130,12 +130,12 @@ const ANY_KEY: &str = r#"["starts-with", "$key", ""]"#;
 fn a_signed_form_stores_its_file_with_what_its_fields_say() {
     let bucket = Bucket::create_blocking();
     let conditions = format!(
-        r#"{ANY_KEY}, {{"acl": "private"}}, ["starts-with", "$Content-Type", "text/"], ["eq", "$x-amz-meta-color", "red"],
+        r#"{ANY_KEY}, {{"acl": "bucket-owner-full-control"}}, ["starts-with", "$Content-Type", "text/"], ["eq", "$x-amz-meta-color", "red"],
            {{"Cache-Control": "no-cache"}}, ["content-length-range", 1, 100]"#
     );
     let form = Form::new("content")
         .field("KEY", "a/${filename}")
-        .field("acl", "private")
+        .field("acl", "bucket-owner-full-control")
         .field("Content-Type", "text/plain")
         .field("x-amz-meta-Color", "red")
         .field("Cache-Control", "no-cache")

@@ -2,7 +2,7 @@
 
 use cairn_types::id::BucketId;
 use cairn_types::name::ObjectKey;
-use cairn_types::namespace::data::{DeleteTarget, Deleted, WriteCondition, extents};
+use cairn_types::namespace::data::{DeleteTarget, WriteCondition, extents};
 use cairn_types::namespace::{DataReply, Refusal};
 use cairn_types::object::NewObject;
 use cairn_types::settings::ObjectSettings;
@@ -68,9 +68,9 @@ pub(super) fn delete<S: Store>(
     let mut deleted = Vec::with_capacity(targets.len());
     for (place, target) in (0..).zip(targets) {
         let slot = Slot::read(change, bucket, row.versioning, &target.key)?;
-        let refused = slot.check_deletion(change, target, row.lock.is_some())?;
-        deleted.push(match (refused, target.version) {
-            (Some(refusal), _) => Deleted::Refused(refusal),
+        let decided = slot.check_deletion(change, target, row.lock.is_some())?;
+        deleted.push(match (decided, target.version) {
+            (Some(decided), _) => decided,
             (None, Some(version)) => slot.remove(change, version)?,
             (None, None) if makes_markers => slot.mark(change, place, target)?,
             (None, None) => slot.remove_only(change)?,

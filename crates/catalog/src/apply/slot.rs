@@ -66,7 +66,7 @@ impl<'a> Slot<'a> {
     }
 
     /// Checks what must hold of the version that is named, or else of the newest one, and whether a named one is locked. Where it
-    /// is not there, nothing must.
+    /// is not there, nothing must, and what was to hold of it leaves no delete marker. `None`: it goes on.
     ///
     /// Cost: a point read where there is a condition, or a lock in the bucket.
     pub(super) fn check_deletion<S: Store>(
@@ -74,7 +74,7 @@ impl<'a> Slot<'a> {
         change: &Change<'_, S>,
         target: &DeleteTarget,
         can_be_locked: bool,
-    ) -> Result<Option<DeleteRefusal>, StoreError> {
+    ) -> Result<Option<Deleted>, StoreError> {
         let condition = &target.condition;
         let is_free = *condition == DeleteCondition::default();
         if is_free && !(can_be_locked && target.version.is_some()) {
@@ -85,21 +85,22 @@ impl<'a> Slot<'a> {
             None => self.row.as_ref().map(|row| row.newest),
         };
         let Some(order) = order else {
-            return Ok(None);
+            return Ok((!is_free).then_some(Deleted::Missing));
         };
         let row_key = key::data::version(self.bucket, self.key, order);
         let version = change.get(&row_key)?.ok_or(StoreError::Inconsistent {
             what: "a key names a version that is not there",
         })?;
         if !holds(condition, &version) {
-            return Ok(Some(DeleteRefusal::PreconditionFailed));
+            let refusal = DeleteRefusal::PreconditionFailed;
+            return Ok(Some(Deleted::Refused(refusal)));
         }
         let is_locked = target.version.is_some()
             && version.object().is_some_and(|object| {
                 let lock = &object.settings.lock;
                 lock.binds(change.clock(), target.bypass_governance)
             });
-        Ok(is_locked.then_some(DeleteRefusal::Locked))
+        Ok(is_locked.then_some(Deleted::Refused(DeleteRefusal::Locked)))
     }
 
     /// Whether what is written now is the null version.

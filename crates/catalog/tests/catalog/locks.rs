@@ -141,7 +141,7 @@ fn governance_is_passed_by_who_says_so_and_a_legal_hold_by_nobody() {
 }
 
 #[test]
-fn compliance_is_only_extended_and_governance_shortened_by_who_says_so() {
+fn compliance_is_only_extended_and_governance_shortened_or_changed_by_who_says_so() {
     for mode in [RetentionMode::Governance, RetentionMode::Compliance] {
         let mut group = with_lock(None);
         let lock = retained(&group, mode);
@@ -152,7 +152,14 @@ fn compliance_is_only_extended_and_governance_shortened_by_who_says_so() {
         };
         let (shorter, longer) = (until(9_999), until(10_001));
         let before = head(&group);
-        for next in [None, Some(shorter)] {
+        let other = Retention {
+            mode: match mode {
+                RetentionMode::Governance => RetentionMode::Compliance,
+                RetentionMode::Compliance => RetentionMode::Governance,
+            },
+            ..longer
+        };
+        for next in [None, Some(shorter), Some(other)] {
             assert_eq!(retain(&mut group, next, false), Err(Refusal::ObjectLocked));
         }
         assert!(retain(&mut group, Some(longer), false).is_ok());

@@ -11,8 +11,8 @@ use cairn_types::etag::ETag;
 use cairn_types::id::{BlobId, BucketId, GroupId, Order, RequestId, UploadId, VersionId};
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{
-    Committed, CompletedPart, Counters, DeleteTarget, Deleted, FreedBlob, UploadKey,
-    WriteCondition, extents,
+    Committed, CompletedPart, Counters, DeleteCondition, DeleteTarget, Deleted, FreedBlob,
+    UploadKey, WriteCondition, extents,
 };
 use cairn_types::namespace::{Command, DataMutation, DataReply, Mutation, Refusal};
 use cairn_types::object::{Content, Extent, NewObject, NewPart, NewUpload, PartSpan};
@@ -447,6 +447,12 @@ impl Model {
                 Some(version) => bucket.remove(key, |there| there.has_name(version)),
                 None if bucket.settings.versioning.is_none() => bucket.remove(key, |_| true),
                 None if bucket.is_fenced => return Err(Refusal::NoSuchBucket),
+                // What is to hold of a key that is not there leaves no marker.
+                None if target.condition != DeleteCondition::default()
+                    && !bucket.versions.contains_key(key) =>
+                {
+                    Deleted::Missing
+                }
                 None => {
                     let owner = target.marker_owner.clone();
                     let bits = place_random(random, place);

@@ -10,6 +10,7 @@ use cairn_s3::code::Code;
 use cairn_s3::input::UploadInput;
 use cairn_s3::operations::Operation;
 use cairn_s3::route::Route;
+use cairn_s3::xml::switches::Payer;
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::SettingsGuard;
 use cairn_types::namespace::data::UploadKey;
@@ -22,6 +23,7 @@ use http::HeaderMap;
 use super::action::{self, Extra, extras, on_version};
 use super::question::{Facts, Question};
 use super::{Asker, Authority};
+use crate::acl::AskedSettings;
 use crate::fault::{Fault, Reason};
 use crate::rules::Rules;
 
@@ -204,18 +206,36 @@ impl Door {
         allowed.await.map(drop)
     }
 
-    /// What is kept of an object that is written now beside its bytes and headers.
-    pub(crate) fn settings_of_new(&self) -> ObjectSettings {
-        let owner = self.owner_of_new();
-        ObjectSettings {
-            owner: (owner != self.rules().owner).then_some(owner),
-            ..ObjectSettings::default()
+    /// What is kept of an object that is written now beside its bytes and headers. What is refused is refused by what the bucket
+    /// says now.
+    ///
+    /// # Errors
+    /// An ACL that the bucket does not take, or the metadata does not answer.
+    pub(crate) async fn settings_of_new(
+        &self,
+        asked: &AskedSettings,
+    ) -> Result<ObjectSettings, Fault> {
+        loop {
+            let (_, rules, is_fresh) = self.known();
+            match rules.of_new_object(self.asker.account(), &asked.acl) {
+                Ok((owner, acl)) => {
+                    return Ok(ObjectSettings {
+                        owner,
+                        acl,
+                        tags: asked.tags.clone(),
+                        lock: asked.lock,
+                    });
+                }
+                Err(_) if !is_fresh => self.refresh().await?,
+                Err(fault) => return Err(fault),
+            }
         }
     }
 
     /// Whose a delete marker is that is made now; `None`: the bucket's owner's.
     pub(crate) fn marker_owner(&self) -> Option<CanonicalId> {
-        self.settings_of_new().owner
+        let owner = self.owner_of_new();
+        (owner != self.rules().owner).then_some(owner)
     }
 
     /// Turns away who may do nothing of the kind to any object, before a list of them is read.
@@ -300,8 +320,38 @@ impl Door {
         ownership.owner_of_new(writer, &rules.owner, canned).clone()
     }
 
+    /// Turns away others than the bucket's owner where they pay and do not say that they will.
+    ///
+    /// # Errors
+    /// `AccessDenied`, or the metadata does not answer.
+    ///
+    /// Source: AWS, "Using Requester Pays general purpose buckets".
+    pub(super) async fn check_payer(&self) -> Result<(), Fault> {
+        if !self.is_paid_for() && !self.lock().is_fresh {
+            self.refresh().await?;
+        }
+        if self.is_paid_for() {
+            Ok(())
+        } else {
+            Err(Code::AccessDenied.into())
+        }
+    }
+
+    /// Whether somebody pays for the request by what is known of the bucket.
+    fn is_paid_for(&self) -> bool {
+        let rules = self.rules();
+        let payer = self.asker.identity.as_ref();
+        rules.payer == Payer::BucketOwner
+            || payer.is_some_and(|payer| {
+                payer.is_root || payer.id == rules.owner || self.asker.says_it_pays
+            })
+    }
+
     /// Asks what the bucket says now.
-    pub(super) async fn refresh(&self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, or the metadata does not answer.
+    pub(crate) async fn refresh(&self) -> Result<(), Fault> {
         let name = self.entry().name.clone();
         let (entry, rules) = self.authority.fetch(&name).await?;
         let mut state = self.lock();
@@ -313,11 +363,7 @@ impl Door {
 
     /// What is decided by the rules that are known, and whether they are fresh.
     fn decide(&self, question: &Question) -> (Decision, bool) {
-        let (entry, rules, is_fresh) = {
-            let state = self.lock();
-            let (entry, rules) = (Arc::clone(&state.entry), Arc::clone(&state.rules));
-            (entry, rules, state.is_fresh)
-        };
+        let (entry, rules, is_fresh) = self.known();
         let resource = match &question.key {
             Some(key) => Resource::Object(&entry.name, key),
             None => Resource::Bucket(&entry.name),
@@ -331,6 +377,13 @@ impl Door {
             context: question.context.as_ref().unwrap_or(&self.asker.context),
         });
         (decision, is_fresh)
+    }
+
+    /// The bucket and its rules as they are known, and whether they were asked for after the request began.
+    fn known(&self) -> (Arc<BucketEntry>, Arc<Rules>, bool) {
+        let state = self.lock();
+        let (entry, rules) = (Arc::clone(&state.entry), Arc::clone(&state.rules));
+        (entry, rules, state.is_fresh)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -350,6 +403,9 @@ impl Rounds {
         }
         self.done += 1;
         door.refresh().await?;
+        if !door.is_paid_for() {
+            return Err(Code::AccessDenied.into());
+        }
         let granted = door.lock().granted.clone();
         match granted
             .iter()

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use cairn_engine::Engine;
+use cairn_s3::code::Code;
+use cairn_s3::error::S3Error;
 use cairn_s3::output::{bucket_configured, bucket_versioning};
 use cairn_s3::xml::versioning::parse_versioning;
 use cairn_types::namespace::root::BucketEntry;
@@ -28,6 +30,13 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
         let buckets = engine.buckets();
         Ok(buckets.set_versioning(&bucket, versioning).await?)
     };
-    let set = call.door()?.settled(put).await?;
-    Ok(reflecting(set.index, bucket_configured()))
+    match call.door()?.settled(put).await {
+        Ok(set) => Ok(reflecting(set.index, bucket_configured())),
+        Err(fault) if fault.error.code() == Code::InvalidBucketState => Err(S3Error::with_message(
+            Code::InvalidBucketState,
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+        )
+        .into()),
+        Err(fault) => Err(fault),
+    }
 }

@@ -7,6 +7,7 @@ use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{Committed, WriteCondition};
 use cairn_types::object::ObjectHeaders;
 
+use crate::acl::AskedSettings;
 use crate::authorize::{Door, Rounds, upload_key};
 use crate::fault::Fault;
 
@@ -16,6 +17,8 @@ pub(super) struct NewObject {
     pub(super) key: ObjectKey,
     /// Its headers.
     pub(super) headers: ObjectHeaders,
+    /// What else is said of it.
+    pub(super) settings: AskedSettings,
     /// What must hold.
     pub(super) condition: WriteCondition,
 }
@@ -36,7 +39,7 @@ pub(super) async fn commit(
         };
         let described = Described {
             headers: object.headers.clone(),
-            settings: door.settings_of_new(),
+            settings: door.settings_of_new(&object.settings).await?,
         };
         let committed = engine.commit(&target, &mut staged, &described, &object.condition);
         match committed.await {

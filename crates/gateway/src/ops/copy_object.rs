@@ -8,12 +8,12 @@ use cairn_iam::Action;
 use cairn_s3::code::Code;
 use cairn_s3::error::S3Error;
 use cairn_s3::input::{
-    CopyObjectInput, CopySource, MetadataDirective, Verdict, check_expected_source_owner,
-    evaluate_read,
+    CopyObjectInput, CopySource, MetadataDirective, TaggingDirective, Verdict,
+    check_expected_source_owner, evaluate_read,
 };
 use cairn_s3::output::{object_copied, set_committed_version, set_copied_version};
 use cairn_types::checksum::ChecksumAlgorithm;
-use cairn_types::object::ObjectVersion;
+use cairn_types::object::{ObjectHeaders, ObjectVersion};
 use http::HeaderMap;
 
 use super::commit::{NewObject, commit};
@@ -87,12 +87,21 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = CopyObjectInput::parse(&call.request())?;
     let door = Arc::clone(call.door()?);
     let target = call.target(&input.key)?;
+    let mut settings = call.asked(input.settings).await?;
+    door.settings_of_new(&settings).await?;
     let Original { version, bytes } = open(call, &input.source, whole).await?;
     let mut known = HeaderMap::new();
     set_copied_version(&mut known, input.source.version, &version);
     let headers = match input.metadata {
-        MetadataDirective::Copy => version.headers,
+        MetadataDirective::Copy => ObjectHeaders {
+            website_redirect: input.website_redirect,
+            ..version.headers
+        },
         MetadataDirective::Replace(headers) => headers,
+    };
+    settings.tags = match input.tagging {
+        TaggingDirective::Copy => version.settings.tags,
+        TaggingDirective::Replace(tags) => tags,
     };
     let kept = version.checksum.as_ref();
     let algorithm = input
@@ -105,6 +114,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let object = NewObject {
         key: input.key,
         headers,
+        settings,
         condition: input.condition,
     };
     let work = async move {

@@ -12,26 +12,24 @@ use super::{Call, Done, reflecting};
 
 /// Begins an upload.
 pub(super) async fn serve(call: Call<'_>) -> Done {
-    let input = &CreateUploadInput::parse(&call.request())?;
+    let input = CreateUploadInput::parse(&call.request())?;
     let door = call.door()?;
+    let settings = &call.asked(input.settings).await?;
+    let (key, asked) = (&input.key, &input.upload);
     let create = |engine: Engine, bucket: Arc<BucketEntry>| async move {
-        let asker = door.asker().account();
         let upload = NewUpload {
-            settings: door.settings_of_new(),
-            initiator: asker
-                .filter(|asker| asker.as_str() != bucket.owner)
+            settings: door.settings_of_new(settings).await?,
+            initiator: (door.asker().account())
+                .filter(|account| account.as_str() != bucket.owner)
                 .cloned(),
-            ..input.upload.clone()
+            ..asked.clone()
         };
-        Ok(engine
-            .uploads()
-            .create(&bucket, &input.key, &upload)
-            .await?)
+        Ok(engine.uploads().create(&bucket, key, &upload).await?)
     };
     let begun = door.settled(create).await?;
     let target = UploadInput {
-        bucket: input.bucket.clone(),
-        key: input.key.clone(),
+        bucket: input.bucket,
+        key: input.key,
         upload: begun.value.upload,
     };
     let answer = upload_created(&target, input.upload.checksum);

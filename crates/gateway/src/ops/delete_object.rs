@@ -19,6 +19,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         version: input.version,
         // Who asks for it may: that was decided before.
         bypass_governance: input.version.is_some() && asks_bypass(&call.parts.headers),
+        condition: input.condition,
         marker_owner: door.marker_owner(),
         ..input.key.into()
     };

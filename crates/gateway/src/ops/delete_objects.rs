@@ -76,6 +76,7 @@ fn line(target: &DeleteTarget) -> DeleteLine {
     DeleteLine {
         key: target.key.as_str().to_owned(),
         version: target.version.map(|version| version.to_string()),
+        condition: target.condition.clone(),
     }
 }
 

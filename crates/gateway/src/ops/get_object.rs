@@ -1,11 +1,17 @@
 //! `GetObject` and `HeadObject`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cairn_client::Indexed;
-use cairn_engine::{Download, ReadError};
+use cairn_engine::{Download, Engine, ReadError};
 use cairn_s3::input::{ByteRange, ReadObjectInput, ReadPlan};
-use cairn_s3::output::{object_head, set_version};
-use cairn_types::object::ObjectVersion;
+use cairn_s3::output::{
+    object_head, set_legal_hold, set_part_checksum, set_retention, set_tagging_count, set_version,
+};
+use cairn_types::checksum::ObjectChecksum;
+use cairn_types::namespace::root::BucketEntry;
+use cairn_types::object::{Content, ObjectVersion};
 use cairn_types::version::NamedVersion;
 use http::{HeaderValue, Method, Response};
 
@@ -21,13 +27,14 @@ pub(super) const TRIES: usize = 5;
 pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = ReadObjectInput::parse(&call.request())?;
     let door = call.door()?;
-    if call.parts.method == Method::HEAD {
-        let object = find(call, door, &input, false).await?;
-        let plan = input.plan(&object.value)?;
-        return Ok(head(door, &input, &plan, &object).map(|()| AnswerBody::empty()));
-    }
+    let is_head = call.parts.method == Method::HEAD;
     for _ in 0..TRIES {
-        match send(call, door, &input).await {
+        let answer = if is_head {
+            tell(call, door, &input).await
+        } else {
+            send(call, door, &input).await
+        };
+        match answer {
             Err(Failure::Superseded) => {}
             Err(Failure::Fault(fault)) => return Err(fault),
             Ok(answer) => return Ok(answer),
@@ -58,6 +65,19 @@ async fn find(
     door.object(key, version, call.action(), is_whole).await
 }
 
+/// Answers with the head alone.
+async fn tell(
+    call: Call<'_>,
+    door: &Door,
+    input: &ReadObjectInput,
+) -> Result<Response<AnswerBody>, Failure> {
+    let object = find(call, door, input, false).await?;
+    let plan = input.plan(&object.value)?;
+    let checksum = part_checksum(door, input, &plan, &object.value).await?;
+    let head = head(door, input, &plan, &object, checksum.as_ref());
+    Ok(head.map(|()| AnswerBody::empty()))
+}
+
 async fn send(
     call: Call<'_>,
     door: &Door,
@@ -65,7 +85,8 @@ async fn send(
 ) -> Result<Response<AnswerBody>, Failure> {
     let object = find(call, door, input, true).await?;
     let plan = input.plan(&object.value)?;
-    let head = head(door, input, &plan, &object);
+    let checksum = part_checksum(door, input, &plan, &object.value).await?;
+    let head = head(door, input, &plan, &object, checksum.as_ref());
     let Some(ByteRange { start, len }) = plan.range(object.value.len) else {
         return Ok(head.map(|()| AnswerBody::empty()));
     };
@@ -81,21 +102,57 @@ async fn send(
     }
 }
 
+/// The checksum of the part that is read, where it is to be told.
+async fn part_checksum(
+    door: &Door,
+    input: &ReadObjectInput,
+    plan: &ReadPlan,
+    object: &ObjectVersion,
+) -> Result<Option<ObjectChecksum>, Failure> {
+    let (ReadPlan::Part { .. }, Content::Parts { upload, .. }) = (plan, &object.content) else {
+        return Ok(None);
+    };
+    let Some(number) = input.part_number.filter(|_| input.wants_checksum) else {
+        return Ok(None);
+    };
+    if object.checksum.is_none() {
+        return Ok(None);
+    }
+    let find = |engine: Engine, bucket: Arc<BucketEntry>| async move {
+        let uploads = engine.uploads();
+        let found = uploads.part_contents(&bucket, &object.key, *upload, number, 1);
+        Ok(found.await?)
+    };
+    let found = door.settled(find).await?;
+    let part = found.into_iter().find(|part| part.number == number);
+    part.map(|part| part.checksum).ok_or(Failure::Superseded)
+}
+
+/// The head of the answer; `part` is the checksum of the part that is read.
 fn head(
     door: &Door,
     input: &ReadObjectInput,
     plan: &ReadPlan,
     object: &Indexed<ObjectVersion>,
+    part: Option<&ObjectChecksum>,
 ) -> Response<()> {
     let mut head = object_head(input, plan, &object.value);
     let headers = head.headers_mut();
+    set_tagging_count(headers, object.value.settings.tags.len());
     headers.insert("x-cairn-index", HeaderValue::from(object.index));
+    let lock = &object.value.settings.lock;
+    set_retention(headers, lock);
+    set_legal_hold(headers, lock);
+    if let Some(part) = part {
+        set_part_checksum(headers, part, &object.value);
+    }
     // Where versions were never kept nobody expects one to be named.
     if object.value.is_null && door.rules().settings.versioning.is_some() {
         set_version(headers, NamedVersion::Null);
     }
     head
 }
+
 /// One step of a download as a stream. Nothing follows an error.
 async fn next(
     download: Option<Download>,

@@ -1,7 +1,7 @@
 //! `HeadBucket`.
 
-use cairn_s3::input::{BucketInput, check_expected_owner};
-use cairn_s3::output::bucket_head;
+use cairn_s3::input::{BucketInput, asks_statistics, check_expected_owner};
+use cairn_s3::output::{bucket_head, set_statistics};
 
 use super::{Call, Done, reflecting};
 
@@ -10,6 +10,10 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let input = BucketInput::parse(&call.request())?;
     let bucket = call.engine().buckets().fetch(&input.bucket).await?;
     check_expected_owner(&call.parts.headers, &bucket.value.owner)?;
-    let answer = bucket_head(&call.gateway.config.region);
+    let mut answer = bucket_head(&call.gateway.config.region);
+    if asks_statistics(&call.request()) {
+        let counters = call.engine().buckets().counters(&bucket.value).await?;
+        set_statistics(answer.headers_mut(), &counters);
+    }
     Ok(reflecting(bucket.index, answer))
 }

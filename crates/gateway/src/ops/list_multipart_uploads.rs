@@ -25,10 +25,14 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         Ok(engine.uploads().list(&bucket, &question).await?)
     };
     let page = call.door()?.settled(list).await?;
+    let rows = &page.value.uploads;
+    let named = rows
+        .iter()
+        .flat_map(|row| row.owner.iter().chain(&row.initiator));
     let next = page.value.next.as_ref();
     let output = ListUploadsOutput {
         input,
-        owner: call.owner()?,
+        owners: call.owners_of(named)?,
         uploads: &page.value.uploads,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, upload)| (key.as_str(), *upload)),

@@ -26,10 +26,11 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         Ok(objects.list_versions(&bucket, &question).await?)
     };
     let page = call.door()?.settled(list).await?;
+    let named = page.value.versions.iter().flat_map(|row| &row.owner);
     let next = page.value.next.as_ref();
     let output = ListVersionsOutput {
         input,
-        owner: call.owner()?,
+        owners: call.owners_of(named)?,
         versions: &page.value.versions,
         common_prefixes: &page.value.common_prefixes,
         next: next.map(|(key, version)| (key.as_str(), *version)),

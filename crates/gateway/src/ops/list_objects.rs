@@ -32,9 +32,10 @@ async fn first_form(call: Call<'_>) -> Done {
         limit: input.limit,
     };
     let page = page(call, &asked).await?;
+    let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsOutput {
         input: &input,
-        owner: call.owner()?,
+        owners: call.owners_of(named)?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),
@@ -51,9 +52,10 @@ async fn second_form(call: Call<'_>) -> Done {
         limit: input.limit,
     };
     let page = page(call, &asked).await?;
+    let named = page.value.objects.iter().flat_map(|row| &row.owner);
     let output = ListObjectsV2Output {
         input: &input,
-        owner: call.owner()?,
+        owners: call.owners_of(named)?,
         objects: &page.value.objects,
         common_prefixes: &page.value.common_prefixes,
         next: page.value.next.as_deref(),

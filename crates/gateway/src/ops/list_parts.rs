@@ -28,10 +28,12 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
         page.value.truncated |= !page.value.parts.is_empty();
         page.value.parts.clear();
     }
+    let info = &page.value.info;
     let output = ListPartsOutput {
         input: &input,
-        info: &page.value.info,
-        owner: call.owner()?,
+        info,
+        initiator: call.owner_of(info.initiator.as_ref())?,
+        owner: call.owner_of(info.settings.owner.as_ref())?,
         parts: &page.value.parts,
         truncated: page.value.truncated,
     };

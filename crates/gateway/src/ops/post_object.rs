@@ -81,12 +81,16 @@ pub(crate) async fn serve(call: Call<'_>, form: Form) -> Done {
     let input = PutObjectInput::of_form(&call.request())?;
     let door = call.door()?;
     let target = call.target(&input.key)?;
+    let settings = call.asked(input.settings).await?;
+    // What would be refused in the end is refused before the file is read.
+    door.settings_of_new(&settings).await?;
     let len = input.body.len();
     let source = call.upload(form.file, input.body, Some(ChecksumAlgorithm::Crc64Nvme));
     let staged = call.engine().stage(&target, len, source).await?;
     let object = NewObject {
         key: input.key,
         headers: input.headers,
+        settings,
         condition: input.condition,
     };
     let stored = commit(door, &object, staged).await?;

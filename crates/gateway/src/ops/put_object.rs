@@ -14,11 +14,15 @@ pub(super) async fn serve(call: Call<'_>, body: RequestBody) -> Done {
     let len = input.body.len();
     let door = call.door()?;
     let target = call.target(&input.key)?;
+    let settings = call.asked(input.settings).await?;
+    // What would be refused in the end is refused before the body is read.
+    door.settings_of_new(&settings).await?;
     let source = call.upload(body, input.body, Some(ChecksumAlgorithm::Crc64Nvme));
     let staged = call.engine().stage(&target, len, source).await?;
     let object = NewObject {
         key: input.key,
         headers: input.headers,
+        settings,
         condition: input.condition,
     };
     let stored = commit(door, &object, staged).await?;

@@ -21,7 +21,7 @@ fn bucket_policy(statements: &str) -> Policy {
     let name = bucket_name();
     let attachment = Attachment::Bucket {
         name: &name,
-        any_resource: false,
+        is_lax: false,
     };
     Policy::parse(document.replace('\'', "\"").as_bytes(), attachment).unwrap()
 }

@@ -125,8 +125,14 @@ impl Statement {
                 None => Vec::new(),
             },
         };
-        if let Attachment::Bucket { .. } = attachment {
-            parsed.check_that_it_can_apply()?;
+        if let Attachment::Bucket { is_lax, .. } = attachment {
+            let mut keys = parsed.conditions.iter().map(Condition::key);
+            if !keys.all(vocabulary::is_key) {
+                return Err(PolicyError::ConditionKey);
+            }
+            if !is_lax {
+                parsed.check_that_it_can_apply()?;
+            }
         }
         Ok(parsed)
     }
@@ -134,13 +140,6 @@ impl Statement {
     /// Refuses what could never apply, as S3 does for policies of buckets: an action on objects beside buckets alone, a
     /// key that no request for the action has. Everything but a list applies to something.
     fn check_that_it_can_apply(&self) -> Result<(), PolicyError> {
-        if !self
-            .conditions
-            .iter()
-            .all(|condition| vocabulary::is_key(condition.key()))
-        {
-            return Err(PolicyError::ConditionKey);
-        }
         let Listed::These(patterns) = &self.actions else {
             return Ok(());
         };
@@ -309,9 +308,7 @@ fn parse_resources(
         has_variables,
     };
     let allowed = match attachment {
-        Attachment::Bucket {
-            any_resource: true, ..
-        } => Allowed::AnyOfS3,
+        Attachment::Bucket { is_lax: true, .. } => Allowed::AnyOfS3,
         Attachment::Bucket { name, .. } => Allowed::Bucket(name),
         Attachment::Identity => Allowed::Any,
     };

@@ -18,7 +18,7 @@ fn parse(document: &str) -> Result<Policy, PolicyError> {
         document,
         Attachment::Bucket {
             name: &name,
-            any_resource: false,
+            is_lax: false,
         },
     )
 }
@@ -356,7 +356,7 @@ fn ceph_lets_a_policy_name_other_buckets() {
     let name = BucketName::parse(BUCKET).unwrap();
     let open = Attachment::Bucket {
         name: &name,
-        any_resource: true,
+        is_lax: true,
     };
     let document = |resource: &str| {
         format!(
@@ -608,7 +608,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let name = BucketName::parse(BUCKET).unwrap();
-        let _ = Policy::parse(&bytes, Attachment::Bucket { name: &name, any_resource: false });
+        let _ = Policy::parse(&bytes, Attachment::Bucket { name: &name, is_lax: false });
         let _ = Policy::parse(&bytes, Attachment::Identity);
     }
 
@@ -618,7 +618,7 @@ proptest! {
         let at = at % document.len();
         document[at] = byte;
         let name = BucketName::parse(BUCKET).unwrap();
-        let _ = Policy::parse(&document, Attachment::Bucket { name: &name, any_resource: false });
+        let _ = Policy::parse(&document, Attachment::Bucket { name: &name, is_lax: false });
     }
 
     #[test]

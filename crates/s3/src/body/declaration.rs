@@ -9,6 +9,7 @@ use super::PayloadForm;
 use crate::auth::Verified;
 use crate::checksum;
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::operations::Operation;
 
@@ -40,12 +41,13 @@ impl BodyDeclaration {
     ///
     /// # Errors
     /// `MissingContentLength` when nothing says how long a chunked body is once decoded, `InvalidDigest` for a bad
-    /// `Content-MD5`, `InvalidRequest` for two checksums, one that cannot be, or a trailer that S3 does not know,
-    /// `NotImplemented` for an algorithm that is not built.
+    /// `Content-MD5`, `InvalidRequest` for two checksums or a trailer that S3 does not know, what the dialect has for one that
+    /// cannot be, `NotImplemented` for an algorithm that is not built.
     pub fn parse(
         operation: Operation,
         headers: &HeaderMap,
         verified: &Verified,
+        dialect: Dialect,
     ) -> Result<Self, S3Error> {
         let form = verified.payload();
         let wire_len = length(headers, header::CONTENT_LENGTH.as_str())?;
@@ -63,7 +65,7 @@ impl BodyDeclaration {
         let checksum = if operation == Operation::CompleteMultipartUpload {
             DeclaredChecksum::None
         } else {
-            declared_checksum(headers, form)?
+            declared_checksum(headers, form, dialect)?
         };
         Ok(Self {
             form,
@@ -77,13 +79,17 @@ impl BodyDeclaration {
     ///
     /// # Errors
     /// As `parse`.
-    pub fn of_form(headers: &HeaderMap, verified: &Verified) -> Result<Self, S3Error> {
+    pub fn of_form(
+        headers: &HeaderMap,
+        verified: &Verified,
+        dialect: Dialect,
+    ) -> Result<Self, S3Error> {
         let form = verified.payload();
         Ok(Self {
             form,
             len: None,
             md5: content_md5(headers)?,
-            checksum: declared_checksum(headers, form)?,
+            checksum: declared_checksum(headers, form, dialect)?,
         })
     }
 
@@ -145,13 +151,17 @@ pub(crate) fn parse_checksum_algorithm(
     ))
 }
 
-fn declared_checksum(headers: &HeaderMap, form: PayloadForm) -> Result<DeclaredChecksum, S3Error> {
+fn declared_checksum(
+    headers: &HeaderMap,
+    form: PayloadForm,
+    dialect: Dialect,
+) -> Result<DeclaredChecksum, S3Error> {
     let mut declared = DeclaredChecksum::None;
     for algorithm in ChecksumAlgorithm::ALL {
         for value in headers.get_all(checksum::header_name(algorithm)) {
             let value = value.to_str().unwrap_or_default();
-            let value =
-                checksum::decode(algorithm, value).ok_or_else(|| invalid_value(algorithm))?;
+            let value = checksum::decode(algorithm, value)
+                .ok_or_else(|| invalid_value(dialect.bad_checksum_value(), algorithm))?;
             if declared != DeclaredChecksum::None {
                 return Err(two_checksums());
             }
@@ -227,12 +237,9 @@ fn check_sdk_algorithm(headers: &HeaderMap, declared: &DeclaredChecksum) -> Resu
     ))
 }
 
-fn invalid_value(algorithm: ChecksumAlgorithm) -> S3Error {
+fn invalid_value(code: Code, algorithm: ChecksumAlgorithm) -> S3Error {
     let header = checksum::header_name(algorithm);
-    S3Error::with_message(
-        Code::InvalidRequest,
-        format!("Value for {header} header is invalid."),
-    )
+    S3Error::with_message(code, format!("Value for {header} header is invalid."))
 }
 
 fn two_checksums() -> S3Error {

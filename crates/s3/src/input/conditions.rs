@@ -1,12 +1,12 @@
 //! Conditional requests.
 
 use cairn_types::etag::ETag;
-use cairn_types::namespace::data::WriteCondition;
+use cairn_types::namespace::data::{DeleteCondition, ETagCondition, WriteCondition};
 use cairn_types::time::Timestamp;
 use http::HeaderMap;
 
-use super::request::header_text;
-use crate::date::parse_http_date;
+use super::request::{Request, header_text};
+use crate::date::{parse_http_date, parse_iso8601};
 use crate::error::S3Error;
 
 /// An ETag that no object has: there are no uploads of 65,535 parts. It stands for a text that is no ETag, so that
@@ -96,31 +96,106 @@ pub fn evaluate_read(
     }
 }
 
-/// The condition of a write. S3 knows `If-None-Match: *` and `If-Match: <one etag>`, one of them.
+/// The condition of a write. S3 knows `If-None-Match: *` and `If-Match: <one etag>`, one of them; Ceph's gateway also `*`
+/// and the ETag the other way round.
 ///
 /// # Errors
 /// `NotImplemented` for any other condition.
-pub(super) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition, S3Error> {
+pub(super) fn write_condition(request: &Request<'_>) -> Result<WriteCondition, S3Error> {
+    let headers = request.headers();
     for name in ["if-modified-since", "if-unmodified-since"] {
         if headers.contains_key(name) {
             return Err(S3Error::unbuilt_header(name));
         }
     }
+    let takes_every = request.dialect.evaluates_every_write_condition();
     match (tags(headers, "if-match")?, tags(headers, "if-none-match")?) {
         (None, None) => Ok(WriteCondition::Always),
         (None, Some(Tags::Any)) => Ok(WriteCondition::IfAbsent),
-        (Some(Tags::Of(tags)), None) => match tags.as_slice() {
-            [(tag, false)] => Ok(WriteCondition::IfMatch(
-                ETag::parse(tag).unwrap_or(NO_OBJECTS_ETAG),
-            )),
-            _ => Err(S3Error::unbuilt_header("If-Match")),
-        },
-        (Some(Tags::Any), None) => Err(S3Error::unbuilt_header("If-Match")),
+        (Some(Tags::Any), None) if takes_every => Ok(WriteCondition::IfPresent),
+        (Some(tags), None) => {
+            let tag = tags.only().ok_or(S3Error::unbuilt_header("If-Match"))?;
+            Ok(WriteCondition::IfMatch(tag))
+        }
+        (None, Some(tags)) if takes_every => {
+            let tag = tags
+                .only()
+                .ok_or(S3Error::unbuilt_header("If-None-Match"))?;
+            Ok(WriteCondition::IfNoneMatch(tag))
+        }
         (_, Some(_)) => Err(S3Error::unbuilt_header("If-None-Match")),
     }
 }
 
+/// The condition of a deletion.
+///
+/// # Errors
+/// `NotImplemented` for conditions that the dialect does not have, `InvalidArgument` for a length or a time that cannot be.
+pub(super) fn delete_condition(request: &Request<'_>) -> Result<DeleteCondition, S3Error> {
+    const TIME: &str = "x-amz-if-match-last-modified-time";
+    const LEN: &str = "x-amz-if-match-size";
+    let headers = request.headers();
+    for name in ["if-none-match", "if-modified-since", "if-unmodified-since"] {
+        if headers.contains_key(name) {
+            return Err(S3Error::unbuilt_header(name));
+        }
+    }
+    let takes_every = request
+        .dialect
+        .evaluates_delete_conditions_on_size_and_time();
+    for name in [TIME, LEN] {
+        if !takes_every && headers.contains_key(name) {
+            return Err(S3Error::unbuilt_header(name));
+        }
+    }
+    let etag = match tags(headers, "if-match")? {
+        None => None,
+        Some(Tags::Any) => Some(ETagCondition::Any),
+        Some(tags) => {
+            let tag = tags.only().ok_or(S3Error::unbuilt_header("If-Match"))?;
+            Some(ETagCondition::Is(tag))
+        }
+    };
+    let last_modified = header_text(headers, TIME)?.map(|text| {
+        condition_time(&text)
+            .ok_or_else(|| S3Error::invalid_argument(TIME, &text, "The time cannot be read"))
+    });
+    let len = header_text(headers, LEN)?.map(|text| {
+        text.parse()
+            .map_err(|_| S3Error::invalid_argument(LEN, &text, "The size is no number"))
+    });
+    Ok(DeleteCondition {
+        etag,
+        last_modified: last_modified.transpose()?,
+        len: len.transpose()?,
+    })
+}
+
+/// What the text of one ETag, with or without quotes, or a `*` asks of an ETag.
+pub(crate) fn etag_condition(text: &str) -> ETagCondition {
+    match text {
+        "*" => ETagCondition::Any,
+        text => ETagCondition::Is(ETag::parse(text).unwrap_or(NO_OBJECTS_ETAG)),
+    }
+}
+
+/// A time in one of the forms that clients write it in.
+pub(crate) fn condition_time(text: &str) -> Option<Timestamp> {
+    parse_http_date(text).or_else(|| parse_iso8601(text))
+}
+
 impl Tags {
+    /// The only ETag, if it is one and not weak. A text that is no ETag is one that no object has.
+    fn only(&self) -> Option<ETag> {
+        match self {
+            Self::Of(tags) => match tags.as_slice() {
+                [(tag, false)] => Some(ETag::parse(tag).unwrap_or(NO_OBJECTS_ETAG)),
+                _ => None,
+            },
+            Self::Any => None,
+        }
+    }
+
     fn match_strongly(&self, etag: &ETag) -> bool {
         self.contain(etag, |is_weak| !is_weak)
     }
@@ -245,37 +320,6 @@ mod tests {
         ];
         for (pairs, expected) in cases {
             assert_eq!(verdict(pairs), *expected, "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn writes_take_the_two_conditions_of_s3() {
-        let own = format!("\"{}\"", etag());
-        let condition = |pairs: &[(&'static str, &str)]| write_condition(&headers(pairs));
-        assert_eq!(condition(&[]), Ok(WriteCondition::Always));
-        assert_eq!(
-            condition(&[("if-none-match", "*")]),
-            Ok(WriteCondition::IfAbsent)
-        );
-        assert_eq!(
-            condition(&[("if-match", &own)]),
-            Ok(WriteCondition::IfMatch(etag()))
-        );
-        let strange = WriteCondition::IfMatch(NO_OBJECTS_ETAG);
-        assert_eq!(condition(&[("if-match", "\"ABCORZ\"")]), Ok(strange));
-        for unbuilt in [
-            &[("if-none-match", own.as_str())][..],
-            &[("if-match", "*")],
-            &[("if-match", "\"a\", \"b\"")],
-            &[("if-match", &own), ("if-none-match", "*")],
-            &[("if-unmodified-since", "x")],
-        ] {
-            let error = condition(unbuilt).unwrap_err();
-            assert_eq!(
-                error.code(),
-                crate::code::Code::NotImplemented,
-                "{unbuilt:?}"
-            );
         }
     }
 }

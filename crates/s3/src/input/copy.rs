@@ -9,7 +9,7 @@ use cairn_types::version::NamedVersion;
 use super::conditions::{ReadConditions, write_condition};
 use super::multipart::UploadInput;
 use super::number::part_number;
-use super::object_headers::object_headers;
+use super::object_headers::{object_headers, website_redirect};
 use super::object_settings::ObjectSettingsInput;
 use super::range::ByteRange;
 use super::request::Request;
@@ -55,6 +55,8 @@ pub struct CopyObjectInput {
     pub source: CopySource,
     /// Where the headers come from.
     pub metadata: MetadataDirective,
+    /// Where the copy sends those who ask for it as a page: a copy never has that from its source.
+    pub website_redirect: Option<String>,
     /// What else is said of the copy; its tags are those of `tagging`.
     pub settings: ObjectSettingsInput,
     /// Where the tags come from.
@@ -154,7 +156,11 @@ impl CopyObjectInput {
         let names_class = request
             .header("x-amz-storage-class")?
             .is_some_and(|class| !class.is_empty());
-        let changes = metadata != MetadataDirective::Copy || checksum.is_some() || names_class;
+        let website_redirect = website_redirect(request.headers())?;
+        let changes = metadata != MetadataDirective::Copy
+            || checksum.is_some()
+            || names_class
+            || website_redirect.is_some();
         if is_same && !changes {
             return Err(S3Error::with_message(
                 Code::InvalidRequest,
@@ -167,9 +173,10 @@ impl CopyObjectInput {
             key,
             source,
             metadata,
+            website_redirect,
             settings: ObjectSettingsInput::parse(request)?,
             tagging: TaggingDirective::parse(request)?,
-            condition: write_condition(request.headers())?,
+            condition: write_condition(request)?,
             checksum: checksum.transpose()?,
         })
     }

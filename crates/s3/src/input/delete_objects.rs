@@ -4,6 +4,7 @@ use cairn_types::name::BucketName;
 use cairn_types::namespace::data::DeleteTarget;
 use cairn_types::version::NamedVersion;
 
+use super::lock::bypasses_governance;
 use super::request::Request;
 use crate::body::{BodyDeclaration, DeclaredChecksum};
 use crate::code::Code;
@@ -49,15 +50,29 @@ impl DeleteObjectsInput {
     /// Reads the input. `document` is what `parse_delete` found.
     ///
     /// # Errors
-    /// `InvalidBucketName` when the request names no bucket.
+    /// `InvalidBucketName` when the request names no bucket, `NotImplemented` for conditions that the dialect does not have.
     pub fn parse(request: &Request<'_>, document: DeleteDocument) -> Result<Self, S3Error> {
-        let entries = document
-            .objects
-            .into_iter()
-            .map(|line| match parse_target(&line) {
-                Ok(target) => DeleteEntry::Target(target),
-                Err(error) => DeleteEntry::Refused(line, error),
-            });
+        let bypass_governance = bypasses_governance(request)?;
+        let takes_every = request
+            .dialect
+            .evaluates_delete_conditions_on_size_and_time();
+        for line in &document.objects {
+            let condition = &line.condition;
+            if !takes_every && (condition.last_modified.is_some() || condition.len.is_some()) {
+                return Err(S3Error::with_message(
+                    Code::NotImplemented,
+                    "The elements LastModifiedTime and Size are not implemented",
+                ));
+            }
+        }
+        let entries =
+            document
+                .objects
+                .into_iter()
+                .map(|line| match parse_target(&line, bypass_governance) {
+                    Ok(target) => DeleteEntry::Target(target),
+                    Err(error) => DeleteEntry::Refused(line, error),
+                });
         Ok(Self {
             bucket: request.bucket()?,
             entries: entries.collect(),
@@ -67,7 +82,7 @@ impl DeleteObjectsInput {
 }
 
 /// A line whose version cannot be is about a version that is not there: the other lines are done all the same.
-fn parse_target(line: &DeleteLine) -> Result<DeleteTarget, S3Error> {
+fn parse_target(line: &DeleteLine, bypass_governance: bool) -> Result<DeleteTarget, S3Error> {
     let key = parse_key(&line.key)?;
     let version = line.version.as_deref().map(NamedVersion::parse);
     let version = version
@@ -75,6 +90,8 @@ fn parse_target(line: &DeleteLine) -> Result<DeleteTarget, S3Error> {
         .map_err(|_| S3Error::new(Code::NoSuchVersion))?;
     Ok(DeleteTarget {
         version,
+        bypass_governance,
+        condition: line.condition.clone(),
         ..key.into()
     })
 }

@@ -25,6 +25,8 @@ pub struct ListObjectsInput {
     pub limit: u32,
     /// How keys in the answer are written.
     pub encoding: KeyEncoding,
+    /// How the prefix is repeated.
+    pub prefix_encoding: KeyEncoding,
 }
 
 /// The input of `ListObjectsV2`.
@@ -83,13 +85,21 @@ impl ListObjectsInput {
                 "Invalid List Type Specified in Request",
             ));
         }
+        check_order(request)?;
+        let encoding = KeyEncoding::parse(request)?;
+        let prefix_encoding = if request.dialect.encodes_prefix_of_first_version() {
+            encoding
+        } else {
+            KeyEncoding::Plain
+        };
         Ok(Self {
             bucket: request.bucket()?,
             prefix: name_part(query, "prefix")?,
             delimiter: name_part(query, "delimiter")?,
             marker: name_part(query, "marker")?,
             limit: page_len(query, "max-keys")?,
-            encoding: KeyEncoding::parse(request)?,
+            encoding,
+            prefix_encoding,
         })
     }
 }
@@ -100,6 +110,7 @@ impl ListObjectsV2Input {
     /// # Errors
     /// `InvalidArgument` for a number, an encoding or a token that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
+        check_order(request)?;
         let query = request.query();
         let bucket = request.bucket()?;
         let token = query.get("continuation-token").map(str::to_owned);
@@ -151,6 +162,21 @@ impl ListUploadsInput {
             encoding: KeyEncoding::parse(request)?,
         })
     }
+}
+
+/// Who does without the order of keys, as Ceph's gateway lets them, gets it all the same, but no common prefixes.
+fn check_order(request: &Request<'_>) -> Result<(), S3Error> {
+    const NAME: &str = "allow-unordered";
+    let query = request.query();
+    let is_unordered = request.dialect.serves_rgw_extensions() && query.get(NAME) == Some("true");
+    if is_unordered && query.get_nonempty("delimiter").is_some() {
+        return Err(S3Error::invalid_argument(
+            NAME,
+            "true",
+            "A listing without order has no common prefixes",
+        ));
+    }
+    Ok(())
 }
 
 /// A text that keys are compared with: as long as the longest key at most.

@@ -187,7 +187,7 @@ impl CompleteUploadInput {
         };
         Ok(Self {
             target: UploadInput::parse(request)?,
-            condition: write_condition(request.headers())?,
+            condition: write_condition(request)?,
             checksum: object_checksum(request, parts.len())?,
             checksum_kind: checksum_kind(request)?,
             declared_len,

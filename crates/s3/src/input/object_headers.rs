@@ -10,6 +10,8 @@ use crate::error::S3Error;
 const USER_PREFIX: &str = "x-amz-meta-";
 /// Names and values of user metadata, in bytes.
 const USER_LIMIT: usize = 2048;
+/// The longest location of a redirect in bytes.
+const REDIRECT_LIMIT: usize = 2048;
 /// The values of the other headers that are kept, in bytes.
 ///
 /// Source: AWS allows 8 KB for all headers of a PUT.
@@ -27,7 +29,7 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
         content_disposition: header_text(headers, "content-disposition")?,
         cache_control: header_text(headers, "cache-control")?,
         expires: header_text(headers, "expires")?,
-        website_redirect: None,
+        website_redirect: website_redirect(headers)?,
         user: user_metadata(headers)?,
     };
     let system = [
@@ -44,6 +46,20 @@ pub(super) fn object_headers(headers: &HeaderMap) -> Result<ObjectHeaders, S3Err
             .detail("MaxSizeAllowed", SYSTEM_LIMIT.to_string()));
     }
     Ok(kept)
+}
+
+/// Where a web site that the bucket is sends readers of the object.
+pub(super) fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
+    let text = header_text(headers, "x-amz-website-redirect-location")?;
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let begins = ["/", "http://", "https://"];
+    let is_location = begins.iter().any(|begin| text.starts_with(begin));
+    if !is_location || text.len() > REDIRECT_LIMIT {
+        return Err(Code::InvalidRedirectLocation.into());
+    }
+    Ok(Some(text))
 }
 
 /// What of `Content-Encoding` belongs to the object: `aws-chunked` belongs to the request.
@@ -129,6 +145,23 @@ mod tests {
                 ("list".to_owned(), "a,b".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn a_redirect_leads_to_a_path_or_a_web_page() {
+        let parse = |value: &str| {
+            let kept = parse(&[("x-amz-website-redirect-location", value.as_bytes())]);
+            kept.map(|kept| kept.website_redirect)
+                .map_err(|error| error.code())
+        };
+        for location in ["/other", "http://example.com", "https://example.com/x"] {
+            assert_eq!(parse(location), Ok(Some(location.to_owned())));
+        }
+        assert_eq!(parse(""), Ok(None));
+        let long = format!("/{}", "a".repeat(REDIRECT_LIMIT));
+        for location in ["other", "ftp://example.com", &long] {
+            assert_eq!(parse(location), Err(Code::InvalidRedirectLocation));
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! `PutObject` and `DeleteObject`.
 
 use cairn_types::name::{BucketName, ObjectKey};
-use cairn_types::namespace::data::WriteCondition;
+use cairn_types::namespace::data::{DeleteCondition, WriteCondition};
 use cairn_types::object::ObjectHeaders;
 use cairn_types::version::NamedVersion;
 use http::header;
 
-use super::conditions::write_condition;
+use super::conditions::{delete_condition, write_condition};
 use super::lock::bypasses_governance;
 use super::object_headers::object_headers;
 use super::object_settings::ObjectSettingsInput;
@@ -43,6 +43,8 @@ pub struct DeleteObjectInput {
     pub version: Option<NamedVersion>,
     /// Whether a retention of mode governance is to be passed.
     pub bypass_governance: bool,
+    /// What must hold.
+    pub condition: DeleteCondition,
 }
 
 impl PutObjectInput {
@@ -60,7 +62,7 @@ impl PutObjectInput {
     /// # Errors
     /// As `parse`.
     pub fn of_form(request: &Request<'_>) -> Result<Self, S3Error> {
-        let body = BodyDeclaration::of_form(request.headers(), request.verified)?;
+        let body = BodyDeclaration::of_form(request.headers(), request.verified, request.dialect)?;
         Self::with_body(request, body)
     }
 
@@ -73,7 +75,7 @@ impl PutObjectInput {
             body,
             headers: object_headers(request.headers())?,
             settings: ObjectSettingsInput::parse(request)?,
-            condition: write_condition(request.headers())?,
+            condition: write_condition(request)?,
         })
     }
 }
@@ -82,24 +84,15 @@ impl DeleteObjectInput {
     /// Reads the input.
     ///
     /// # Errors
-    /// `NotImplemented` for a condition, `InvalidArgument` for a version that cannot be.
+    /// `NotImplemented` for a condition that the dialect does not have, `InvalidArgument` for a version that cannot be.
     pub fn parse(request: &Request<'_>) -> Result<Self, S3Error> {
-        for name in [
-            "if-match",
-            "if-none-match",
-            "if-modified-since",
-            "if-unmodified-since",
-        ] {
-            if request.headers().contains_key(name) {
-                return Err(S3Error::unbuilt_header(name));
-            }
-        }
         let (bucket, key) = request.object()?;
         Ok(Self {
             bucket,
             key,
             version: request.version()?,
             bypass_governance: bypasses_governance(request)?,
+            condition: delete_condition(request)?,
         })
     }
 }
@@ -107,7 +100,12 @@ impl DeleteObjectInput {
 /// What is said of a body that becomes an object or a part.
 pub(super) fn sized_body(request: &Request<'_>) -> Result<BodyDeclaration, S3Error> {
     let headers = request.headers();
-    let body = BodyDeclaration::parse(request.route.operation, headers, request.verified)?;
+    let body = BodyDeclaration::parse(
+        request.route.operation,
+        headers,
+        request.verified,
+        request.dialect,
+    )?;
     let is_framed = headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING);
     if !is_framed {

@@ -14,6 +14,7 @@ use super::request::Request;
 use crate::auth::Caller;
 use crate::code::Code;
 use crate::date::parse_http_date;
+use crate::dialect::HeaderText;
 use crate::error::S3Error;
 
 /// The input of `GetObject` and `HeadObject`.
@@ -35,6 +36,8 @@ pub struct ReadObjectInput {
     pub wants_checksum: bool,
     /// Headers that the answer is to have instead of the object's.
     pub overrides: ResponseOverrides,
+    /// How metadata that is not ASCII is told.
+    pub metadata_text: HeaderText,
     if_range: Option<String>,
     part_out_of_range: Code,
 }
@@ -101,6 +104,7 @@ impl ReadObjectInput {
             part_number,
             wants_checksum: mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")),
             overrides: ResponseOverrides::parse(request)?,
+            metadata_text: request.dialect.metadata_text(),
             if_range: request.header("if-range")?,
             part_out_of_range: request.dialect.part_out_of_range(),
         })

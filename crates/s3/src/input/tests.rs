@@ -22,6 +22,7 @@ use cairn_types::version::NamedVersion;
 use http::request::Parts;
 use std::sync::Arc;
 
+mod conditions;
 mod dialect;
 mod settings;
 
@@ -160,16 +161,6 @@ fn a_thousand_metadata_headers_are_too_many() {
     let made = Made { parts, ..made };
     let error = PutObjectInput::parse(&made.request()).unwrap_err();
     assert_eq!(error.code(), Code::MetadataTooLarge);
-}
-
-#[test]
-fn a_delete_takes_no_condition() {
-    let delete = |headers: &[(&str, &str)]| {
-        parse("DELETE", "/bucket/key", headers, DeleteObjectInput::parse)
-    };
-    assert!(delete(&[]).is_ok());
-    let conditional = delete(&[("if-match", "\"a\"")]);
-    assert_eq!(conditional.unwrap_err(), Code::NotImplemented);
 }
 
 /// What is planned to be sent of an object, for a request with this query and these headers.
@@ -464,6 +455,7 @@ fn completion_takes_the_checksum_of_the_object_not_of_the_list() {
             Operation::CompleteMultipartUpload,
             &made.parts.headers,
             &made.verified,
+            Dialect::Aws,
         );
         assert_eq!(body.unwrap().checksum_algorithm(), None);
         let parts = parse_complete(document.as_bytes()).unwrap();
@@ -582,6 +574,7 @@ fn a_list_of_deletions_is_protected_and_its_keys_are_opaque() {
             Operation::DeleteObjects,
             &made.parts.headers,
             &made.verified,
+            Dialect::Aws,
         )
         .unwrap();
         let document = format!("<Delete>{inner}</Delete>");

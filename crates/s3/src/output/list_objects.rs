@@ -5,7 +5,7 @@ use cairn_types::id::UploadId;
 use cairn_types::namespace::data::{ListedObject, ListedUpload};
 use http::Response;
 
-use super::{Owner, document};
+use super::{Owners, document};
 use crate::date::format_iso8601;
 use crate::input::{
     KeyEncoding, ListObjectsInput, ListObjectsV2Input, ListUploadsInput, kind_name,
@@ -19,7 +19,7 @@ pub struct ListObjectsOutput<'a> {
     /// What was asked.
     pub input: &'a ListObjectsInput,
     /// Whose the objects are.
-    pub owner: Owner,
+    pub owners: Owners,
     /// The rows, by key.
     pub objects: &'a [ListedObject],
     /// The common prefixes, ascending.
@@ -34,7 +34,7 @@ pub struct ListObjectsV2Output<'a> {
     /// What was asked.
     pub input: &'a ListObjectsV2Input,
     /// Whose the objects are; told if that was asked for.
-    pub owner: Owner,
+    pub owners: Owners,
     /// The rows, by key.
     pub objects: &'a [ListedObject],
     /// The common prefixes, ascending.
@@ -49,7 +49,7 @@ pub struct ListUploadsOutput<'a> {
     /// What was asked.
     pub input: &'a ListUploadsInput,
     /// Who began the uploads, and whose the objects will be.
-    pub owner: Owner,
+    pub owners: Owners,
     /// The rows, by key and then by time.
     pub uploads: &'a [ListedUpload],
     /// The common prefixes, ascending.
@@ -66,7 +66,7 @@ impl ListObjectsOutput<'_> {
         let mut xml = XmlWriter::document();
         xml.open_root("ListBucketResult");
         xml.text("Name", input.bucket.as_str());
-        xml.text("Prefix", &encode(&input.prefix));
+        xml.text("Prefix", &input.prefix_encoding.text(&input.prefix));
         xml.text("Marker", &encode(&input.marker));
         // Without a delimiter the last key is the marker of the next page, and S3 does not repeat it.
         if let Some(next) = self.next.filter(|_| !input.delimiter.is_empty()) {
@@ -76,7 +76,7 @@ impl ListObjectsOutput<'_> {
         write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
         for object in self.objects {
-            write_object(&mut xml, object, input.encoding, Some(&self.owner));
+            write_object(&mut xml, object, input.encoding, Some(&self.owners));
         }
         write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListBucketResult");
@@ -108,9 +108,9 @@ impl ListObjectsV2Output<'_> {
         xml.value("MaxKeys", &input.limit);
         write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
-        let owner = Some(&self.owner).filter(|_| input.fetches_owner);
+        let owners = Some(&self.owners).filter(|_| input.fetches_owner);
         for object in self.objects {
-            write_object(&mut xml, object, input.encoding, owner);
+            write_object(&mut xml, object, input.encoding, owners);
         }
         write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListBucketResult");
@@ -137,7 +137,7 @@ impl ListUploadsOutput<'_> {
         xml.value("MaxUploads", &input.limit);
         xml.value("IsTruncated", &self.next.is_some());
         for upload in self.uploads {
-            write_upload(&mut xml, upload, input.encoding, &self.owner);
+            write_upload(&mut xml, upload, input.encoding, &self.owners);
         }
         write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListMultipartUploadsResult");
@@ -161,7 +161,7 @@ fn write_object(
     xml: &mut XmlWriter,
     object: &ListedObject,
     encoding: KeyEncoding,
-    owner: Option<&Owner>,
+    owners: Option<&Owners>,
 ) {
     xml.open("Contents");
     xml.text("Key", &encoding.text(object.key.as_str()));
@@ -172,19 +172,25 @@ fn write_object(
         xml.text("ChecksumType", kind_name(kind));
     }
     xml.value("Size", &object.len);
-    if let Some(owner) = owner {
-        owner.write(xml, "Owner");
+    if let Some(owners) = owners {
+        owners.of(object.owner.as_ref()).write(xml, "Owner");
     }
     xml.text("StorageClass", "STANDARD");
     xml.close("Contents");
 }
 
-fn write_upload(xml: &mut XmlWriter, upload: &ListedUpload, encoding: KeyEncoding, owner: &Owner) {
+fn write_upload(
+    xml: &mut XmlWriter,
+    upload: &ListedUpload,
+    encoding: KeyEncoding,
+    owners: &Owners,
+) {
     xml.open("Upload");
     xml.text("Key", &encoding.text(upload.key.as_str()));
     xml.value("UploadId", &upload.upload);
-    owner.write(xml, "Initiator");
-    owner.write(xml, "Owner");
+    let initiator = owners.of(upload.initiator.as_ref());
+    initiator.write(xml, "Initiator");
+    owners.of(upload.owner.as_ref()).write(xml, "Owner");
     xml.text("StorageClass", "STANDARD");
     xml.text("Initiated", &format_iso8601(upload.initiated));
     if let Some((algorithm, kind)) = upload.checksum {

@@ -36,7 +36,9 @@ pub struct ListPartsOutput<'a> {
     pub input: &'a ListPartsInput,
     /// The upload.
     pub info: &'a UploadInfo,
-    /// Who began the upload, and whose the object will be.
+    /// Who began the upload.
+    pub initiator: Owner,
+    /// Whose the object will be.
     pub owner: Owner,
     /// The rows, by number.
     pub parts: &'a [ListedPart],
@@ -128,7 +130,7 @@ impl ListPartsOutput<'_> {
         let key = self.input.encoding.text(target.key.as_str());
         xml.text("Key", &key);
         xml.value("UploadId", &target.upload);
-        self.owner.write(&mut xml, "Initiator");
+        self.initiator.write(&mut xml, "Initiator");
         self.owner.write(&mut xml, "Owner");
         xml.text("StorageClass", "STANDARD");
         xml.value("PartNumberMarker", &self.input.after);

@@ -16,7 +16,7 @@ use super::{document, empty, set};
 use crate::checksum;
 use crate::date::{format_http_date, format_iso8601};
 use crate::error::S3Error;
-use crate::input::{ReadObjectInput, ReadPlan, ResponseOverrides, kind_name};
+use crate::input::{ReadObjectInput, ReadPlan, kind_name};
 use crate::xml::writer::XmlWriter;
 
 /// What an object is that was put without a type.
@@ -77,31 +77,46 @@ pub fn object_head(
     );
     set_read_version(headers, input.version, object);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    set_kept_headers(headers, object, &input.overrides);
+    set_kept_headers(headers, object, input);
     if *plan == ReadPlan::NotModified {
         return response;
     }
     let range = plan.range(object.len);
     let len = range.map_or(0, |range| range.len);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    match (plan, range) {
-        (ReadPlan::Range(_) | ReadPlan::Part { .. }, Some(range)) => {
-            let text = range.content_range(object.len);
-            set(headers, header::CONTENT_RANGE, &text);
-        }
-        // The checksum is of the whole: beside a part of it, clients would take it for the part's.
-        (_, _) if input.wants_checksum => {
-            if let Some(checksum) = &object.checksum {
-                set_checksum(headers, checksum, parts_of(&object.content));
-            }
-        }
-        _ => {}
+    if let (ReadPlan::Range(_) | ReadPlan::Part { .. }, Some(range)) = (plan, range) {
+        let text = range.content_range(object.len);
+        set(headers, header::CONTENT_RANGE, &text);
+    }
+    // The checksum is of the whole: beside a piece of it, clients would take it for the piece's.
+    let is_whole = match plan {
+        ReadPlan::Whole => true,
+        ReadPlan::Range(_) => input.part_number.is_some(),
+        ReadPlan::NotModified | ReadPlan::Part { .. } => false,
+    };
+    if let Some(checksum) = object
+        .checksum
+        .as_ref()
+        .filter(|_| is_whole && input.wants_checksum)
+    {
+        set_checksum(headers, checksum, parts_of(&object.content));
     }
     if let ReadPlan::Part { part_count, .. } = plan {
         let name = HeaderName::from_static("x-amz-mp-parts-count");
         headers.insert(name, HeaderValue::from(*part_count));
     }
     response
+}
+
+/// Says in the head of a part of `object` what the part's own checksum is.
+pub fn set_part_checksum(headers: &mut HeaderMap, part: &ObjectChecksum, object: &ObjectVersion) {
+    let of_whole = object.checksum.as_ref();
+    let kind = of_whole.map_or(part.kind, |checksum| checksum.kind);
+    let name = checksum::header_name(part.checksum.algorithm());
+    let value = checksum::encode(&part.checksum);
+    set(headers, HeaderName::from_static(name), &value);
+    let name = HeaderName::from_static("x-amz-checksum-type");
+    set(headers, name, kind_name(kind));
 }
 
 /// The answer of `PutObject`.
@@ -237,7 +252,7 @@ fn checksum_text(checksum: &ObjectChecksum, part_count: u16) -> String {
     }
 }
 
-fn parts_of(content: &Content) -> u16 {
+pub(super) fn parts_of(content: &Content) -> u16 {
     match content {
         Content::Parts { parts, .. } => u16::try_from(parts.len()).unwrap_or(u16::MAX),
         Content::Inline(_) | Content::Extents(_) => 0,
@@ -245,11 +260,8 @@ fn parts_of(content: &Content) -> u16 {
 }
 
 /// The object's own headers, each unless the reader asked for another value.
-fn set_kept_headers(
-    headers: &mut HeaderMap,
-    object: &ObjectVersion,
-    overrides: &ResponseOverrides,
-) {
+fn set_kept_headers(headers: &mut HeaderMap, object: &ObjectVersion, input: &ReadObjectInput) {
+    let overrides = &input.overrides;
     let kept = &object.headers;
     let rows = [
         (
@@ -288,10 +300,15 @@ fn set_kept_headers(
             (None, None) => {}
         }
     }
+    if let Some(location) = &kept.website_redirect {
+        let name = HeaderName::from_static("x-amz-website-redirect-location");
+        set(headers, name, location);
+    }
     for (name, value) in &kept.user {
         let name = format!("x-amz-meta-{name}");
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            set(headers, name, value);
+        let value = HeaderValue::from_bytes(&input.metadata_text.encode(value));
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+            headers.insert(name, value);
         }
     }
 }

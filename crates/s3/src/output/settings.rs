@@ -57,6 +57,11 @@ pub fn bucket_policy_stored() -> Response<Bytes> {
     empty(StatusCode::NO_CONTENT)
 }
 
+/// The answer of `PutBucketTagging`.
+pub fn bucket_tags_stored() -> Response<Bytes> {
+    empty(StatusCode::NO_CONTENT)
+}
+
 /// The answer of `GetBucketPolicyStatus`.
 pub fn bucket_policy_status(is_public: bool) -> Response<Bytes> {
     let mut xml = XmlWriter::document();
@@ -111,6 +116,7 @@ mod tests {
         assert_eq!(policy.headers()[header::CONTENT_TYPE], "application/json");
         assert_eq!(policy.body().as_ref(), b" {} ");
         assert_eq!(bucket_policy_stored().status(), 204);
+        assert_eq!(bucket_tags_stored().status(), 204);
         assert_eq!(setting_removed().status(), 204);
         assert_eq!(object_configured().status(), 200);
         let status = bucket_policy_status(true);

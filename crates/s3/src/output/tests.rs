@@ -35,6 +35,14 @@ fn owner() -> Owner {
     }
 }
 
+fn owners() -> Owners {
+    let other = Owner {
+        id: "other".to_owned(),
+        display_name: "Other".to_owned(),
+    };
+    Owners::new(owner(), vec![other])
+}
+
 fn bucket() -> BucketName {
     BucketName::parse("bucket").unwrap()
 }
@@ -146,10 +154,11 @@ fn objects_are_listed() {
         marker: "m".to_owned(),
         limit: 2,
         encoding: KeyEncoding::Plain,
+        prefix_encoding: KeyEncoding::Plain,
     };
     let output = ListObjectsOutput {
         input: &input,
-        owner: owner(),
+        owners: owners(),
         objects: &[listed("p&\u{1}")],
         common_prefixes: &["pq/".to_owned()],
         next: Some("pq/"),
@@ -182,7 +191,7 @@ fn objects_are_listed_in_the_second_form() {
     let answer = |input: &ListObjectsV2Input| {
         let output = ListObjectsV2Output {
             input,
-            owner: owner(),
+            owners: owners(),
             objects: &objects,
             common_prefixes: &[],
             next: Some("a b/x"),
@@ -227,10 +236,10 @@ fn uploads_are_listed() {
     let id = UploadId::new(0xaa);
     let output = ListUploadsOutput {
         input: &input,
-        owner: owner(),
+        owners: owners(),
         uploads: &[ListedUpload {
             owner: None,
-            initiator: None,
+            initiator: Some(cairn_iam::CanonicalId::parse("other").unwrap()),
             key: key("k"),
             upload: id,
             initiated: TIME,
@@ -242,7 +251,8 @@ fn uploads_are_listed() {
     let inner = format!(
         "<Bucket>bucket</Bucket><KeyMarker/><UploadIdMarker/><NextKeyMarker>k</NextKeyMarker>\
          <NextUploadIdMarker>{id}</NextUploadIdMarker><Prefix/><MaxUploads>1</MaxUploads>\
-         <IsTruncated>true</IsTruncated><Upload><Key>k</Key><UploadId>{id}</UploadId><Initiator>{OWNER}</Initiator>\
+         <IsTruncated>true</IsTruncated><Upload><Key>k</Key><UploadId>{id}</UploadId><Initiator>\
+         <ID>other</ID><DisplayName>Other</DisplayName></Initiator>\
          <Owner>{OWNER}</Owner><StorageClass>STANDARD</StorageClass><Initiated>2009-10-12T17:50:30.007Z</Initiated>\
          <ChecksumAlgorithm>SHA1</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></Upload>"
     );
@@ -266,6 +276,7 @@ fn parts_are_listed() {
             headers: ObjectHeaders::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::Composite)),
         },
+        initiator: owner(),
         owner: owner(),
         parts: &[ListedPart {
             number: 2,
@@ -485,7 +496,7 @@ fn a_read_answers_with_the_headers_of_the_object() {
         ("content-type", "binary/octet-stream"),
         ("content-length", "10"),
         ("cache-control", "no-cache"),
-        ("x-amz-meta-name", "Zoë"),
+        ("x-amz-meta-name", "=?UTF-8?B?Wm/Dqw==?="),
     ] {
         assert_eq!(whole.headers()[name].as_bytes(), value.as_bytes(), "{name}");
     }
@@ -571,7 +582,7 @@ fn versions_and_delete_markers_are_listed() {
     let prefixes = ["ad/".to_owned()];
     let mut output = ListVersionsOutput {
         input: &input,
-        owner: owner(),
+        owners: owners(),
         versions: &versions,
         common_prefixes: &prefixes,
         next: Some(("a&c", Some(NamedVersion::Null))),

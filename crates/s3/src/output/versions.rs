@@ -7,7 +7,7 @@ use cairn_types::version::{NamedVersion, Versioning};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::list_objects::{write_form, write_prefixes};
-use super::{Owner, document, set};
+use super::{Owners, document, set};
 use crate::date::format_iso8601;
 use crate::input::{KeyEncoding, ListVersionsInput, kind_name};
 use crate::xml::writer::XmlWriter;
@@ -22,7 +22,7 @@ pub struct ListVersionsOutput<'a> {
     /// What was asked.
     pub input: &'a ListVersionsInput,
     /// Whose the versions are.
-    pub owner: Owner,
+    pub owners: Owners,
     /// The rows, by key, and those of a key newest first.
     pub versions: &'a [ListedVersion],
     /// The common prefixes, ascending.
@@ -65,7 +65,7 @@ impl ListVersionsOutput<'_> {
         write_form(&mut xml, &input.delimiter, input.encoding);
         xml.value("IsTruncated", &self.next.is_some());
         for version in self.versions {
-            write_version(&mut xml, version, input.encoding, &self.owner);
+            write_version(&mut xml, version, input.encoding, &self.owners);
         }
         write_prefixes(&mut xml, self.common_prefixes, input.encoding);
         xml.close("ListVersionsResult");
@@ -138,7 +138,7 @@ fn write_version(
     xml: &mut XmlWriter,
     listed: &ListedVersion,
     encoding: KeyEncoding,
-    owner: &Owner,
+    owners: &Owners,
 ) {
     let element = match listed.object {
         Some(_) => "Version",
@@ -161,6 +161,6 @@ fn write_version(
         xml.value("Size", &object.len);
         xml.text("StorageClass", "STANDARD");
     }
-    owner.write(xml, "Owner");
+    owners.of(listed.owner.as_ref()).write(xml, "Owner");
     xml.close(element);
 }

@@ -54,6 +54,25 @@ fn buckets_stand_in_the_path_or_in_front_of_a_domain() {
 }
 
 #[test]
+fn a_tenant_stands_before_a_bucket_where_the_dialect_has_tenants() {
+    for (target, tenant) in [
+        ("/t:bucket", Some("t")),
+        ("/:bucket/k", Some("")),
+        ("/bucket/a:b", None),
+    ] {
+        let parts = parts("GET", "127.0.0.1:9000", target, &[]);
+        let route = addressing().speaking(Dialect::Ceph).route(&parts).unwrap();
+        assert_eq!(route.target.bucket().unwrap().as_str(), "bucket");
+        assert_eq!(route.tenant.as_deref(), tenant, "{target}");
+        let plain = addressing().speaking(Dialect::Aws).route(&parts);
+        match tenant {
+            Some(_) => assert_eq!(plain.unwrap_err().code(), Code::InvalidBucketName),
+            None => assert_eq!(plain.unwrap().tenant, None),
+        }
+    }
+}
+
+#[test]
 fn the_authority_stands_in_for_a_missing_host() {
     let request = http::Request::get("http://bucket.localhost:9000/k");
     let parts = request.body(()).unwrap().into_parts().0;

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use cairn_iam::acl::{Acl, Grantee, Group, Permission};
+use cairn_iam::acl::{Acl, Grant, Grantee, Group, Permission};
 use cairn_types::account::CanonicalId;
 
 use crate::code::Code;
+use crate::dialect::Dialect;
 use crate::error::S3Error;
 use crate::xml::reader::{Element, Malformed};
 use crate::xml::writer::XmlWriter;
@@ -65,8 +66,10 @@ pub fn parse_access_control(document: &[u8]) -> Result<Option<AclDocument>, S3Er
         .map_err(|Malformed| S3Error::new(Code::MalformedACLError))
 }
 
-/// The document of an ACL. `owner` and those who are granted something are told with the names that `display_name` knows.
+/// The document of an ACL, its grants in the order of the dialect. `owner` and those who are granted something are told with the
+/// names that `display_name` knows.
 pub fn write_access_control(
+    dialect: Dialect,
     owner: &CanonicalId,
     acl: &Acl,
     display_name: impl Fn(&CanonicalId) -> Option<String>,
@@ -81,7 +84,11 @@ pub fn write_access_control(
     account(&mut xml, owner);
     xml.close("Owner");
     xml.open("AccessControlList");
-    for grant in acl.grants() {
+    let mut grants: Vec<&Grant> = acl.grants().iter().collect();
+    if dialect.tells_groups_first() {
+        grants.sort_by_key(|grant| !matches!(grant.grantee, Grantee::Group(_)));
+    }
+    for grant in grants {
         xml.open("Grant");
         match &grant.grantee {
             Grantee::Account(id) => {
@@ -232,7 +239,7 @@ mod tests {
         ])
         .unwrap();
         let names = |id: &CanonicalId| (id.as_str() == "owner").then(|| "A&B".to_owned());
-        let text = write_access_control(&owner, &acl, names);
+        let text = write_access_control(Dialect::Aws, &owner, &acl, names);
         let account = "<ID>owner</ID><DisplayName>A&amp;B</DisplayName>";
         assert_eq!(
             text,
@@ -248,6 +255,19 @@ mod tests {
                  <Permission>WRITE_ACP</Permission></Grant>\
                  </AccessControlList></AccessControlPolicy>"
             )
+        );
+        let groups_first = write_access_control(Dialect::Ceph, &owner, &acl, names);
+        let read = parse_access_control(groups_first.as_bytes())
+            .unwrap()
+            .unwrap();
+        let permissions = read.grants.iter().map(|grant| grant.permission);
+        assert_eq!(
+            permissions.collect::<Vec<_>>(),
+            [
+                Permission::Read,
+                Permission::FullControl,
+                Permission::WriteAcp
+            ]
         );
         let read = parse_access_control(text.as_bytes()).unwrap().unwrap();
         assert_eq!(read.owner, "owner");

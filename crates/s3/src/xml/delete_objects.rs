@@ -1,7 +1,9 @@
 //! `Delete`: the list of `DeleteObjects`.
 
-use crate::code::Code;
+use cairn_types::namespace::data::DeleteCondition;
+
 use crate::error::S3Error;
+use crate::input::{condition_time, etag_condition};
 use crate::xml::reader::{Element, Malformed};
 
 /// The most objects in one request.
@@ -25,12 +27,14 @@ pub struct DeleteLine {
     pub key: String,
     /// The version, if one is named.
     pub version: Option<String>,
+    /// What must hold.
+    pub condition: DeleteCondition,
 }
 
 /// Reads a list of 1 to 1,000 keys. Reading stops soon after the limit.
 ///
 /// # Errors
-/// `MalformedXML`, `NotImplemented` for conditions.
+/// `MalformedXML`.
 pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
     let root = Element::parse(document, "Delete", ELEMENT_LIMIT)?;
     let children = root.children(&["Object", "Quiet"])?;
@@ -49,11 +53,6 @@ pub fn parse_delete(document: &[u8]) -> Result<DeleteDocument, S3Error> {
 
 fn parse_object(object: &Element) -> Result<DeleteLine, S3Error> {
     object.children(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
-    for condition in ["ETag", "LastModifiedTime", "Size"] {
-        if object.optional(condition)?.is_some() {
-            return Err(unbuilt(condition));
-        }
-    }
     let key = object.required("Key")?;
     if key.is_empty() {
         return Err(Malformed.into());
@@ -64,19 +63,32 @@ fn parse_object(object: &Element) -> Result<DeleteLine, S3Error> {
         version: version
             .filter(|version| !version.is_empty())
             .map(str::to_owned),
+        condition: parse_condition(object)?,
     })
 }
 
-fn unbuilt(element: &str) -> S3Error {
-    S3Error::with_message(
-        Code::NotImplemented,
-        format!("The element {element} is not implemented"),
-    )
+fn parse_condition(object: &Element) -> Result<DeleteCondition, Malformed> {
+    let text = |name| -> Result<Option<&str>, Malformed> {
+        let text = object.optional(name)?.map(str::trim);
+        Ok(text.filter(|text| !text.is_empty()))
+    };
+    let last_modified = text("LastModifiedTime")?;
+    let last_modified = last_modified.map(|text| condition_time(text).ok_or(Malformed));
+    let len = text("Size")?.map(|text| text.parse().map_err(|_| Malformed));
+    Ok(DeleteCondition {
+        etag: text("ETag")?.map(etag_condition),
+        last_modified: last_modified.transpose()?,
+        len: len.transpose()?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::Code;
+    use cairn_types::etag::ETag;
+    use cairn_types::namespace::data::ETagCondition;
+    use cairn_types::time::Timestamp;
 
     fn parse(inner: &str) -> Result<DeleteDocument, Code> {
         parse_delete(format!("<Delete>{inner}</Delete>").as_bytes()).map_err(|error| error.code())
@@ -93,6 +105,7 @@ mod tests {
         let line = |key: &str, version: Option<&str>| DeleteLine {
             key: key.to_owned(),
             version: version.map(str::to_owned),
+            condition: DeleteCondition::default(),
         };
         let lines = [
             line(" a&b ", None),
@@ -101,6 +114,29 @@ mod tests {
         ];
         assert_eq!(document.objects, lines);
         assert!(document.quiet);
+    }
+
+    #[test]
+    fn each_line_has_conditions_of_its_own() {
+        let document = parse(
+            "<Object><Key>a</Key><ETag>*</ETag></Object>\
+             <Object><Key>b</Key><ETag>\"01010101010101010101010101010101\"</ETag><Size>7</Size>\
+             <LastModifiedTime>Tue, 01 Jan 2030 00:00:00 GMT</LastModifiedTime></Object>",
+        )
+        .unwrap();
+        let conditions = document.objects.into_iter().map(|line| line.condition);
+        let expected = [
+            DeleteCondition {
+                etag: Some(ETagCondition::Any),
+                ..DeleteCondition::default()
+            },
+            DeleteCondition {
+                etag: Some(ETagCondition::Is(ETag::from_md5([1; 16]))),
+                last_modified: Some(Timestamp::from_millis(1_893_456_000_000)),
+                len: Some(7),
+            },
+        ];
+        assert_eq!(conditions.collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -116,8 +152,12 @@ mod tests {
             ("<Key>k</Key>".to_owned(), Code::MalformedXML),
             (format!("{object}<Quiet>yes</Quiet>"), Code::MalformedXML),
             (
-                "<Object><Key>k</Key><ETag>1</ETag></Object>".to_owned(),
-                Code::NotImplemented,
+                "<Object><Key>k</Key><Size>x</Size></Object>".to_owned(),
+                Code::MalformedXML,
+            ),
+            (
+                "<Object><Key>k</Key><LastModifiedTime>x</LastModifiedTime></Object>".to_owned(),
+                Code::MalformedXML,
             ),
         ] {
             assert_eq!(parse(&inner), Err(code), "{inner:.60}");

@@ -58,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn tags_read_back_in_their_order() {
-        let pairs = [("b", "2"), ("a", ""), ("A&<", " x ")];
+    fn tags_read_back_by_key() {
+        let pairs = [("A&<", " x "), ("a", ""), ("b", "2")];
         let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let tags = Tags::of_object(pairs.to_vec()).unwrap();
         let text = write_tagging(&tags);

@@ -228,12 +228,10 @@ fn retains(retention: Retention, now: Timestamp, bypass_governance: bool) -> boo
     }
 }
 
-/// Whether a retention is at least as long and as strict.
+/// Whether a retention is at least as long and of the same mode.
 fn extends(there: Retention, next: Option<Retention>) -> bool {
     let Some(next) = next else {
         return false;
     };
-    let is_laxer =
-        there.mode == RetentionMode::Compliance && next.mode == RetentionMode::Governance;
-    next.until >= there.until && !is_laxer
+    next.until >= there.until && next.mode == there.mode
 }

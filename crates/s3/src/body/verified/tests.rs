@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use super::*;
 use crate::auth::Caller;
+use crate::dialect::Dialect;
 use crate::operations::Operation;
 use http::HeaderMap;
 use http_body::Frame;
@@ -52,7 +53,12 @@ fn declare(
     pairs: &[(&'static str, &str)],
 ) -> Result<(BodyDeclaration, Verified), S3Error> {
     let verified = Verified::for_tests(form, Caller::Anonymous);
-    let declaration = BodyDeclaration::parse(Operation::PutObject, &headers(pairs), &verified)?;
+    let declaration = BodyDeclaration::parse(
+        Operation::PutObject,
+        &headers(pairs),
+        &verified,
+        Dialect::Aws,
+    )?;
     Ok((declaration, verified))
 }
 

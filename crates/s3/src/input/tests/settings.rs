@@ -156,7 +156,7 @@ fn grants_are_to_accounts_and_groups_that_there_are() {
 #[test]
 fn tags_in_a_header_are_written_like_a_query() {
     let tags = put(&[("x-amz-tagging", "b=1&a=%C3%A9+x&c")]).unwrap().tags;
-    assert_eq!(listed(&tags), [("b", "1"), ("a", "é x"), ("c", "")]);
+    assert_eq!(listed(&tags), [("a", "é x"), ("b", "1"), ("c", "")]);
     assert!(put(&[("x-amz-tagging", "")]).unwrap().tags.is_empty());
     let eleven = (0..11)
         .map(|n| format!("k{n}="))
@@ -182,7 +182,7 @@ fn tags_in_a_document_are_checked_as_each_dialect_does() {
         })
     };
     let input = put(pairs(&[("b", "1"), ("a", "")])).unwrap();
-    assert_eq!(listed(&input.tags), [("b", "1"), ("a", "")]);
+    assert_eq!(listed(&input.tags), [("a", ""), ("b", "1")]);
     let long = |len: usize| "k".repeat(len);
     for bad in [
         pairs(&[("a", "1"), ("a", "2")]),
@@ -313,15 +313,15 @@ fn a_bucket_is_made_with_an_acl_an_ownership_and_a_lock() {
         (plain.acl, plain.ownership, plain.is_lock_enabled),
         (AclInput::Unsaid, None, false)
     );
-    let locked = make(&[
+    let public = make(&[
         ("x-amz-acl", "public-read"),
         ("x-amz-object-ownership", "ObjectWriter"),
         ("x-amz-bucket-object-lock-enabled", "True"),
     ])
     .unwrap();
-    assert_eq!(locked.acl, AclInput::Canned(CannedAcl::PublicRead));
-    assert_eq!(locked.ownership, Some(Ownership::ObjectWriter));
-    assert!(locked.is_lock_enabled);
+    assert_eq!(public.acl, AclInput::Canned(CannedAcl::PublicRead));
+    assert_eq!(public.ownership, Some(Ownership::ObjectWriter));
+    assert!(public.is_lock_enabled);
     for bad in [
         ("x-amz-object-ownership", "objectwriter"),
         ("x-amz-bucket-object-lock-enabled", "yes"),
@@ -371,4 +371,17 @@ fn who_puts_a_policy_can_confirm_to_be_locked_out() {
     };
     assert!(put(&[("x-amz-confirm-remove-self-bucket-access", "true")]));
     assert!(!put(&[]));
+}
+
+#[test]
+fn a_copy_onto_itself_may_change_where_it_sends_readers() {
+    let copy = |headers: &[(&str, &str)]| {
+        let mut all = vec![("x-amz-copy-source", "bucket/key")];
+        all.extend_from_slice(headers);
+        parse("PUT", "/bucket/key", &all, CopyObjectInput::parse)
+    };
+    assert_eq!(copy(&[]).unwrap_err(), Code::InvalidRequest);
+    let moved = copy(&[("x-amz-website-redirect-location", "/x")]).unwrap();
+    assert_eq!(moved.website_redirect.as_deref(), Some("/x"));
+    assert_eq!(moved.metadata, MetadataDirective::Copy);
 }
