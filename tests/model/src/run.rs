@@ -1,0 +1,262 @@
+//! A run: step by step, until it is over or the server and the model disagree.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use cairn_cluster_tests::description::{Description, Role};
+use cairn_dev_tests::dice::Dice;
+
+use crate::call::{Call, Difference, Next};
+use crate::calls::list_objects::ListObjects;
+use crate::calls::read_object::ReadObject;
+use crate::gateways::Gateways;
+use crate::plan;
+use crate::world::World;
+
+/// Calls at once, at most.
+const AT_ONCE: usize = 4;
+/// Listings that are walked between other calls.
+const WALKS: usize = 3;
+/// Calls that are shown before the one that went wrong.
+const TAIL: usize = 12;
+/// How often a long run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(10);
+/// Longer descriptions are cut in the tail.
+const LONGEST_LINE: usize = 600;
+
+/// What a run is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How many calls to make.
+    pub steps: u64,
+    /// What all choices follow from: same seed, same calls, but for names that the server chooses.
+    pub seed: u64,
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Calls made.
+    pub steps: u64,
+    /// Versions that were there at the end, all of which were read.
+    pub versions: usize,
+}
+
+/// The server and the model disagree, or the server does not answer.
+#[derive(Debug)]
+pub struct Disagreement {
+    step: u64,
+    seed: u64,
+    call: String,
+    problem: Problem,
+    before: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("{0}")]
+    Difference(#[from] Difference),
+    #[error("no answer: {0}")]
+    Transport(#[from] std::io::Error),
+}
+
+/// A run under way.
+#[derive(Debug)]
+struct Run {
+    settings: Settings,
+    dice: Dice,
+    world: World,
+    gateways: Gateways,
+    /// Listings that are not at their end.
+    walks: VecDeque<Box<dyn Call>>,
+    tail: VecDeque<String>,
+    step: u64,
+    begun: Instant,
+    told: Instant,
+}
+
+/// Makes calls to all gateways of a cluster, and at last reads everything that must be there. Blocks.
+///
+/// # Errors
+/// The first difference, with what led to it.
+pub fn run(description: &Description, settings: Settings) -> Result<Summary, Disagreement> {
+    let hosts = description
+        .of_role(Role::Gateway)
+        .map(|gateway| gateway.address);
+    let now = Instant::now();
+    let mut run = Run {
+        settings,
+        dice: Dice::of_seed(settings.seed),
+        world: World::new(&format!("model-{:x}", settings.seed)),
+        gateways: Gateways::new(hosts.collect(), description.signer()),
+        walks: VecDeque::new(),
+        tail: VecDeque::new(),
+        step: 0,
+        begun: now,
+        told: now,
+    };
+    while run.step < settings.steps {
+        let calls = run.draw();
+        run.perform(calls)?;
+        run.tell();
+    }
+    let versions = run.read_all()?;
+    Ok(Summary {
+        steps: run.step,
+        versions,
+    })
+}
+
+impl Run {
+    /// What is done next: a page of a listing that is walked, one call, or several that have nothing to do with each other.
+    fn draw(&mut self) -> Vec<Box<dyn Call>> {
+        if !self.walks.is_empty() && self.dice.below(4) == 0 {
+            return self.walks.pop_front().into_iter().collect();
+        }
+        let mut calls: Vec<Box<dyn Call>> = vec![plan::draw(&self.world, &mut self.dice)];
+        if self.dice.below(8) > 0 {
+            return calls;
+        }
+        for _ in 1..AT_ONCE {
+            let call = plan::draw(&self.world, &mut self.dice);
+            let touches = call.touches();
+            if !calls.iter().any(|other| other.touches().conflicts(&touches)) {
+                calls.push(call);
+            }
+        }
+        calls
+    }
+
+    /// Makes calls at once, through gateways by chance, and judges their answers; then what must follow them at once.
+    fn perform(&mut self, calls: Vec<Box<dyn Call>>) -> Result<(), Disagreement> {
+        let mut following = self.exchange(calls)?;
+        while let Some(call) = following.pop() {
+            following.extend(self.exchange(vec![call])?);
+        }
+        Ok(())
+    }
+
+    fn exchange(
+        &mut self,
+        calls: Vec<Box<dyn Call>>,
+    ) -> Result<Vec<Box<dyn Call>>, Disagreement> {
+        let count = u64::try_from(self.gateways.count()).unwrap_or(u64::MAX);
+        let mut requests = Vec::with_capacity(calls.len());
+        for call in &calls {
+            let gateway = usize::try_from(self.dice.below(count)).unwrap_or(0);
+            requests.push((gateway, call.request()));
+        }
+        let numbers: Vec<usize> = requests.iter().map(|(gateway, _)| *gateway).collect();
+        let answers = self.gateways.exchange(requests);
+        let mut following = Vec::new();
+        let at_once = calls.len();
+        for ((call, answer), gateway) in calls.into_iter().zip(answers).zip(numbers) {
+            self.step += 1;
+            let line = format!("{} gateway-{}: {call:?}", self.step, gateway + 1);
+            let judged = match answer {
+                Ok(answer) => {
+                    let verdict = answer.verdict();
+                    let judged = call.judge(&mut self.world, &answer);
+                    judged.map_err(Problem::from).map(|next| (next, verdict))
+                }
+                Err(error) => Err(Problem::from(error)),
+            };
+            match judged {
+                Ok((next, (status, code))) => {
+                    self.remember(&format!("{line} → {status} {code}"), at_once);
+                    match next {
+                        Next::Done => {}
+                        Next::Now(call) => following.push(call),
+                        Next::Later(call) => self.walk(call),
+                    }
+                }
+                Err(problem) => return Err(self.disagreement(line, problem)),
+            }
+        }
+        Ok(following)
+    }
+
+    /// Goes on with a listing later on; forgets the oldest of too many.
+    fn walk(&mut self, call: Box<dyn Call>) {
+        self.walks.push_back(call);
+        if self.walks.len() > WALKS {
+            self.walks.pop_front();
+        }
+    }
+
+    fn remember(&mut self, line: &str, at_once: usize) {
+        let mut line: String = line.chars().take(LONGEST_LINE).collect();
+        if at_once > 1 {
+            line.push_str(" (one of several at once)");
+        }
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+
+    fn disagreement(&mut self, call: String, problem: Problem) -> Disagreement {
+        Disagreement {
+            step: self.step,
+            seed: self.settings.seed,
+            call,
+            problem,
+            before: self.tail.drain(..).collect(),
+        }
+    }
+
+    /// Lists and reads everything that the model holds.
+    fn read_all(&mut self) -> Result<usize, Disagreement> {
+        let buckets: Vec<String> = self.world.buckets.keys().cloned().collect();
+        let mut count = 0;
+        for bucket in buckets {
+            self.perform(vec![Box::new(ListObjects::all(&bucket, 7))])?;
+            let keys = self.world.buckets.get(&bucket).map(|bucket| &bucket.keys);
+            let mut versions = Vec::new();
+            for (key, stack) in keys.into_iter().flatten() {
+                versions.extend(stack.iter().map(|version| (key.clone(), version.id.clone())));
+            }
+            count += versions.len();
+            for (key, version) in versions {
+                let read = ReadObject::of(&bucket, &key, Some(&version), false);
+                self.perform(vec![Box::new(read)])?;
+            }
+        }
+        Ok(count)
+    }
+
+    fn tell(&mut self) {
+        if self.told.elapsed() < PROGRESS {
+            return;
+        }
+        self.told = Instant::now();
+        let seconds = self.begun.elapsed().as_secs().max(1);
+        let buckets = self.world.buckets.values();
+        println!(
+            "model: {} of {} steps, {} a second; {} buckets with {} versions",
+            self.step,
+            self.settings.steps,
+            self.step / seconds,
+            self.world.buckets.len(),
+            buckets.map(crate::world::Bucket::version_count).sum::<usize>(),
+        );
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = String::new();
+        for line in &self.before {
+            writeln!(before, "  {line}")?;
+        }
+        write!(
+            formatter,
+            "the server and the model disagree at step {} of seed {}\ncall {}\n{}\nbefore it:\n{before}",
+            self.step, self.seed, self.call, self.problem
+        )
+    }
+}
+
+impl std::error::Error for Disagreement {}
