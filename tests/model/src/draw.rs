@@ -203,6 +203,22 @@ impl Draw<'_> {
         }
     }
 
+    /// An upload of a bucket with its key: mostly one that is open, else one that was, or one that never was.
+    pub(crate) fn upload(&mut self, bucket: &str) -> (String, String) {
+        let known = self.world.buckets.get(bucket);
+        let open = known.into_iter().flat_map(|bucket| &bucket.uploads);
+        let open = open.flat_map(|(key, uploads)| uploads.iter().map(move |upload| (key, upload)));
+        let open = self.one_of(open);
+        let ended = known.and_then(|bucket| self.one_of(bucket.ended.iter()));
+        let throw = self.dice.below(100);
+        match (open, ended) {
+            (Some((_, upload)), _) if throw < 2 => (self.known_key(bucket), upload.id.clone()),
+            (Some((key, upload)), _) if throw < 94 => (key.clone(), upload.id.clone()),
+            (_, Some(ended)) if throw < 98 => (ended.key.clone(), ended.id.clone()),
+            _ => (self.known_key(bucket), STRANGE.to_owned()),
+        }
+    }
+
     /// How long pages are: `None` for as long as they may be.
     pub(crate) fn limit(&mut self) -> Option<usize> {
         match self.dice.below(20) {

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use cairn_cluster_tests::description::{Description, Role};
-use cairn_dev_tests::dice::Dice;
+use cairn_dev_tests::dice::{Dice, fresh_seed};
 
 use crate::call::{Call, Difference, Next};
 use crate::calls::list_objects::ListObjects;
+use crate::calls::list_versions::ListVersions;
 use crate::calls::read_object::ReadObject;
 use crate::gateways::Gateways;
 use crate::plan;
@@ -85,11 +86,13 @@ pub fn run(description: &Description, settings: Settings) -> Result<Summary, Dis
     let hosts = description
         .of_role(Role::Gateway)
         .map(|gateway| gateway.address);
+    // Not of the seed: a cluster may have had a run of the same before.
+    let label = format!("model-{:x}", fresh_seed());
     let now = Instant::now();
     let mut run = Run {
         settings,
         dice: Dice::of_seed(settings.seed),
-        world: World::new(&format!("model-{:x}", settings.seed)),
+        world: World::new(&label),
         gateways: Gateways::new(hosts.collect(), description.signer()),
         walks: VecDeque::new(),
         tail: VecDeque::new(),
@@ -213,6 +216,7 @@ impl Run {
         let mut count = 0;
         for bucket in buckets {
             self.perform(vec![Box::new(ListObjects::all(&bucket, 7))])?;
+            self.perform(vec![Box::new(ListVersions::all(&bucket, 9))])?;
             let keys = self.world.buckets.get(&bucket).map(|bucket| &bucket.keys);
             let mut versions = Vec::new();
             for (key, stack) in keys.into_iter().flatten() {

@@ -7,7 +7,7 @@ mod object;
 mod page;
 mod upload;
 
-pub(crate) use object::{Body, Checksum, ChecksumForm, Object, PartSpan, Settings};
+pub(crate) use object::{Body, ChecksumForm, Object, Settings};
 pub(crate) use page::{Entry, Page, Pattern, Place};
 pub(crate) use upload::{Part, Upload};
 

@@ -8,7 +8,7 @@ use crate::call::{
     Touches, new_version, quoted, same_header, same_version,
 };
 use crate::draw::{Draw, STRANGE};
-use crate::world::{Found, Versioning, World};
+use crate::world::{Found, NULL, Versioning, World};
 
 #[derive(Clone, Debug)]
 pub(crate) struct DeleteObject {
@@ -38,6 +38,17 @@ impl DeleteObject {
             key,
             version,
             matches,
+        }
+    }
+
+    /// Of one version, whatever retains it.
+    pub(crate) fn of(bucket: &str, key: &str, version: &str) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: Some(version.to_owned()),
+            bypasses: true,
+            matches: None,
         }
     }
 
@@ -89,9 +100,9 @@ impl Call for DeleteObject {
             same_header(answer, MARKER, is_marker.then_some("true"))?;
             same_version(answer, VERSION, id)?;
         } else if bucket.versioning == Versioning::Never {
-            bucket.remove(&self.key, crate::world::NULL);
+            bucket.remove(&self.key, NULL);
             same_header(answer, MARKER, None)?;
-            same_version(answer, VERSION, crate::world::NULL)?;
+            same_version(answer, VERSION, NULL)?;
         } else {
             same_header(answer, MARKER, Some("true"))?;
             let id = new_version(world, &self.bucket, answer.header(VERSION))?;

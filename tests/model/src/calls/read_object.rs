@@ -89,9 +89,11 @@ impl ReadObject {
             Found::Marker(_) => refusals.add(NO_SUCH_KEY),
             Found::Object(version, object) => {
                 let verdict = self.conditions.verdict(&object.etag, &version.modified);
-                refusals.add_if(verdict == Verdict::Failed, PRECONDITION_FAILED);
-                if let Plan::Refused(refusal) = self.plan(object) {
-                    refusals.add(refusal);
+                // RFC 9110, 13.2.2: ranges count where the conditions let an answer with bytes pass.
+                match (verdict, self.plan(object)) {
+                    (Verdict::Failed, _) => refusals.add(PRECONDITION_FAILED),
+                    (Verdict::Proceed, Plan::Refused(refusal)) => refusals.add(refusal),
+                    (Verdict::Proceed | Verdict::NotModified, _) => {}
                 }
             }
         }
