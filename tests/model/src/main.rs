@@ -21,6 +21,9 @@ struct Args {
     /// The directory of a cluster that runs already, instead of one that is started for this.
     #[arg(long)]
     cluster: Option<PathBuf>,
+    /// Print every call.
+    #[arg(long)]
+    trace: bool,
 }
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let settings = Settings {
         steps: args.steps,
         seed: args.seed.unwrap_or_else(fresh_seed),
+        traces: args.trace,
     };
     println!("model: {} steps, SEED={}", settings.steps, settings.seed);
     let cluster = match &args.cluster {

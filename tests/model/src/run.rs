@@ -34,6 +34,8 @@ pub struct Settings {
     pub steps: u64,
     /// What all choices follow from: same seed, same calls, but for names that the server chooses.
     pub seed: u64,
+    /// Whether every call is printed as it is made.
+    pub traces: bool,
 }
 
 /// What a run did.
@@ -193,6 +195,9 @@ impl Run {
         let mut line: String = line.chars().take(LONGEST_LINE).collect();
         if at_once > 1 {
             line.push_str(" (one of several at once)");
+        }
+        if self.settings.traces {
+            println!("{line}");
         }
         if self.tail.len() == TAIL {
             self.tail.pop_front();

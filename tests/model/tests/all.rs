@@ -14,7 +14,11 @@ fn two_gateways_answer_as_the_model_of_s3_does() {
     let description = cluster.description();
     for seed in [SEED, fresh_seed()] {
         println!("model: {STEPS} steps, SEED={seed}");
-        let settings = Settings { steps: STEPS, seed };
+        let settings = Settings {
+            steps: STEPS,
+            seed,
+            traces: false,
+        };
         if let Err(disagreement) = run(&description, settings) {
             panic!("{disagreement}");
         }
