@@ -43,9 +43,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(summary) => {
             println!(
-                "model: no difference in {} steps, {:.0?}; {} versions read at the end",
+                "model: no difference in {} steps, {:.0?}; {} made again after a 503 without effect, {} versions read at the end",
                 summary.steps,
                 begun.elapsed(),
+                summary.repeated,
                 summary.versions
             );
             ExitCode::SUCCESS

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fmt::Write as _;
+use std::io;
 use std::time::{Duration, Instant};
 
 use cairn_cluster_tests::description::{Description, Role};
 use cairn_dev_tests::dice::{Dice, fresh_seed};
+use cairn_dev_tests::wire::Answer;
 
 use crate::call::{Call, Difference, Next};
 use crate::calls::list_objects::ListObjects;
@@ -26,6 +28,8 @@ const TAIL: usize = 12;
 const PROGRESS: Duration = Duration::from_secs(10);
 /// Longer descriptions are cut in the tail.
 const LONGEST_LINE: usize = 600;
+/// How often a call is made again that the cluster certainly did not do.
+const TRIES: usize = 5;
 
 /// What a run is to do.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,8 @@ pub struct Settings {
 pub struct Summary {
     /// Calls made.
     pub steps: u64,
+    /// Calls that were made again because the cluster said that it had not done them and could not just then.
+    pub repeated: u64,
     /// Versions that were there at the end, all of which were read.
     pub versions: usize,
 }
@@ -62,7 +68,7 @@ enum Problem {
     #[error("{0}")]
     Difference(#[from] Difference),
     #[error("no answer: {0}")]
-    Transport(#[from] std::io::Error),
+    Transport(#[from] io::Error),
 }
 
 /// A run under way.
@@ -76,6 +82,7 @@ struct Run {
     walks: VecDeque<Box<dyn Call>>,
     tail: VecDeque<String>,
     step: u64,
+    repeated: u64,
     begun: Instant,
     told: Instant,
 }
@@ -99,6 +106,7 @@ pub fn run(description: &Description, settings: Settings) -> Result<Summary, Dis
         walks: VecDeque::new(),
         tail: VecDeque::new(),
         step: 0,
+        repeated: 0,
         begun: now,
         told: now,
     };
@@ -110,6 +118,7 @@ pub fn run(description: &Description, settings: Settings) -> Result<Summary, Dis
     let versions = run.read_all()?;
     Ok(Summary {
         steps: run.step,
+        repeated: run.repeated,
         versions,
     })
 }
@@ -160,7 +169,7 @@ impl Run {
         for ((call, answer), gateway) in calls.into_iter().zip(answers).zip(numbers) {
             self.step += 1;
             let line = format!("{} gateway-{}: {call:?}", self.step, gateway + 1);
-            let judged = match answer {
+            let judged = match self.repeat(call.as_ref(), gateway, answer) {
                 Ok(answer) => {
                     let verdict = answer.verdict();
                     let judged = call.judge(&mut self.world, &answer);
@@ -170,7 +179,7 @@ impl Run {
             };
             match judged {
                 Ok((next, (status, code))) => {
-                    self.remember(&format!("{line} → {status} {code}"), at_once);
+                    self.remember(&format!("{status} {code} {line}"), at_once);
                     match next {
                         Next::Done => {}
                         Next::Now(call) => following.push(call),
@@ -181,6 +190,25 @@ impl Run {
             }
         }
         Ok(following)
+    }
+
+    /// Makes a call again, as any client does, for as long as it is answered with a 503 that says that nothing was done.
+    fn repeat(
+        &mut self,
+        call: &dyn Call,
+        gateway: usize,
+        mut answer: io::Result<Answer>,
+    ) -> io::Result<Answer> {
+        for _ in 0..TRIES {
+            match &answer {
+                Ok(said) if is_undone(said) => {}
+                _ => break,
+            }
+            self.repeated += 1;
+            let mut answers = self.gateways.exchange(vec![(gateway, call.request())]);
+            answer = answers.pop().unwrap_or(answer);
+        }
+        answer
     }
 
     /// Goes on with a listing later on; forgets the oldest of too many.
@@ -252,6 +280,10 @@ impl Run {
             buckets.map(crate::world::Bucket::version_count).sum::<usize>(),
         );
     }
+}
+
+fn is_undone(answer: &Answer) -> bool {
+    answer.status == 503 && answer.header("x-cairn-effect") == Some("none")
 }
 
 impl fmt::Display for Disagreement {

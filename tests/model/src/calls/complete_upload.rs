@@ -34,7 +34,12 @@ pub(crate) struct CompleteUpload {
 
 impl CompleteUpload {
     pub(crate) fn draw(draw: &mut Draw<'_>) -> Self {
-        let target = Target::draw(draw);
+        let mut target = Target::draw(draw);
+        let has_none = |upload: &Upload| upload.parts.is_empty();
+        if target.find(draw.world).is_some_and(has_none) {
+            // An upload without parts is of little interest.
+            target = Target::draw(draw);
+        }
         let bucket = draw.world.buckets.get(&target.bucket);
         let ended = bucket.into_iter().flat_map(|bucket| &bucket.ended);
         let mut ended = ended.filter(|ended| ended.id == target.id && ended.key == target.key);
