@@ -88,7 +88,7 @@ impl Touches {
     /// Whether calls that touch these may not be made at once.
     pub(crate) fn conflicts(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Keys(these), Self::Keys(those)) => these.iter().any(|key| those.contains(key)),
+            (Self::Keys(mine), Self::Keys(others)) => mine.iter().any(|key| others.contains(key)),
             _ => true,
         }
     }
@@ -159,13 +159,13 @@ impl Refusals {
 /// When they are not the same.
 pub(crate) fn same<Value: PartialEq + fmt::Debug>(
     what: &str,
-    expected: Value,
-    said: Value,
+    expected: &Value,
+    said: &Value,
 ) -> Result<(), Difference> {
     if expected == said {
         return Ok(());
     }
-    Err(Difference::new(what, &expected, &said))
+    Err(Difference::new(what, expected, said))
 }
 
 /// # Errors
@@ -175,7 +175,7 @@ pub(crate) fn same_header(
     name: &str,
     expected: Option<&str>,
 ) -> Result<(), Difference> {
-    same(name, expected, answer.header(name))
+    same(name, &expected, &answer.header(name))
 }
 
 /// The root of an answer's document.

@@ -74,10 +74,19 @@ mod tests {
             b"<?xml version=\"1.0\"?>\n<R xmlns=\"x\"><K> a&amp;&#13;\n</K><C><P>/</P></C><C/></R>",
         );
         let root = root.unwrap();
-        assert_eq!((root.name.as_str(), root.child("K")), ("R", Some(" a&\r\n")));
+        assert_eq!(
+            (root.name.as_str(), root.child("K")),
+            ("R", Some(" a&\r\n"))
+        );
         let prefixes: Vec<_> = root.all("C").map(|row| row.child("P")).collect();
         assert_eq!(prefixes, [Some("/"), None]);
-        for wrong in [b"<R>".as_slice(), b"", b"<R></R><R></R>", b"\xff", b"<R>&x;</R>"] {
+        for wrong in [
+            b"<R>".as_slice(),
+            b"",
+            b"<R></R><R></R>",
+            b"\xff",
+            b"<R>&x;</R>",
+        ] {
             assert_eq!(Element::parse(wrong), None, "{wrong:?}");
         }
     }

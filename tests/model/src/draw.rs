@@ -42,7 +42,10 @@ impl Draw<'_> {
     }
 
     /// One of some items, if there is one.
-    pub(crate) fn one_of<Item>(&mut self, mut items: impl Iterator<Item = Item> + Clone) -> Option<Item> {
+    pub(crate) fn one_of<Item>(
+        &mut self,
+        mut items: impl Iterator<Item = Item> + Clone,
+    ) -> Option<Item> {
         let count = items.clone().count();
         if count == 0 {
             return None;
@@ -106,7 +109,11 @@ impl Draw<'_> {
             0..65 => None,
             65..92 => self.one_of(versions.map(|version| version.id.clone())),
             92..96 => {
-                let gone = self.world.buckets.get(bucket).map(|bucket| bucket.gone.iter());
+                let gone = self
+                    .world
+                    .buckets
+                    .get(bucket)
+                    .map(|bucket| bucket.gone.iter());
                 let gone = gone.and_then(|gone| self.one_of(gone));
                 gone.map(|gone| gone.id.clone())
             }
@@ -150,7 +157,11 @@ impl Draw<'_> {
         if self.chance(20) {
             settings.tags = self.tags();
         }
-        let has_lock = self.world.buckets.get(bucket).is_some_and(|bucket| bucket.has_lock);
+        let has_lock = self
+            .world
+            .buckets
+            .get(bucket)
+            .is_some_and(|bucket| bucket.has_lock);
         if self.chance(if has_lock { 15 } else { 1 }) {
             settings.hold = Some(self.chance(50));
         }
@@ -162,10 +173,17 @@ impl Draw<'_> {
 
     /// One to ten tags with different names.
     pub(crate) fn tags(&mut self) -> Vec<(String, String)> {
-        let count = if self.chance(10) { 10 } else { 1 + self.below(3) };
+        let count = if self.chance(10) {
+            10
+        } else {
+            1 + self.below(3)
+        };
         let tag = |number: usize, value: &'static str| (format!("tag {number}"), value.to_owned());
         (0..count)
-            .map(|number| tag(number, *self.dice.choose(TAG_VALUES)))
+            .map(|number| {
+                let value: &&str = self.dice.choose(TAG_VALUES);
+                tag(number, value)
+            })
             .collect()
     }
 
@@ -237,7 +255,10 @@ fn listed_keys(bucket: &Bucket) -> impl Iterator<Item = &String> {
 const TAG_VALUES: &[&str] = &["", "x", "two words", "a+b=c/d:e@f"];
 
 const HEADERS: &[(&str, &[&str])] = &[
-    ("content-type", &["text/plain", "application/x-model; v=\"1\""]),
+    (
+        "content-type",
+        &["text/plain", "application/x-model; v=\"1\""],
+    ),
     ("cache-control", &["no-cache"]),
     ("content-disposition", &["attachment; filename=\"a b.txt\""]),
     ("content-language", &["de-DE"]),

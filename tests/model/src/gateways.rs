@@ -49,7 +49,8 @@ impl Gateways {
         let mut jobs: Vec<_> = self.lanes.iter_mut().zip(requests).collect();
         if jobs.len() == 1 {
             let job = jobs.pop();
-            let job = job.map(|(lane, (gateway, request))| lane.send(hosts, signer, gateway, request));
+            let job =
+                job.map(|(lane, (gateway, request))| lane.send(hosts, signer, gateway, request));
             return job.into_iter().collect();
         }
         thread::scope(|scope| {

@@ -30,6 +30,8 @@ const PROGRESS: Duration = Duration::from_secs(10);
 const LONGEST_LINE: usize = 600;
 /// How often a call is made again that the cluster certainly did not do.
 const TRIES: usize = 5;
+/// A cluster that knows nothing of a change for so long is too slow for this machine, not wrong.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// What a run is to do.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +49,12 @@ pub struct Settings {
 pub struct Summary {
     /// Calls made.
     pub steps: u64,
+    /// How long it took.
+    pub took: Duration,
     /// Calls that were made again because the cluster said that it had not done them and could not just then.
     pub repeated: u64,
+    /// How often all buckets were left behind, as the cluster could not tell in time whether it had done a call.
+    pub restarts: u64,
     /// Versions that were there at the end, all of which were read.
     pub versions: usize,
 }
@@ -59,7 +65,7 @@ pub struct Disagreement {
     step: u64,
     seed: u64,
     call: String,
-    problem: Problem,
+    problem: Box<Problem>,
     before: Vec<String>,
 }
 
@@ -83,6 +89,7 @@ struct Run {
     tail: VecDeque<String>,
     step: u64,
     repeated: u64,
+    restarts: u64,
     begun: Instant,
     told: Instant,
 }
@@ -95,18 +102,17 @@ pub fn run(description: &Description, settings: Settings) -> Result<Summary, Dis
     let hosts = description
         .of_role(Role::Gateway)
         .map(|gateway| gateway.address);
-    // Not of the seed: a cluster may have had a run of the same before.
-    let label = format!("model-{:x}", fresh_seed());
     let now = Instant::now();
     let mut run = Run {
         settings,
         dice: Dice::of_seed(settings.seed),
-        world: World::new(&label),
+        world: World::new(&fresh_label()),
         gateways: Gateways::new(hosts.collect(), description.signer()),
         walks: VecDeque::new(),
         tail: VecDeque::new(),
         step: 0,
         repeated: 0,
+        restarts: 0,
         begun: now,
         told: now,
     };
@@ -118,7 +124,9 @@ pub fn run(description: &Description, settings: Settings) -> Result<Summary, Dis
     let versions = run.read_all()?;
     Ok(Summary {
         steps: run.step,
+        took: run.begun.elapsed(),
         repeated: run.repeated,
+        restarts: run.restarts,
         versions,
     })
 }
@@ -136,7 +144,10 @@ impl Run {
         for _ in 1..AT_ONCE {
             let call = plan::draw(&self.world, &mut self.dice);
             let touches = call.touches();
-            if !calls.iter().any(|other| other.touches().conflicts(&touches)) {
+            if !calls
+                .iter()
+                .any(|other| other.touches().conflicts(&touches))
+            {
                 calls.push(call);
             }
         }
@@ -152,10 +163,7 @@ impl Run {
         Ok(())
     }
 
-    fn exchange(
-        &mut self,
-        calls: Vec<Box<dyn Call>>,
-    ) -> Result<Vec<Box<dyn Call>>, Disagreement> {
+    fn exchange(&mut self, calls: Vec<Box<dyn Call>>) -> Result<Vec<Box<dyn Call>>, Disagreement> {
         let count = u64::try_from(self.gateways.count()).unwrap_or(u64::MAX);
         let mut requests = Vec::with_capacity(calls.len());
         for call in &calls {
@@ -163,7 +171,13 @@ impl Run {
             requests.push((gateway, call.request()));
         }
         let numbers: Vec<usize> = requests.iter().map(|(gateway, _)| *gateway).collect();
+        let sent = Instant::now();
         let answers = self.gateways.exchange(requests);
+        let is_slow = sent.elapsed() >= SLOW;
+        if is_slow && answers.iter().flatten().any(is_unknown) {
+            self.start_over();
+            return Ok(Vec::new());
+        }
         let mut following = Vec::new();
         let at_once = calls.len();
         for ((call, answer), gateway) in calls.into_iter().zip(answers).zip(numbers) {
@@ -211,6 +225,18 @@ impl Run {
         answer
     }
 
+    /// Leaves all buckets behind: nobody knows what is in them.
+    fn start_over(&mut self) {
+        self.step += 1;
+        self.restarts += 1;
+        self.world = World::new(&fresh_label());
+        self.walks.clear();
+        self.remember(
+            "--- the cluster was too slow to tell what it had done: new buckets",
+            1,
+        );
+    }
+
     /// Goes on with a listing later on; forgets the oldest of too many.
     fn walk(&mut self, call: Box<dyn Call>) {
         self.walks.push_back(call);
@@ -238,7 +264,7 @@ impl Run {
             step: self.step,
             seed: self.settings.seed,
             call,
-            problem,
+            problem: Box::new(problem),
             before: self.tail.drain(..).collect(),
         }
     }
@@ -253,7 +279,11 @@ impl Run {
             let keys = self.world.buckets.get(&bucket).map(|bucket| &bucket.keys);
             let mut versions = Vec::new();
             for (key, stack) in keys.into_iter().flatten() {
-                versions.extend(stack.iter().map(|version| (key.clone(), version.id.clone())));
+                versions.extend(
+                    stack
+                        .iter()
+                        .map(|version| (key.clone(), version.id.clone())),
+                );
             }
             count += versions.len();
             for (key, version) in versions {
@@ -277,11 +307,24 @@ impl Run {
             self.settings.steps,
             self.step / seconds,
             self.world.buckets.len(),
-            buckets.map(crate::world::Bucket::version_count).sum::<usize>(),
+            buckets
+                .map(crate::world::Bucket::version_count)
+                .sum::<usize>(),
         );
     }
 }
 
+/// Not of the seed: a cluster may have had a run of the same before.
+fn fresh_label() -> String {
+    format!("model-{:x}", fresh_seed())
+}
+
+/// An answer of a cluster that does not know whether it did what it was asked for.
+fn is_unknown(answer: &Answer) -> bool {
+    answer.status == 500 && answer.header("x-cairn-effect").is_none()
+}
+
+/// An answer of one that knows that it did not, and could not just then.
 fn is_undone(answer: &Answer) -> bool {
     answer.status == 503 && answer.header("x-cairn-effect") == Some("none")
 }

@@ -5,11 +5,86 @@ use cairn_dev_tests::dice::Dice;
 /// Pieces of keys: what delimits, what sorts around the slash, what XML, URLs and line ends do things to, and characters of every
 /// length in UTF-8, to the last one there is.
 const PIECES: &[&str] = &[
-    "a", "b", "ab", "z", "A", "/", "/", "/", "//", "a/", "/a", ".", "..", "./", "../", "-", "0", "a.", "a0", "a-", "_", " ",
-    "  ", "+", "%", "%2F", "%20", "&", "&amp;", "<", ">", "]]>", "\"", "'", "\u{e9}", "e\u{301}", "\u{df}", "\u{ff}", "→", "→/",
-    "😀", "\u{10ffff}", "\u{e000}", "\u{fffd}", "\u{feff}", "\u{200b}", "\u{2028}", "\u{85}", "\u{7f}", "\u{80}", "\t", "\n",
-    "\r", "\r\n", "\u{1}", "\u{1f}", "#", "?", "=", "|", "~", "*", "\\", "^", "`", "{", "}", "[", "]", ":", ";", ",", "@", "!",
-    "$", "(", ")", "null", "uploads", "?versionId=",
+    "a",
+    "b",
+    "ab",
+    "z",
+    "A",
+    "/",
+    "/",
+    "/",
+    "//",
+    "a/",
+    "/a",
+    ".",
+    "..",
+    "./",
+    "../",
+    "-",
+    "0",
+    "a.",
+    "a0",
+    "a-",
+    "_",
+    " ",
+    "  ",
+    "+",
+    "%",
+    "%2F",
+    "%20",
+    "&",
+    "&amp;",
+    "<",
+    ">",
+    "]]>",
+    "\"",
+    "'",
+    "\u{e9}",
+    "e\u{301}",
+    "\u{df}",
+    "\u{ff}",
+    "→",
+    "→/",
+    "😀",
+    "\u{10ffff}",
+    "\u{e000}",
+    "\u{fffd}",
+    "\u{feff}",
+    "\u{200b}",
+    "\u{2028}",
+    "\u{85}",
+    "\u{7f}",
+    "\u{80}",
+    "\t",
+    "\n",
+    "\r",
+    "\r\n",
+    "\u{1}",
+    "\u{1f}",
+    "#",
+    "?",
+    "=",
+    "|",
+    "~",
+    "*",
+    "\\",
+    "^",
+    "`",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ";",
+    ",",
+    "@",
+    "!",
+    "$",
+    "(",
+    ")",
+    "null",
+    "uploads",
+    "?versionId=",
 ];
 
 const LONGEST_KEY: usize = 1024;
@@ -17,7 +92,7 @@ const LONGEST_KEY: usize = 1024;
 /// A key, of one to four pieces; seldom one of the greatest length.
 pub(crate) fn key(dice: &mut Dice) -> String {
     let count = 1 + dice.below(4);
-    let mut key: String = (0..count).map(|_| *dice.choose(PIECES)).collect();
+    let mut key: String = (0..count).map(|_| piece(dice)).collect();
     if dice.below(200) == 0 {
         while key.len() < LONGEST_KEY {
             key.push('k');
@@ -34,10 +109,10 @@ pub(crate) fn near(dice: &mut Dice, key: &str) -> String {
     };
     let mut near: String = key.chars().take(cut).collect();
     if near.is_empty() || dice.below(2) == 0 {
-        near.push_str(*dice.choose(PIECES));
+        near.push_str(piece(dice));
     }
     if near.len() > LONGEST_KEY {
-        return (*dice.choose(PIECES)).to_owned();
+        return piece(dice).to_owned();
     }
     near
 }
@@ -46,9 +121,14 @@ pub(crate) fn near(dice: &mut Dice, key: &str) -> String {
 pub(crate) fn delimiter(dice: &mut Dice) -> String {
     match dice.below(10) {
         0..4 => "/".to_owned(),
-        4..8 => (*dice.choose(PIECES)).to_owned(),
-        _ => format!("{}{}", dice.choose(PIECES), dice.choose(PIECES)),
+        4..8 => piece(dice).to_owned(),
+        _ => format!("{}{}", piece(dice), piece(dice)),
     }
+}
+
+fn piece(dice: &mut Dice) -> &'static str {
+    let piece: &&str = dice.choose(PIECES);
+    piece
 }
 
 /// Whether a text can stand in a document of XML 1.0, which knows no control characters but tabs and line ends.

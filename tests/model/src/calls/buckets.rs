@@ -4,9 +4,7 @@ use cairn_dev_tests::request::Request;
 use cairn_dev_tests::wire::Answer;
 
 use super::rows::{hear, same_list, same_text};
-use crate::call::{
-    Call, Judged, Manner, Next, Refusals, Touches, child, root, same,
-};
+use crate::call::{Call, Judged, Manner, Next, Refusals, Touches, child, root, same};
 use crate::draw::Draw;
 use crate::world::{Bucket, World};
 
@@ -143,7 +141,8 @@ impl Call for HeadBucket {
         let refusals = Refusals::of_bucket(world, &self.bucket);
         if !refusals.judge(answer, 200, Manner::Head)? {
             let region = answer.header("x-amz-bucket-region");
-            same("region", true, region.is_some_and(|region| !region.is_empty()))?;
+            let is_told = region.is_some_and(|region| !region.is_empty());
+            same("region", &true, &is_told)?;
         }
         Ok(Next::Done)
     }
@@ -187,7 +186,10 @@ impl Call for ListBuckets {
             .collect();
         let is_truncated = self.limit.is_some_and(|limit| names.len() > limit);
         names.truncate(self.limit.unwrap_or(names.len()));
-        let rows: Vec<_> = root.all("Buckets").flat_map(|list| list.all("Bucket")).collect();
+        let rows: Vec<_> = root
+            .all("Buckets")
+            .flat_map(|list| list.all("Bucket"))
+            .collect();
         let said: Result<Vec<String>, _> = rows
             .iter()
             .map(|row| child(row, "Name").map(str::to_owned))

@@ -66,9 +66,12 @@ impl CompleteUpload {
     fn document(&self) -> String {
         let mut document = "<CompleteMultipartUpload>".to_owned();
         for (at, (number, etag)) in self.parts.iter().enumerate() {
-            let checksum = self.checksums.get(at).map_or_else(String::new, |(name, value)| {
-                format!("<{name}>{value}</{name}>")
-            });
+            let checksum = self
+                .checksums
+                .get(at)
+                .map_or_else(String::new, |(name, value)| {
+                    format!("<{name}>{value}</{name}>")
+                });
             let etag = format!("<ETag>&quot;{etag}&quot;</ETag>");
             let part = write!(
                 document,
@@ -105,7 +108,11 @@ impl CompleteUpload {
     fn judge_object(&self, root: &Element, object: &Object) -> Result<(), Difference> {
         same_text(root, "Bucket", Some(&self.target.bucket))?;
         same_text(root, "Key", Some(&self.target.key))?;
-        same("ETag", quoted(&object.etag).as_str(), child(root, "ETag")?)?;
+        same(
+            "ETag",
+            &quoted(&object.etag).as_str(),
+            &child(root, "ETag")?,
+        )?;
         if let Some(checksum) = &object.checksum {
             let name = format!("Checksum{}", checksum.algorithm.name());
             same_text(root, &name, Some(&checksum.value))?;

@@ -109,7 +109,11 @@ impl Call for CopyObject {
             return Ok(Next::Done);
         };
         let root = root(answer, "CopyObjectResult")?;
-        same("ETag", quoted(&copied.etag).as_str(), child(&root, "ETag")?)?;
+        same(
+            "ETag",
+            &quoted(&copied.etag).as_str(),
+            &child(&root, "ETag")?,
+        )?;
         let told = answer.header("x-amz-version-id");
         let id = new_version(world, &self.bucket, told)?;
         world.commit(&self.bucket, &self.key, &id, Some(copied));

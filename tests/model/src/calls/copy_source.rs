@@ -61,10 +61,9 @@ impl CopySource {
             return;
         }
         match world.find(&self.bucket, &self.key, self.version.as_deref()) {
-            Found::NoKey => refusals.add(NO_SUCH_KEY),
             Found::NoVersion => refusals.add(NO_SUCH_VERSION),
             Found::Marker(_) if self.version.is_some() => refusals.add(INVALID_REQUEST),
-            Found::Marker(_) => refusals.add(NO_SUCH_KEY),
+            Found::Marker(_) | Found::NoKey => refusals.add(NO_SUCH_KEY),
             Found::Object(version, object) => {
                 let verdict = self.conditions.verdict(&object.etag, &version.modified);
                 refusals.add_if(verdict != Verdict::Proceed, PRECONDITION_FAILED);
@@ -78,9 +77,7 @@ impl CopySource {
     /// When it is another.
     pub(crate) fn judge(&self, world: &World, answer: &Answer) -> Result<(), Difference> {
         match self.find(world) {
-            Some((version, _)) => {
-                same_version(answer, "x-amz-copy-source-version-id", &version.id)
-            }
+            Some((version, _)) => same_version(answer, "x-amz-copy-source-version-id", &version.id),
             None => Ok(()),
         }
     }

@@ -59,7 +59,10 @@ impl DeleteObject {
         if let Found::Object(_, object) = found {
             let is_named = self.version.is_some();
             refusals.add_if(is_named && object.is_locked(self.bypasses), ACCESS_DENIED);
-            let fails = self.matches.as_ref().is_some_and(|etag| *etag != object.etag);
+            let fails = self
+                .matches
+                .as_ref()
+                .is_some_and(|etag| *etag != object.etag);
             refusals.add_if(fails, PRECONDITION_FAILED);
         }
         refusals

@@ -88,7 +88,9 @@ impl DeleteObjects {
             });
             document.push_str("<Object><Key>");
             document.push_str(&escaped(key));
-            document.push_str(&format!("</Key>{version}</Object>"));
+            document.push_str("</Key>");
+            document.push_str(&version);
+            document.push_str("</Object>");
         }
         document.push_str("</Delete>");
         document
@@ -156,7 +158,9 @@ impl Call for DeleteObjects {
         let mut said: Vec<Outcome> = root.children.iter().map(outcome).collect();
         let mut expected = Vec::new();
         for line in &self.lines {
-            let made = said.iter().find(|(key, version, _)| (key, version) == (&line.0, &line.1));
+            let made = said
+                .iter()
+                .find(|(key, version, _)| (key, version) == (&line.0, &line.1));
             let made = made.and_then(|(_, _, outcome)| outcome.as_ref().ok()?.clone());
             let told = made.as_deref().filter(|_| line.1.is_none());
             let outcome = self.apply(world, line, told)?;

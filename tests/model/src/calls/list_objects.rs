@@ -62,7 +62,10 @@ impl ListObjects {
     }
 
     fn page<'a>(&self, world: &'a World) -> Page<&'a Object> {
-        let keys = world.buckets.get(&self.bucket).map(|bucket| bucket.keys.keys());
+        let keys = world
+            .buckets
+            .get(&self.bucket)
+            .map(|bucket| bucket.keys.keys());
         let rows = keys.into_iter().flatten().filter_map(|key| {
             let object = world.current(&self.bucket, key)?;
             Some((key.clone(), Place(0), object))

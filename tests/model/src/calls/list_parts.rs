@@ -33,9 +33,14 @@ impl ListParts {
     }
 
     fn rows(&self, upload: &Upload) -> Vec<(u16, Row)> {
-        let parts = upload.parts.iter().filter(|(number, _)| **number > self.after);
+        let parts = upload
+            .parts
+            .iter()
+            .filter(|(number, _)| **number > self.after);
         let row = |(number, part): (&u16, &crate::world::Part)| {
-            let checksum = upload.checksum.map(|(algorithm, _)| algorithm.value(&part.body.0));
+            let checksum = upload
+                .checksum
+                .map(|(algorithm, _)| algorithm.value(&part.body.0));
             let etag = format!("\"{}\"", part.etag());
             let len = part.body.len().to_string();
             (*number, (number.to_string(), etag, len, checksum))
@@ -53,7 +58,10 @@ impl ListParts {
             ("PartNumberMarker", Some(self.after.to_string().as_str())),
             ("MaxParts", Some(limit.as_str())),
             ("StorageClass", Some("STANDARD")),
-            ("ChecksumAlgorithm", checksum.map(|(algorithm, _)| algorithm.name())),
+            (
+                "ChecksumAlgorithm",
+                checksum.map(|(algorithm, _)| algorithm.name()),
+            ),
             ("ChecksumType", checksum.map(|(_, form)| form.name())),
         ] {
             same_text(root, name, expected)?;
@@ -93,7 +101,9 @@ impl Call for ListParts {
         let is_truncated = limit > 0 && rows.len() > limit;
         rows.truncate(limit);
         same_text(&root, "IsTruncated", Some(&is_truncated.to_string()))?;
-        let name = upload.checksum.map(|(algorithm, _)| format!("Checksum{}", algorithm.name()));
+        let name = upload
+            .checksum
+            .map(|(algorithm, _)| format!("Checksum{}", algorithm.name()));
         let read = |part: &Element| {
             let text = |name: &str| part.child(name).unwrap_or_default().to_owned();
             let checksum = name.as_ref().and_then(|name| part.child(name));
@@ -112,7 +122,7 @@ impl Call for ListParts {
             return Ok(Next::Done);
         };
         let next = root.child("NextPartNumberMarker").map(str::to_owned);
-        same("NextPartNumberMarker", Some(last.to_string()), next)?;
+        same("NextPartNumberMarker", &Some(last.to_string()), &next)?;
         let next = Self {
             after: *last,
             ..self.clone()

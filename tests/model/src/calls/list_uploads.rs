@@ -55,7 +55,10 @@ impl ListUploads {
     }
 
     fn page<'a>(&self, world: &'a World) -> Page<&'a Upload> {
-        let uploads = world.buckets.get(&self.bucket).map(|bucket| &bucket.uploads);
+        let uploads = world
+            .buckets
+            .get(&self.bucket)
+            .map(|bucket| &bucket.uploads);
         let rows = uploads.into_iter().flatten().flat_map(|(key, uploads)| {
             let rows = uploads.iter().enumerate();
             rows.map(|(at, upload)| (key.clone(), place(at), upload))
@@ -107,7 +110,8 @@ impl ListUploads {
             Entry::Prefix(_) => None,
         };
         let told = root.child("NextUploadIdMarker").unwrap_or_default();
-        same("NextUploadIdMarker", marker.as_deref().unwrap_or_default(), told)?;
+        let expected = marker.as_deref().unwrap_or_default();
+        same("NextUploadIdMarker", &expected, &told)?;
         Ok(Some(Self {
             key_marker: last.text().to_owned(),
             upload_marker: marker,
@@ -142,7 +146,10 @@ impl Call for ListUploads {
         let page = self.page(world);
         self.judge_page(&root, &page)?;
         let next = self.next(&root, page.next.as_ref())?;
-        let listed = page.rows.into_iter().map(|(key, upload)| (key, upload.id.clone()));
+        let listed = page
+            .rows
+            .into_iter()
+            .map(|(key, upload)| (key, upload.id.clone()));
         let listed: Vec<(String, String)> = listed.collect();
         for ((key, id), row) in listed.iter().zip(root.all("Upload")) {
             if let Some(upload) = world.upload_mut(&self.bucket, key, id) {

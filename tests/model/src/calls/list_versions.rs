@@ -81,9 +81,16 @@ impl ListVersions {
 
     fn judge_page(&self, root: &Element, page: &Page<Listed<'_>>) -> Result<(), Difference> {
         let row = |(key, (version, is_latest)): &(String, Listed<'_>)| {
-            let element = version.object.as_ref().map_or("DeleteMarker", |_| "Version");
+            let element = version
+                .object
+                .as_ref()
+                .map_or("DeleteMarker", |_| "Version");
             let is_latest = is_latest.to_string();
-            let fields = [("Key", key.as_str()), ("VersionId", &version.id), ("IsLatest", &is_latest)];
+            let fields = [
+                ("Key", key.as_str()),
+                ("VersionId", &version.id),
+                ("IsLatest", &is_latest),
+            ];
             let mut row = Row::new(element, &fields);
             if let Some(object) = &version.object {
                 row.describe(object);
@@ -95,7 +102,8 @@ impl ListVersions {
         same_text(root, "Name", Some(&self.bucket))?;
         self.form.same_key(root, "KeyMarker", &self.key_marker)?;
         let marker = self.version_marker.as_ref().map_or("", |marker| &marker.id);
-        same("VersionIdMarker", marker, root.child("VersionIdMarker").unwrap_or_default())
+        let told = root.child("VersionIdMarker").unwrap_or_default();
+        same("VersionIdMarker", &marker, &told)
     }
 
     fn next(
@@ -105,7 +113,11 @@ impl ListVersions {
     ) -> Result<Option<Self>, Difference> {
         let Some(last) = last else {
             let told = ["NextKeyMarker", "NextVersionIdMarker"].map(|name| root.child(name));
-            same("next markers", [""; 2], told.map(Option::unwrap_or_default))?;
+            same(
+                "next markers",
+                &[""; 2],
+                &told.map(Option::unwrap_or_default),
+            )?;
             return Ok(None);
         };
         self.form.same_key(root, "NextKeyMarker", last.text())?;
@@ -115,7 +127,7 @@ impl ListVersions {
         };
         let id = marker.as_ref().map_or("", |marker| &marker.id);
         let told = root.child("NextVersionIdMarker").unwrap_or_default();
-        same("NextVersionIdMarker", id, told)?;
+        same("NextVersionIdMarker", &id, &told)?;
         Ok(Some(Self {
             key_marker: last.text().to_owned(),
             version_marker: marker,
@@ -160,7 +172,10 @@ impl Call for ListVersions {
         let page = self.page(world);
         self.judge_page(&root, &page)?;
         let next = self.next(&root, page.next.as_ref())?;
-        let listed = page.rows.into_iter().map(|(key, (version, _))| (key, version.id.clone()));
+        let listed = page
+            .rows
+            .into_iter()
+            .map(|(key, (version, _))| (key, version.id.clone()));
         let listed: Vec<(String, String)> = listed.collect();
         let rows = root.children.iter();
         let rows = rows.filter(|row| ["Version", "DeleteMarker"].contains(&row.name.as_str()));
@@ -193,7 +208,11 @@ fn place(rank: u64) -> Place {
 
 /// A version of a key, or one that was.
 fn draw_marker(draw: &mut Draw<'_>, bucket: &str) -> (String, Option<Marker>) {
-    let gone = draw.world.buckets.get(bucket).map(|bucket| bucket.gone.iter());
+    let gone = draw
+        .world
+        .buckets
+        .get(bucket)
+        .map(|bucket| bucket.gone.iter());
     let gone = gone.and_then(|gone| draw.one_of(gone));
     if let Some(gone) = gone.filter(|_| draw.chance(30)) {
         let marker = Marker {

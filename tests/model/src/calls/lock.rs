@@ -148,13 +148,13 @@ impl Call for Lock {
             Change::GetHold => {
                 let root = root(answer, "LegalHold")?;
                 let status = child(&root, "Status")?;
-                same("legal hold", settings.hold.map(hold_name), Some(status))?;
+                same("legal hold", &settings.hold.map(hold_name), &Some(status))?;
             }
             Change::GetRetention => {
                 let root = root(answer, "Retention")?;
-                same("mode", "GOVERNANCE", child(&root, "Mode")?)?;
+                same("mode", &"GOVERNANCE", &child(&root, "Mode")?)?;
                 let until = bare_date(child(&root, "RetainUntilDate")?.to_owned());
-                same("retention", settings.retained_until.clone(), Some(until))?;
+                same("retention", &settings.retained_until, &Some(until))?;
             }
         }
         Ok(Next::Done)

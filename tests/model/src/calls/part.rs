@@ -52,7 +52,9 @@ fn refusals(target: &Target, number: u16, world: &World) -> Refusals {
 }
 
 fn asked(target: &Target, number: u16) -> Request {
-    target.request("PUT").query("partNumber", number.to_string())
+    target
+        .request("PUT")
+        .query("partNumber", number.to_string())
 }
 
 impl UploadPart {
@@ -143,7 +145,10 @@ impl Call for UploadPartCopy {
     fn judge(&self, world: &mut World, answer: &Answer) -> Judged {
         let mut refusals = refusals(&self.target, self.number, world);
         self.source.add_refusals(&mut refusals, world);
-        let original = self.source.find(world).map(|(_, object)| object.body.clone());
+        let original = self
+            .source
+            .find(world)
+            .map(|(_, object)| object.body.clone());
         let body = original.unwrap_or_else(|| Body::of(0, 0));
         let range = self.range.clone().unwrap_or(0..body.len());
         refusals.add_if(range.end > body.len(), INVALID_ARGUMENT);
@@ -153,7 +158,11 @@ impl Call for UploadPartCopy {
         self.source.judge(world, answer)?;
         let root = root(answer, "CopyPartResult")?;
         let mut part = Part::new(Body(body.piece(range)));
-        same("ETag", quoted(&part.etag()).as_str(), child(&root, "ETag")?)?;
+        same(
+            "ETag",
+            &quoted(&part.etag()).as_str(),
+            &child(&root, "ETag")?,
+        )?;
         hear(&mut part.modified, &root, "LastModified")?;
         if let Some(upload) = self.target.find_mut(world) {
             upload.parts.insert(self.number, part);

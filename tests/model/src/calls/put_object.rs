@@ -44,7 +44,9 @@ impl Call for PutObject {
 
     fn request(&self) -> Request {
         let request = Request::key("PUT", &self.bucket, &self.key).body(self.body.0.clone());
-        let mut request = self.condition.asked(settings::asked(&self.settings, request));
+        let mut request = self
+            .condition
+            .asked(settings::asked(&self.settings, request));
         if let Some(algorithm) = self.algorithm {
             request = request.header(algorithm.header(), algorithm.value(&self.body.0));
         }

@@ -83,10 +83,9 @@ impl ReadObject {
             return refusals;
         }
         match world.find(&self.bucket, &self.key, self.version.as_deref()) {
-            Found::NoKey => refusals.add(NO_SUCH_KEY),
             Found::NoVersion => refusals.add(NO_SUCH_VERSION),
             Found::Marker(_) if self.version.is_some() => refusals.add(METHOD_NOT_ALLOWED),
-            Found::Marker(_) => refusals.add(NO_SUCH_KEY),
+            Found::Marker(_) | Found::NoKey => refusals.add(NO_SUCH_KEY),
             Found::Object(version, object) => {
                 let verdict = self.conditions.verdict(&object.etag, &version.modified);
                 // RFC 9110, 13.2.2: ranges count where the conditions let an answer with bytes pass.
@@ -141,8 +140,13 @@ impl ReadObject {
         }
         let piece_len = piece.len().to_string();
         same_header(answer, "content-length", Some(&piece_len))?;
-        let content_range = is_partial
-            .then(|| format!("bytes {}-{}/{len}", piece.start, piece.end.saturating_sub(1)));
+        let content_range = is_partial.then(|| {
+            format!(
+                "bytes {}-{}/{len}",
+                piece.start,
+                piece.end.saturating_sub(1)
+            )
+        });
         same_header(answer, "content-range", content_range.as_deref())?;
         same_header(answer, "etag", Some(&quoted(&object.etag)))?;
         same_header(answer, "accept-ranges", Some("bytes"))?;
@@ -172,7 +176,8 @@ impl ReadObject {
             .filter(|(name, _)| name.starts_with("x-amz-checksum-") && name != TYPE)
             .map(|(name, value)| (name.as_str(), value.as_str()));
         let expected = told.map(|told| (told.algorithm.header(), told.value.as_str()));
-        same("checksums", expected.into_iter().collect::<Vec<_>>(), said.collect())?;
+        let expected: Vec<(&str, &str)> = expected.into_iter().collect();
+        same("checksums", &expected, &said.collect())?;
         same_header(answer, TYPE, told.map(|told| told.form.name()))
     }
 }
@@ -211,7 +216,7 @@ impl Call for ReadObject {
                 let verdict = self.conditions.verdict(&object.etag, &version.modified);
                 let may_refuse = self.plan(object) == Plan::WholeOrRefused;
                 if verdict == Verdict::NotModified {
-                    same("status", 304, answer.status)?;
+                    same("status", &304, &answer.status)?;
                     same_header(answer, "etag", Some(&quoted(&object.etag)))?;
                 } else if may_refuse && answer.status == INVALID_RANGE.0 {
                     return Ok(Next::Done);
@@ -274,7 +279,9 @@ fn draw_range(draw: &mut Draw<'_>, len: usize) -> String {
 }
 
 fn plan_range(range: &str, len: usize) -> Plan {
-    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
+    let Some((first, last)) = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'))
     else {
         return Plan::Whole;
     };

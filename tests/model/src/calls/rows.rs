@@ -135,7 +135,7 @@ impl Form {
         expected: &str,
     ) -> Result<(), Difference> {
         let said = decoded(child(root, name)?, self.is_encoded)?;
-        crate::call::same(name, expected, &said)
+        crate::call::same(name, &expected, &said.as_str())
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn same_text(
     name: &str,
     expected: Option<&str>,
 ) -> Result<(), Difference> {
-    crate::call::same(name, expected, root.child(name))
+    crate::call::same(name, &expected, &root.child(name))
 }
 
 /// # Errors

@@ -29,7 +29,9 @@ pub(crate) fn locked(settings: &Settings, mut request: Request) -> Request {
         request = request.header(HOLD, hold_name(is_held));
     }
     if let Some(until) = &settings.retained_until {
-        request = request.header(MODE, "GOVERNANCE").header(UNTIL, until.clone());
+        request = request
+            .header(MODE, "GOVERNANCE")
+            .header(UNTIL, until.clone());
     }
     if settings.is_locking() {
         // Requests that lock need a checksum of their body.
@@ -59,7 +61,10 @@ pub(crate) fn add_refusals(
     world: &World,
     bucket: &str,
 ) {
-    let has_lock = world.buckets.get(bucket).is_none_or(|bucket| bucket.has_lock);
+    let has_lock = world
+        .buckets
+        .get(bucket)
+        .is_none_or(|bucket| bucket.has_lock);
     refusals.add_if(settings.is_locking() && !has_lock, INVALID_REQUEST);
 }
 
@@ -90,14 +95,14 @@ impl Settings {
             expected.push(("content-type", "binary/octet-stream"));
         }
         expected.sort_unstable();
-        same("headers of the object", expected, said)?;
+        same("headers of the object", &expected, &said)?;
         let tags = (!self.tags.is_empty()).then(|| self.tags.len().to_string());
         same_header(answer, "x-amz-tagging-count", tags.as_deref())?;
         same_header(answer, HOLD, self.hold.map(hold_name))?;
         let mode = self.retained_until.as_ref().map(|_| "GOVERNANCE");
         same_header(answer, MODE, mode)?;
         let until = answer.header(UNTIL).map(str::to_owned);
-        same(UNTIL, self.retained_until.clone(), until.map(bare_date))
+        same(UNTIL, &self.retained_until, &until.map(bare_date))
     }
 }
 

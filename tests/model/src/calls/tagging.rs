@@ -5,8 +5,8 @@ use cairn_dev_tests::wire::Answer;
 
 use super::rows::same_list;
 use crate::call::{
-    Call, INVALID_ARGUMENT, Judged, METHOD_NOT_ALLOWED, Manner, NO_SUCH_KEY, NO_SUCH_VERSION,
-    Next, Refusals, Touches, root, same_version,
+    Call, INVALID_ARGUMENT, Judged, METHOD_NOT_ALLOWED, Manner, NO_SUCH_KEY, NO_SUCH_VERSION, Next,
+    Refusals, Touches, root, same_version,
 };
 use crate::draw::{Draw, STRANGE};
 use crate::words::escaped;

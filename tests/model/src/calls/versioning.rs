@@ -44,7 +44,9 @@ impl Call for PutVersioning {
         let status = format!("<Status>{:?}</Status>", self.versioning);
         Request::new("PUT", format!("/{}", self.bucket))
             .query("versioning", "")
-            .body(format!("<VersioningConfiguration>{status}</VersioningConfiguration>"))
+            .body(format!(
+                "<VersioningConfiguration>{status}</VersioningConfiguration>"
+            ))
     }
 
     fn judge(&self, world: &mut World, answer: &Answer) -> Judged {
@@ -85,7 +87,10 @@ impl Call for GetVersioning {
             return Ok(Next::Done);
         }
         let root = root(answer, "VersioningConfiguration")?;
-        let versioning = world.buckets.get(&self.bucket).map(|bucket| bucket.versioning);
+        let versioning = world
+            .buckets
+            .get(&self.bucket)
+            .map(|bucket| bucket.versioning);
         let status = match versioning {
             Some(Versioning::Enabled) => Some("Enabled"),
             Some(Versioning::Suspended) => Some("Suspended"),
