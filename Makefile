@@ -3,13 +3,16 @@
 
 # The data directory of `make run`.
 DATA ?= .cairn
-# Further arguments for `make run`, `make bench`, `make conformance` and `make clients`.
+# Further arguments for `make run`, `make bench`, `make conformance`, `make model` and `make clients`.
 ARGS ?=
+# How many calls `make model` makes, and from which seed; it draws one where none is given.
+STEPS ?= 100000
+SEED ?=
 
 CARGO := . .ci/environment && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test bench conformance clients fmt lint deny
+.PHONY: help setup setup-test build run test bench conformance model clients fmt lint deny
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +46,9 @@ ifdef SUITE
 else
 	$(CARGO) test --release $$LOCKED -p cairn-conformance -- $(ARGS)
 endif
+
+model: build ## compare random calls through two gateways of a cluster with a model of S3, until they differ (STEPS=100000 SEED=)
+	$(CARGO) run --release --quiet $$LOCKED -p cairn-model-tests -- --steps $(STEPS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clients: build ## let real clients do their rounds, each installed from its registry (ARGS=their names)
 	. .ci/environment; tests/clients/run $(ARGS)

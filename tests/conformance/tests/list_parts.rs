@@ -64,6 +64,17 @@ async fn pages_of_parts_join_to_the_whole() {
 }
 
 #[tokio::test]
+async fn a_page_without_length_has_no_parts_and_none_behind_it() {
+    let bucket = Bucket::create().await;
+    let upload = bucket.begin("key").await;
+    bucket.part("key", &upload, 1, b"x".to_vec()).await;
+    let list = bucket.client().list_parts().bucket(bucket.name());
+    let list = list.key("key").upload_id(&upload).max_parts(0);
+    let page = list.send().await.unwrap();
+    assert_eq!((page.parts().len(), page.is_truncated()), (0, Some(false)));
+}
+
+#[tokio::test]
 async fn what_is_absent_has_no_parts() {
     let bucket = Bucket::create().await;
     let list = bucket.client().list_parts().bucket(bucket.name());

@@ -13,13 +13,15 @@ impl Dice {
     /// When the clock of this machine is before 1970.
     pub fn of_this_run(test: &str) -> Self {
         let given = std::env::var("CAIRN_TEST_SEED").ok();
-        let seed = given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-            let now = std::time::SystemTime::now();
-            let since = now.duration_since(std::time::UNIX_EPOCH);
-            let nanos = since.expect("a clock after 1970").subsec_nanos();
-            u64::from(nanos) << 16 | u64::from(std::process::id() & 0xffff)
-        });
+        let seed = given
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(fresh_seed);
         println!("{test}: CAIRN_TEST_SEED={seed}");
+        Self::of_seed(seed)
+    }
+
+    /// Dice whose throws follow from a seed.
+    pub fn of_seed(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -67,4 +69,15 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
+}
+
+/// A seed that is new each time.
+///
+/// # Panics
+/// When the clock of this machine is before 1970.
+pub fn fresh_seed() -> u64 {
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH);
+    let nanos = since.expect("a clock after 1970").subsec_nanos();
+    u64::from(nanos) << 16 | u64::from(std::process::id() & 0xffff)
 }

@@ -47,7 +47,8 @@ fn is_named<Name: AsRef<[u8]> + ?Sized>(name: &Name, element: &str) -> bool {
     name.as_ref() == element.as_bytes()
 }
 
-fn resolve(reference: &BytesRef<'_>) -> Option<char> {
+/// The character that a reference stands for, by its number or by one of the five names that XML knows.
+pub fn resolve(reference: &BytesRef<'_>) -> Option<char> {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return Some(character);
     }

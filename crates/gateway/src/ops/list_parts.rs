@@ -25,7 +25,8 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     };
     let mut page = door.settled(list).await?;
     if input.limit == 0 {
-        page.value.truncated |= !page.value.parts.is_empty();
+        // As in other listings nothing follows it: there is no marker that would lead on.
+        page.value.truncated = false;
         page.value.parts.clear();
     }
     let info = &page.value.info;
