@@ -39,6 +39,9 @@ bench: build ## measure: the load tool's suite against a server of its own (ARGS
 races: build ## many clients at one key of a cluster: one is first, nothing is counted twice or torn (ROUNDS=1000)
 	export CAIRN_TEST_ROUNDS=$(or $(ROUNDS),1000); $(CARGO) test --release $$LOCKED -p cairn-cluster-tests --test cluster races -- --nocapture
 
+fuzz: setup ## feed parsers what nobody would send; installs a nightly Rust and cargo-fuzz (TARGET=all SECONDS=60)
+	. .ci/environment; tests/fuzz/run $(or $(TARGET),all) $(or $(SECONDS),60)
+
 conformance: build ## the S3 tests alone, against any server with CAIRN_TEST_ENDPOINT (ARGS=a test's name); or a suite (SUITE=a checkout of ceph/s3-tests)
 ifdef SUITE
 	. .ci/environment; tests/conformance/s3-tests --suite $(SUITE) $(ARGS)
