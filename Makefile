@@ -12,7 +12,7 @@ SEED ?=
 CARGO := . .ci/environment && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build run test bench conformance model clients fmt lint deny
+.PHONY: help setup setup-test build run test bench races fuzz conformance model clients fmt lint deny
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -38,6 +38,12 @@ test: setup-test ## formatting, lints and all tests; ends with `N passed, N fail
 
 bench: build ## measure: the load tool's suite against a server of its own (ARGS=--help)
 	$(CARGO) run --release $$LOCKED -p cairn-bench -- $(or $(ARGS),suite)
+
+races: build ## many clients at one key of a cluster: one is first, nothing is counted twice or torn (ROUNDS=1000)
+	export CAIRN_TEST_ROUNDS=$(or $(ROUNDS),1000); $(CARGO) test --release $$LOCKED -p cairn-cluster-tests --test cluster races -- --nocapture
+
+fuzz: setup ## feed parsers what nobody would send; installs a nightly Rust and cargo-fuzz (TARGET=all SECONDS=60)
+	. .ci/environment; tests/fuzz/run $(or $(TARGET),all) $(or $(SECONDS),60)
 
 conformance: build ## the S3 tests alone, against any server with CAIRN_TEST_ENDPOINT (ARGS=a test's name); or a suite (SUITE=a checkout of ceph/s3-tests)
 ifdef SUITE

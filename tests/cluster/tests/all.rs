@@ -21,6 +21,7 @@ mod growth;
 mod handover;
 mod moved;
 mod partition;
+mod races;
 mod rejoin;
 mod stale_reads;
 mod storm;

@@ -44,6 +44,8 @@ pub struct FormDecoder {
     state: State,
     /// What was fed and not taken yet: no more than the fields' limit, or the beginning of what may be a delimiter.
     buffer: BytesMut,
+    /// Bytes of the buffer in which nothing was found: however small the pieces are, none is searched over and over.
+    searched: usize,
     /// Bytes in front of the file that were taken.
     taken: usize,
     fields: usize,
@@ -104,6 +106,7 @@ impl FormDecoder {
             state: State::Preamble,
             // The first boundary has no line in front of it.
             buffer: BytesMut::from(&b"\r\n"[..]),
+            searched: 0,
             taken: 0,
             fields: 0,
         }
@@ -153,26 +156,27 @@ impl FormDecoder {
         loop {
             match &self.state {
                 State::Preamble => {
-                    let Some(at) = find(&self.buffer, &self.delimiter) else {
+                    let found = find_new(&mut self.searched, &self.buffer, &self.delimiter);
+                    let Some(at) = found else {
                         return Ok(None);
                     };
                     self.take(at + self.delimiter.len());
                     self.state = State::AfterDelimiter;
                 }
                 State::AfterDelimiter => {
-                    let padding = count_padding(&self.buffer);
-                    match self.buffer.get(padding..padding + 2) {
+                    self.take(count_padding(&self.buffer));
+                    match self.buffer.get(..2) {
                         None => return Ok(None),
                         Some(b"\r\n") => {}
                         Some(b"--") => return Err(FormError::NoFile),
                         Some(_) => return Err(FormError::Malformed),
                     }
                     // The line feed stays: a part without a head begins with the empty line that ends it.
-                    self.take(padding);
                     self.state = State::Head;
                 }
                 State::Head => {
-                    let Some(at) = find(&self.buffer, b"\r\n\r\n") else {
+                    let found = find_new(&mut self.searched, &self.buffer, b"\r\n\r\n");
+                    let Some(at) = found else {
                         return Ok(None);
                     };
                     let head = self.take(at + 4);
@@ -181,7 +185,8 @@ impl FormDecoder {
                     }
                 }
                 State::Value { name } => {
-                    let Some(at) = find(&self.buffer, &self.delimiter) else {
+                    let found = find_new(&mut self.searched, &self.buffer, &self.delimiter);
+                    let Some(at) = found else {
                         return Ok(None);
                     };
                     let name = name.clone();
@@ -215,6 +220,7 @@ impl FormDecoder {
 
     fn take(&mut self, len: usize) -> BytesMut {
         self.taken += len;
+        self.searched = 0;
         self.buffer.split_to(len)
     }
 
@@ -242,9 +248,20 @@ impl FormDecoder {
     }
 }
 
-/// Where a needle is that begins with a carriage return, and has no other.
+/// Where a needle is that begins with a carriage return.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    let mut from = 0;
+    find_from(0, haystack, needle)
+}
+
+/// The same in what has grown since `searched` bytes of it were searched, which it counts.
+fn find_new(searched: &mut usize, buffer: &[u8], needle: &[u8]) -> Option<usize> {
+    // A needle may have begun in what was there.
+    let from = searched.saturating_sub(needle.len().saturating_sub(1));
+    *searched = buffer.len();
+    find_from(from, buffer, needle)
+}
+
+fn find_from(mut from: usize, haystack: &[u8], needle: &[u8]) -> Option<usize> {
     while let Some(rest) = haystack.get(from..) {
         let at = from + rest.iter().position(|byte| *byte == b'\r')?;
         if haystack

@@ -45,6 +45,29 @@ const FORM: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"key\"; filen
     data\r\n--\r\n-B\r\r\n--B--\r\nafter\r\n--B\r\n";
 
 #[test]
+fn what_comes_byte_by_byte_is_searched_once() {
+    let padding = " ".repeat(500);
+    let head = "Content-Disposition: form-data; name=a; ";
+    let form = format!("preamble\r\n--B{padding}\r\n{head}{padding}\r\n\r\n{padding}");
+    let mut decoder = FormDecoder::new("B");
+    for byte in form.bytes() {
+        let mut input = Bytes::copy_from_slice(&[byte]);
+        assert_eq!(decoder.next(&mut input), Ok(None));
+        // Of what is kept nothing is looked at again, but what may be the beginning of a line's end.
+        let kept = decoder.buffer.len();
+        assert!(decoder.searched == kept || kept < 4, "{decoder:?}");
+    }
+    assert_eq!(
+        decoder.state,
+        State::Value {
+            name: "a".to_owned()
+        }
+    );
+    let events = decoder.next(&mut Bytes::from_static(b"\r\n--B\r\n"));
+    assert_eq!(events, Ok(Some(field("a", &padding))));
+}
+
+#[test]
 fn a_form_comes_apart_and_what_follows_its_file_is_passed_over() {
     let (events, is_complete) = decode(FORM, "B", &[]).unwrap();
     let expected = [
