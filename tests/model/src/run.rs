@@ -319,9 +319,14 @@ fn fresh_label() -> String {
     format!("model-{:x}", fresh_seed())
 }
 
-/// An answer of a cluster that does not know whether it did what it was asked for.
+/// An answer of a cluster that does not know, or does not say, whether it did what it was asked for. One that was begun before
+/// its end was known has its fault in an answer of success.
 fn is_unknown(answer: &Answer) -> bool {
-    answer.status == 500 && answer.header("x-cairn-effect").is_none()
+    let code = answer.code();
+    let is_fault = ["InternalError", "ServiceUnavailable"]
+        .map(Some)
+        .contains(&code.as_deref());
+    is_fault && answer.header("x-cairn-effect") != Some("none")
 }
 
 /// An answer of one that knows that it did not, and could not just then.
