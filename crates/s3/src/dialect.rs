@@ -56,9 +56,11 @@ impl Dialect {
     }
 
     /// The ownership setting that a new bucket has when its maker names none. AWS: `BucketOwnerEnforced`, so that ACLs cannot
-    /// be set. Ceph: none is set, and ACLs work as under `ObjectWriter`.
-    pub const fn ownership_of_new_bucket(self) -> Option<Ownership> {
+    /// be set, or `BucketOwnerPreferred` for who says `private`, as clients do that go on to say so of every object. Ceph: none is
+    /// set, and ACLs work as under `ObjectWriter`.
+    pub const fn ownership_of_new_bucket(self, is_said_private: bool) -> Option<Ownership> {
         match self {
+            Self::Aws if is_said_private => Some(Ownership::BucketOwnerPreferred),
             Self::Aws => Some(Ownership::BucketOwnerEnforced),
             Self::Ceph => None,
         }

@@ -1,4 +1,6 @@
-use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRule};
+use aws_sdk_s3::types::{
+    BucketCannedAcl, ObjectCannedAcl, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+};
 use cairn_conformance::{Bucket, assert_refused, endpoint, fresh_name, sdk};
 use cairn_dev_tests::request::Request;
 
@@ -50,6 +52,21 @@ async fn a_bucket_is_made_with_the_ownership_that_its_maker_says() {
     create.send().await.unwrap();
     let bucket = Bucket::named(name, endpoint());
     assert_eq!(told(&bucket).await, ObjectOwnership::ObjectWriter);
+}
+
+#[tokio::test]
+async fn who_says_private_of_a_bucket_can_say_it_of_its_objects() {
+    let name = fresh_name();
+    let create = sdk().create_bucket().bucket(&name);
+    create.acl(BucketCannedAcl::Private).send().await.unwrap();
+    let bucket = Bucket::named(name, endpoint());
+    assert_eq!(told(&bucket).await, ObjectOwnership::BucketOwnerPreferred);
+    let put = bucket
+        .client()
+        .put_object()
+        .bucket(bucket.name())
+        .key("key");
+    put.acl(ObjectCannedAcl::Private).send().await.unwrap();
 }
 
 #[tokio::test]

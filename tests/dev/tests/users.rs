@@ -123,8 +123,8 @@ fn users_have_buckets_of_their_own_and_nobody_elses() {
     assert_eq!(root.buckets(), ["of-root"]);
     let taken = (409, "BucketAlreadyExists".to_owned());
     assert_eq!(bob.send(Request::new("PUT", "/a-1")), taken);
-    let owned = (409, "BucketAlreadyOwnedByYou".to_owned());
-    assert_eq!(alice.send(Request::new("PUT", "/a-1")), owned);
+    // In AWS's first region, which is the default, that is no mistake.
+    assert_eq!(alice.send(Request::new("PUT", "/a-1")), done());
 
     let put = || Request::key("PUT", "a-1", "key").body("of alice's");
     assert_eq!(alice.send(put()), done());

@@ -83,8 +83,10 @@ async fn initial_settings(
     let owner = &call.requester()?.id;
     let asked = AskedAcl::look_up(&call.gateway.identities, input.acl.clone()).await?;
     let acl = asked.for_bucket(owner)?;
-    let ownership = input.ownership;
-    let ownership = ownership.or(call.request().dialect.ownership_of_new_bucket());
+    let is_said_private = acl.as_ref().is_some_and(|acl| !acl.reaches_beyond(owner));
+    let dialect = call.request().dialect;
+    let unsaid = dialect.ownership_of_new_bucket(is_said_private);
+    let ownership = input.ownership.or(unsaid);
     if let (Some(ownership), Some(acl)) = (ownership, &acl) {
         ownership.check_bucket_acl(acl, owner).map_err(refused)?;
     }
