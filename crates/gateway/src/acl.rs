@@ -163,6 +163,16 @@ impl Rules {
         ))
     }
 
+    /// Refuses to set an ACL where ACLs say nothing, unless it is what holds there.
+    ///
+    /// # Errors
+    /// `AccessControlListNotSupported`.
+    pub(crate) fn check_put(&self, asked: &AskedAcl) -> Result<(), Fault> {
+        let (canned, grants) = (asked.canned(), asked.grants());
+        let checked = self.ownership.check_put_acl(canned, grants, &self.owner);
+        checked.map_err(refused)
+    }
+
     /// Refuses a public ACL where such are kept out.
     ///
     /// # Errors

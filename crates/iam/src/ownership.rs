@@ -107,16 +107,23 @@ impl Ownership {
         }
     }
 
-    /// Whether `PutBucketAcl` and `PutObjectAcl` may be asked for at all.
+    /// Whether `PutBucketAcl` and `PutObjectAcl` may ask for a canned ACL or these grants: where ACLs say nothing, for what holds
+    /// anyway, as clients do that give a copy the ACL of its source.
     ///
     /// # Errors
     /// `NotSupported`.
-    pub fn check_put_acl(self) -> Result<(), AclRefusal> {
-        if self.has_acls() {
-            Ok(())
-        } else {
-            Err(AclRefusal::NotSupported)
+    ///
+    /// Source: AWS, "Controlling ownership of objects and disabling ACLs for your bucket".
+    pub fn check_put_acl(
+        self,
+        canned: Option<CannedAcl>,
+        grants: &[Grant],
+        bucket_owner: &CanonicalId,
+    ) -> Result<(), AclRefusal> {
+        if canned.is_none() && grants.is_empty() && !self.has_acls() {
+            return Err(AclRefusal::NotSupported);
         }
+        self.check_acl_of_new_object(canned, grants, bucket_owner)
     }
 
     /// Whether a bucket of this owner may have the setting and the ACL at the same time: when it is made, and when the
@@ -229,12 +236,23 @@ mod tests {
 
     #[test]
     fn acls_can_be_set_where_they_say_something() {
-        assert_eq!(
-            Ownership::BucketOwnerEnforced.check_put_acl(),
-            Err(AclRefusal::NotSupported)
-        );
-        assert_eq!(Ownership::BucketOwnerPreferred.check_put_acl(), Ok(()));
-        assert_eq!(Ownership::ObjectWriter.check_put_acl(), Ok(()));
+        let owner = id("a");
+        let full = Grant::full_control(&owner);
+        let public = Grant::to_group(Group::AllUsers, Permission::Read);
+        for (canned, grants, is_taken) in [
+            (None, &[][..], false),
+            (None, &[full.clone()][..], true),
+            (None, &[full, public][..], false),
+            (None, &[Grant::full_control(&id("b"))][..], false),
+            (Some(CannedAcl::BucketOwnerFullControl), &[][..], true),
+            (Some(CannedAcl::Private), &[][..], false),
+        ] {
+            let check = |ownership: Ownership| ownership.check_put_acl(canned, grants, &owner);
+            let enforced = check(Ownership::BucketOwnerEnforced);
+            assert_eq!(enforced.is_ok(), is_taken, "{canned:?} {grants:?}");
+            assert_eq!(check(Ownership::BucketOwnerPreferred), Ok(()));
+            assert_eq!(check(Ownership::ObjectWriter), Ok(()));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use cairn_fuzz::{Cut, NOW, Pieces, head, look_up, ready};
 use cairn_s3::auth::Authenticator;
 use cairn_s3::body::{BodyDeclaration, ChunkDecoder, ChunkError, ChunkEvent, VerifiedBody};
+use cairn_s3::dialect::Dialect;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
 use libfuzzer_sys::fuzz_target;
@@ -58,8 +59,13 @@ fn verify(pieces: Pieces, len: u64) -> (Vec<u8>, Option<String>) {
     let verified = Authenticator::new("us-east-1", false)
         .verify(&parts, &query, NOW, look_up)
         .expect("an anonymous request");
-    let declaration = BodyDeclaration::parse(Operation::PutObject, &parts.headers, &verified)
-        .expect("a declaration as they come");
+    let declaration = BodyDeclaration::parse(
+        Operation::PutObject,
+        &parts.headers,
+        &verified,
+        Dialect::Aws,
+    )
+    .expect("a declaration as they come");
     let mut body = VerifiedBody::new(pieces, declaration, &verified, None);
     let mut content = Vec::new();
     loop {

@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
     let attachment = match flags % 4 {
         0 | 1 => Attachment::Bucket {
             name: &name,
-            any_resource: flags % 4 == 1,
+            is_lax: flags % 4 == 1,
         },
         _ => Attachment::Identity,
     };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use cairn_fuzz::{Cut, NOW, Pieces, look_up, ready};
 use cairn_s3::auth::Authenticator;
 use cairn_s3::body::BodyDeclaration;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::form::{Fields, PostPolicy, PostUpload, boundary, read_form};
 use cairn_s3::route::Addressing;
 use http_body::Body;
@@ -63,6 +64,10 @@ fn understand(fields: &Fields) {
         drop(policy.check(fields, "bucket", NOW));
     }
     if let (Ok(upload), Ok(verified)) = (PostUpload::parse(fields), verified) {
-        drop(BodyDeclaration::of_form(&upload.headers, &verified));
+        drop(BodyDeclaration::of_form(
+            &upload.headers,
+            &verified,
+            Dialect::Aws,
+        ));
     }
 }

@@ -6,6 +6,7 @@
 use cairn_fuzz::{ACCESS_KEY, NOW, head, look_up, secret};
 use cairn_s3::auth::{Authenticator, Caller, Purpose, sign_request};
 use cairn_s3::body::BodyDeclaration;
+use cairn_s3::dialect::Dialect;
 use cairn_s3::operations::Operation;
 use cairn_s3::query::Query;
 use cairn_s3::route::Addressing;
@@ -22,7 +23,7 @@ fuzz_target!(|input: &str| {
         return;
     };
     let addressing = || Addressing::new(["s3.localhost".to_owned(), "localhost".to_owned()]);
-    let routed = addressing().route(&parts);
+    let routed = addressing().speaking(Dialect::Ceph).route(&parts);
     let Ok(query) = Query::parse(parts.uri.query()) else {
         assert!(routed.is_err(), "a query that nobody can read was routed");
         return;
@@ -38,6 +39,7 @@ fuzz_target!(|input: &str| {
                 Operation::PutObject,
                 &parts.headers,
                 &verified,
+                Dialect::Ceph,
             ));
         }
     }

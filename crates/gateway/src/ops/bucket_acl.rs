@@ -8,7 +8,7 @@ use cairn_types::settings::SettingChange;
 
 use super::settings;
 use super::{Call, Done, reflecting};
-use crate::acl::{AskedAcl, refused};
+use crate::acl::AskedAcl;
 use crate::request_body::RequestBody;
 
 /// Tells who is granted what on a bucket. Where ACLs say nothing, its owner has everything.
@@ -32,7 +32,7 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let input = PutBucketAclInput::parse(&call.request(), document.await?)?;
     let asked = AskedAcl::look_up(&call.gateway.identities, input.acl).await?;
     let index = settings::change(call, |rules| {
-        rules.ownership.check_put_acl().map_err(refused)?;
+        rules.check_put(&asked)?;
         let acl = asked.for_bucket(&rules.owner)?;
         let acl = acl.unwrap_or_else(|| Acl::private(&rules.owner));
         rules.check_public(&acl)?;

@@ -13,7 +13,7 @@ use cairn_types::object::ObjectVersion;
 use cairn_types::version::NamedVersion;
 
 use super::{Call, Done, reflecting};
-use crate::acl::{AskedAcl, refused};
+use crate::acl::AskedAcl;
 use crate::request_body::RequestBody;
 use crate::rules::Rules;
 
@@ -45,7 +45,7 @@ pub(super) async fn put(call: Call<'_>, body: RequestBody) -> Done {
     let object = &object.await?.value;
     let set = |engine: Engine, bucket: Arc<BucketEntry>| async move {
         let rules = door.rules();
-        rules.ownership.check_put_acl().map_err(refused)?;
+        rules.check_put(asked)?;
         let acl = asked.for_object(owner_of(object, &rules), &rules.owner)?;
         if let Some(acl) = &acl {
             rules.check_public(acl)?;
