@@ -37,7 +37,9 @@ pub use copy::{
 pub use delete_objects::{DeleteEntry, DeleteObjectsInput};
 pub use encoding::KeyEncoding;
 pub use list_objects::{ListObjectsInput, ListObjectsV2Input, ListUploadsInput};
-pub use lock::{PutObjectLockInput, PutRetentionInput, check_retention_is_ahead};
+pub use lock::{
+    PutObjectLockInput, PutRetentionInput, bypasses_governance, check_retention_is_ahead,
+};
 pub(crate) use multipart::kind_name;
 pub use multipart::{
     CompleteUploadInput, CreateUploadInput, ListPartsInput, UploadInput, UploadPartInput,

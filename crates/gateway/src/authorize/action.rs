@@ -98,13 +98,6 @@ pub(super) fn extras(operation: Operation, headers: &HeaderMap) -> Vec<Extra> {
 /// What passing a retention of mode governance needs.
 pub(crate) const BYPASS: Action = Action::new("s3:BypassGovernanceRetention");
 
-/// Whether a request asks for passing a retention of mode governance.
-pub(crate) fn asks_bypass(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-amz-bypass-governance-retention")
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use cairn_engine::Engine;
 use cairn_iam::authorization::{Allowed, Decision, Denied, Request as Asked, decide};
 use cairn_iam::{Action, CanonicalId, Resource};
 use cairn_s3::code::Code;
-use cairn_s3::input::UploadInput;
+use cairn_s3::input::{UploadInput, bypasses_governance};
 use cairn_s3::operations::Operation;
 use cairn_s3::route::Route;
 use cairn_s3::xml::switches::Payer;
@@ -306,7 +306,7 @@ impl Door {
         }
         let bypasses = route.operation == Operation::DeleteObject
             && route.query.contains("versionId")
-            && action::asks_bypass(headers);
+            && bypasses_governance(headers);
         if bypasses {
             self.allow(question(action::BYPASS, None)).await?;
         }

@@ -9,7 +9,6 @@ use cairn_types::namespace::data::{DeleteTarget, Deleted};
 use cairn_types::namespace::root::BucketEntry;
 
 use super::{Call, Done, reflecting};
-use crate::authorize::action::asks_bypass;
 
 /// Deletes an object or one of its versions. One that is not there is deleted, too.
 pub(super) async fn serve(call: Call<'_>) -> Done {
@@ -18,7 +17,7 @@ pub(super) async fn serve(call: Call<'_>) -> Done {
     let target = &DeleteTarget {
         version: input.version,
         // Who asks for it may: that was decided before.
-        bypass_governance: input.version.is_some() && asks_bypass(&call.parts.headers),
+        bypass_governance: input.version.is_some() && input.bypass_governance,
         condition: input.condition,
         marker_owner: door.marker_owner(),
         ..input.key.into()

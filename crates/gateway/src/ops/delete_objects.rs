@@ -11,7 +11,7 @@ use cairn_types::namespace::data::{DeleteTarget, Deleted};
 use cairn_types::namespace::root::BucketEntry;
 
 use super::{Call, Done, reflecting};
-use crate::authorize::action::{BYPASS, asks_bypass, on_version};
+use crate::authorize::action::{BYPASS, on_version};
 use crate::authorize::{Door, Question};
 use crate::fault::Fault;
 use crate::request_body::RequestBody;
@@ -55,7 +55,7 @@ async fn decided(call: Call<'_>, door: &Door, entry: DeleteEntry) -> Result<Dele
         return Ok(entry);
     };
     let is_named = target.version.is_some();
-    let asks_bypass = is_named && asks_bypass(&call.parts.headers);
+    let asks_bypass = is_named && target.bypass_governance;
     let action = on_version(call.action(), is_named);
     let bypass = asks_bypass.then_some(BYPASS);
     for action in std::iter::once(action).chain(bypass) {

@@ -6,6 +6,7 @@ use cairn_types::lock::{BucketLock, DefaultRetention, ObjectLock, Retention, Ret
 use cairn_types::name::{BucketName, ObjectKey};
 use cairn_types::time::Timestamp;
 use cairn_types::version::NamedVersion;
+use http::HeaderMap;
 
 use super::request::Request;
 use crate::code::Code;
@@ -77,15 +78,16 @@ impl PutRetentionInput {
             key,
             version: request.version()?,
             retention,
-            bypass_governance: bypasses_governance(request)?,
+            bypass_governance: bypasses_governance(request.headers()),
         })
     }
 }
 
 /// Whether the request is to pass retentions of mode governance; whether it may is decided elsewhere.
-pub(super) fn bypasses_governance(request: &Request<'_>) -> Result<bool, S3Error> {
-    let text = request.header("x-amz-bypass-governance-retention")?;
-    Ok(text.is_some_and(|text| text.eq_ignore_ascii_case("true")))
+pub fn bypasses_governance(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-amz-bypass-governance-retention")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
 }
 
 /// The lock that a new object is to have by the headers of its request. That it ends in the future is not checked yet.

@@ -91,7 +91,7 @@ impl DeleteObjectInput {
             bucket,
             key,
             version: request.version()?,
-            bypass_governance: bypasses_governance(request)?,
+            bypass_governance: bypasses_governance(request.headers()),
             condition: delete_condition(request)?,
         })
     }
