@@ -95,7 +95,9 @@ pub struct ShardClient {
 
 /// What a node says of itself.
 struct Description {
+    /// Those of which it knows who they are: a label that was not read yet says nothing.
     disks: Vec<DiskSummary>,
+    serves_all: bool,
     /// Nothing from one that does not tell it yet.
     read_grace: Option<Duration>,
 }
@@ -112,13 +114,13 @@ impl ShardClient {
     }
 
     /// From now on asks every node every two seconds how its disks are, so that writes keep clear of those that are away, and
-    /// more often while one does not answer.
+    /// more often while one does not answer or says that a disk is out of service.
     pub fn watch(&self, tasks: &Tasks) {
         let client = self.clone();
         tasks.spawn_essential("watch disks", async move {
             loop {
-                let all_answer = client.look_after_disks().await;
-                let pause = if all_answer {
+                let all_serve = client.look_after_disks().await;
+                let pause = if all_serve {
                     health::POLL
                 } else {
                     health::POLL_AWAY
@@ -280,10 +282,11 @@ impl ShardClient {
         let answer = stub.describe(request).await;
         let answer = answer.map_err(|status| ShardError::from_status(nowhere, &status))?;
         let told = answer.into_inner();
-        // Which disk is in a place is not known before its label was read.
+        let serves_all = told.disks.iter().all(|disk| disk.in_service);
         let disks = told.disks.into_iter().filter(|disk| !disk.disk.is_empty());
         Ok(Description {
             disks: disks.map(disk_summary).collect::<Result<_, _>>()?,
+            serves_all,
             read_grace: told.read_grace_ms.map(Duration::from_millis),
         })
     }
@@ -322,9 +325,11 @@ impl ShardClient {
         match error.kind {
             ShardErrorKind::Full => self.health.had_no_room(disk),
             _ if is_connect_error(status) => self.not_reached(disk),
-            // Made up here, for want of an answer: the connection broke.
+            // Made up here, for want of an answer: the connection broke. Or its node says that the disk is out of service, and
+            // will say when it is back.
             _ if std::error::Error::source(status).is_some() => self.health.away(disk),
-            ShardErrorKind::Unavailable | ShardErrorKind::Unknown => self.health.failed(disk),
+            ShardErrorKind::Unavailable => self.health.away(disk),
+            ShardErrorKind::Unknown => self.health.failed(disk),
             ShardErrorKind::Missing
             | ShardErrorKind::Damaged
             | ShardErrorKind::Stale
@@ -349,7 +354,7 @@ impl ShardClient {
         }
     }
 
-    /// Asks every node how its disks are; whether all answered.
+    /// Asks every node how its disks are; whether all answered, of all disks that they serve.
     async fn look_after_disks(&self) -> bool {
         let layout = self.topology.current();
         let looks = layout.topology().nodes.iter().map(|node| async {
@@ -358,7 +363,7 @@ impl ShardClient {
                 Ok(description) => {
                     self.health.described(&description.disks, asked);
                     self.note_read_grace(node.id, description.read_grace);
-                    true
+                    description.serves_all
                 }
                 Err(error) => {
                     tracing::debug!(node = %node.id, %error, "storage node does not answer");
@@ -367,8 +372,8 @@ impl ShardClient {
                 }
             }
         });
-        let answered = futures::future::join_all(looks).await;
-        answered.into_iter().all(|answered| answered)
+        let served = futures::future::join_all(looks).await;
+        served.into_iter().all(|serves| serves)
     }
 
     fn note_read_grace(&self, node: NodeId, read_grace: Option<Duration>) {

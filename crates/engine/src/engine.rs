@@ -30,6 +30,8 @@ pub struct Config {
     pub budget_patience: Duration,
     /// When a shard is left out of a write.
     pub patience: Patience,
+    /// How long a read that lacks cells, or a write that lacks a place, waits for disks that are away before it is refused.
+    pub disk_patience: Duration,
     /// Bytes that a read asks for ahead of what was taken, while there is plenty of memory.
     pub read_ahead_bytes: usize,
     /// A cell is asked for elsewhere when it is later than the 95th percentile of recent ones, within these bounds.
@@ -46,6 +48,7 @@ impl Default for Config {
             budget_bytes: 256 * 1024 * 1024,
             budget_patience: Duration::from_secs(30),
             patience: Patience::default(),
+            disk_patience: Duration::from_secs(10),
             read_ahead_bytes: 8 * 1024 * 1024,
             hedge_after: (Duration::from_millis(50), Duration::from_secs(1)),
             pin_after: Duration::from_secs(10),

@@ -3,6 +3,8 @@
 //! Where too many disks are away, blobs go to groups over those that are live, which are made on demand and used until the
 //! write pool can take blobs again.
 
+use std::time::Duration;
+
 use cairn_client::topology::Layout;
 use cairn_client::{MutateError, QueryError};
 use cairn_erasure::placement::{Candidate, PlacementError, plan};
@@ -16,6 +18,9 @@ use crate::placing::{Choice, Live, NoPlace, Place, choose};
 
 /// Looks at the topology when others change it meanwhile. One makes the pool, one the group, the others are for those.
 const TRIES: usize = 6;
+
+/// How soon it is looked again when too few nodes are live.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// There is nowhere to put a blob.
 #[derive(Debug, thiserror::Error)]
@@ -37,11 +42,24 @@ pub(crate) enum FindPlaceError {
     Restless,
 }
 
-/// Where the next blob goes. Looks at the newest topology, or makes a fallback group, when there is no place in the one known.
+/// Where the next blob goes. Looks at the newest topology, or makes a fallback group, when there is no place in the one known;
+/// where too few nodes are live, waits a while for some that start again.
 ///
 /// # Errors
 /// Certain to have written nothing.
 pub(crate) async fn find_place(shared: &Shared) -> Result<Place, FindPlaceError> {
+    let give_up_at = shared.clock.monotonic() + shared.config.disk_patience;
+    loop {
+        let found = find_now(shared).await;
+        let is_short = matches!(&found, Err(FindPlaceError::None(NoPlace::Nodes { .. })));
+        if !is_short || shared.clock.monotonic() + LOOK_AGAIN > give_up_at {
+            return found;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn find_now(shared: &Shared) -> Result<Place, FindPlaceError> {
     if let Ok(Choice::Place(place)) = choose_now(shared, &shared.topology.current()) {
         return Ok(place);
     }

@@ -56,6 +56,45 @@ fn a_hundred_objects_written_without_two_nodes_are_read_without_three() {
     cluster.finish(&[]);
 }
 
+/// As after a loss of power, or where all nodes are upgraded at once.
+#[test]
+fn requests_wait_for_storage_nodes_that_start_again() {
+    let runtime = runtime();
+    let cluster = Cluster::up("restart", &WHOLE);
+    let bucket = make_buckets(&runtime, &cluster, "restart", 1).remove(0);
+    let nodes = cluster.description().names(Role::Storage);
+    // Of more than one stripe, and of one: of more, a node that is found to be away loses what was sent.
+    let (old, new) = (specimen(9), specimen(8));
+    let client = first_client(&cluster);
+    let put = runtime.block_on(client.put(&bucket, "old", old.bytes()));
+    assert_eq!(put.unwrap().status, 200);
+
+    cluster.strike(&nodes);
+    let waiting: Vec<_> = cluster
+        .clients()
+        .into_iter()
+        .map(|client| {
+            let (bucket, body) = (bucket.clone(), new.bytes());
+            runtime.spawn(async move {
+                let put = client.put(&bucket, "new", body);
+                tokio::join!(client.get(&bucket, "old"), put)
+            })
+        })
+        .collect();
+    cluster.signal("start", &nodes);
+    for answers in waiting {
+        let (get, put) = runtime.block_on(answers).unwrap();
+        let (get, put) = (get.unwrap(), put.unwrap());
+        assert_eq!(get.status, 200, "{}", get.text());
+        assert_eq!(old.check(0, &get.body), Ok(()));
+        assert_eq!(put.status, 200, "{}", put.text());
+    }
+    let get = runtime.block_on(client.get(&bucket, "new")).unwrap();
+    assert_eq!(get.status, 200, "{}", get.text());
+    assert_eq!(new.check(0, &get.body), Ok(()));
+    cluster.finish(&[]);
+}
+
 fn check_all(runtime: &Runtime, client: &cairn_dev_tests::client::S3, bucket: &str) {
     for number in 0..OBJECTS {
         let get = runtime.block_on(client.get(bucket, &key(number))).unwrap();

@@ -9,7 +9,8 @@ use cairn_types::id::DiskId;
 
 use super::DiskSummary;
 
-/// How often nodes are asked; more often while one does not answer, so that one that is back is used soon.
+/// How often nodes are asked; more often while a node does not answer or a disk is out of service, so that what is back is
+/// used soon.
 pub(super) const POLL: Duration = Duration::from_secs(2);
 pub(super) const POLL_AWAY: Duration = Duration::from_millis(500);
 
@@ -68,7 +69,7 @@ impl Health {
         self.with(disk, |state| state.failed_until = until);
     }
 
-    /// The way to its node broke, or its node does not answer.
+    /// The way to its node broke, its node does not answer, or says that the disk is out of service.
     pub(super) fn away(&self, disk: DiskId) {
         let now = self.clock.monotonic();
         self.with(disk, |state| {

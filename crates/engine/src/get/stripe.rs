@@ -8,6 +8,9 @@
 //! Others are asked instead of a late cell (a hedge) only where it is paid for (`Hedges`), or goes from disks that are known
 //! to be slow to disks that are not.
 //!
+//! Where fewer than k cells can be read because disks are away, the stripe waits for them a while: a node that starts again,
+//! or its disk that is being opened, is back soon.
+//!
 //! Whoever reads has memory for the wanted frames. What the other cells need on top is taken of the memory for what is on its
 //! way to and from disks: it comes back at their pace, and who has some of it waits for no more. So a degraded read may wait
 //! for others, but none for ever; a hedge does not wait.
@@ -33,6 +36,9 @@ use crate::error::ReadError;
 /// A cell that is not here after this is counted as failed.
 const CELL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How soon disks that are away are asked again when no other cells are left; twice as long each time, up to the second.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
 /// Up to here the way to the CPU pool takes longer than it saves.
 const INLINE_LEN: usize = 64 * 1024;
 
@@ -49,7 +55,8 @@ enum Cell {
     NotAsked,
     Asked { is_late: bool },
     Here(Bytes),
-    Failed,
+    /// Not to be had; of a disk that is away perhaps later.
+    Failed { is_away: bool },
 }
 
 /// What is known of the wanted frames of one shard, where they are not the whole hull.
@@ -100,6 +107,8 @@ pub(super) async fn read(engine: &Shared, job: &StripeJob) -> Result<Vec<Bytes>,
     let mut reader = Reader::new(engine, job);
     reader.ask_wanted();
     let mut patience = engine.latency.hedge_after();
+    let give_up_at = engine.clock.monotonic() + engine.config.disk_patience;
+    let mut pause = ASK_AGAIN.0;
     loop {
         if let Some(pieces) = reader.take_direct() {
             return Ok(pieces);
@@ -108,7 +117,13 @@ pub(super) async fn read(engine: &Shared, job: &StripeJob) -> Result<Vec<Bytes>,
             return reader.decode().await;
         }
         if reader.asks.is_empty() && !matches!(reader.extra, Extra::Waits(_)) {
-            return Err(reader.failure());
+            if !reader.may_come_back() || engine.clock.monotonic() + pause > give_up_at {
+                return Err(reader.failure());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(ASK_AGAIN.1);
+            reader.ask_again();
+            continue;
         }
         match tokio::time::timeout(patience, reader.next()).await {
             Ok(Some(Event::Answer(answer))) => reader.take_in(answer),
@@ -160,6 +175,23 @@ impl<'a> Reader<'a> {
             Some(answer) = self.asks.next() => Some(Event::Answer(answer)),
             memory = waiting => Some(Event::Memory(memory)),
         }
+    }
+
+    /// Whether it could go on if the disks that are away were back.
+    fn may_come_back(&self) -> bool {
+        let is_lost = |cell: &&Cell| matches!(cell, Cell::Failed { is_away: false });
+        let lost = self.cells.iter().filter(is_lost).count();
+        self.last_busy.is_none() && lost <= self.job.place.geometry.profile().m()
+    }
+
+    /// Asks the disks that were away once more.
+    fn ask_again(&mut self) {
+        for cell in &mut self.cells {
+            if matches!(cell, Cell::Failed { is_away: true }) {
+                *cell = Cell::NotAsked;
+            }
+        }
+        self.ask_others();
     }
 
     /// Why it cannot go on.
@@ -270,9 +302,10 @@ impl<'a> Reader<'a> {
                 }
             }
             Err(error) => {
+                let is_away = error.kind == ShardErrorKind::Unavailable;
                 self.last_error = Some(error);
                 self.is_degraded = true;
-                self.set(shard, Cell::Failed);
+                self.set(shard, Cell::Failed { is_away });
             }
         }
         self.ask_others();
@@ -415,7 +448,7 @@ impl<'a> Reader<'a> {
             .into_iter()
             .map(|cell| match cell {
                 Cell::Here(bytes) => Some(bytes),
-                Cell::NotAsked | Cell::Asked { .. } | Cell::Failed => None,
+                Cell::NotAsked | Cell::Asked { .. } | Cell::Failed { .. } => None,
             })
             .collect();
         let profile = self.job.place.geometry.profile();

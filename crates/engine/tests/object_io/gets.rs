@@ -1,6 +1,6 @@
 //! Reading.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cairn_engine::ReadError;
 use cairn_types::object::Content;
@@ -126,6 +126,57 @@ async fn more_than_m_bad_shards_are_an_error_and_never_wrong_bytes() {
     // What needs none of the damaged cells is still there.
     let whole_cells = cluster.get_range("key", 65_536, 2 * 65_536).await.unwrap();
     assert!(whole_cells == bytes[65_536..2 * 65_536]);
+}
+
+#[tokio::test]
+async fn a_read_waits_for_disks_that_are_away_and_not_for_ever() {
+    let mut setup = Setup::default();
+    setup.config.disk_patience = Duration::from_millis(400);
+    let cluster = Cluster::start(setup.clone()).await;
+    cluster.put("key", &pattern(1_000_000)).await.unwrap();
+    set_away(&cluster, [0, 1, 2, 3], true);
+    let start = Instant::now();
+    let error = cluster.get("key").await.unwrap_err();
+    assert!(matches!(error, ReadError::Stripe { .. }), "{error:?}");
+    // It asks again after 50, 100 and 200 ms more, and not after 400.
+    assert!(start.elapsed() >= Duration::from_millis(350));
+
+    setup.config.disk_patience = Duration::from_secs(60);
+    let cluster = Cluster::start(setup).await;
+    let bytes = pattern(1_000_000);
+    cluster.put("key", &bytes).await.unwrap();
+    let (blob, _) = cluster.blob_of("key").await;
+    set_away(&cluster, [0, 1, 2, 3], true);
+    let asked = cluster.disks.request_count();
+    let back = async {
+        until("all disks were asked", async || {
+            cluster.disks.request_count() >= asked + 12
+        })
+        .await;
+        // One of them has lost what it had: it is not asked again.
+        cluster.disks.lose(disk(2), blob);
+        set_away(&cluster, [0, 1, 2, 3], false);
+    };
+    let (read, ()) = futures::join!(cluster.get("key"), back);
+    assert!(read.unwrap() == bytes);
+
+    // What is lost does not come back, whoever does.
+    cluster.disks.lose(disk(3), blob);
+    cluster.disks.lose(disk(4), blob);
+    set_away(&cluster, [0], true);
+    let error = tokio::time::timeout(Duration::from_secs(30), cluster.get("key"));
+    let error = error.await.expect("nothing is waited for").unwrap_err();
+    assert!(matches!(error, ReadError::Stripe { .. }), "{error:?}");
+}
+
+fn set_away(cluster: &Cluster, shards: impl IntoIterator<Item = u8>, is_away: bool) {
+    for shard in shards {
+        let fault = Fault {
+            is_away,
+            ..Fault::default()
+        };
+        cluster.disks.set_fault(disk(shard), fault);
+    }
 }
 
 #[tokio::test]
