@@ -246,7 +246,7 @@ impl Steering {
                 Err(SteerError::Refused(reason))
             }
             Err(error @ MutateError::Refused(_)) => Err(SteerError::Refused(error.to_string())),
-            Err(error @ MutateError::Unavailable { .. }) => {
+            Err(error @ (MutateError::Unavailable { .. } | MutateError::OtherGroup { .. })) => {
                 Err(SteerError::Unavailable(error.to_string()))
             }
             Err(error @ MutateError::Unknown { .. }) => Err(SteerError::Late(error.to_string())),

@@ -348,7 +348,9 @@ impl Users {
         let changed = self.accounts.change(change).await;
         changed.map_err(|error| match error {
             MutateError::Refused(refusal) => refused(refusal.to_string()),
-            MutateError::Unavailable { .. } => SteerError::Unavailable(error.to_string()),
+            MutateError::Unavailable { .. } | MutateError::OtherGroup { .. } => {
+                SteerError::Unavailable(error.to_string())
+            }
             MutateError::Unknown { .. } => SteerError::Late(error.to_string()),
         })
     }

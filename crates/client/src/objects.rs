@@ -261,20 +261,15 @@ impl Objects {
     }
 }
 
-/// A blob belongs to the group that it was begun for: when the bucket was made again in another one, the writer has to
-/// begin anew.
+/// A blob belongs to the group that it was begun for: when the bucket was made again in another one, the writer has to bring
+/// its bytes there.
 pub(crate) fn check_home(group: GroupId, content: &Content) -> Result<(), MutateError> {
-    if extents(content)
-        .iter()
-        .all(|extent| extent.blob.group() == group)
-    {
-        return Ok(());
+    let mut extents = extents(content).iter();
+    if extents.all(|extent| extent.blob.group() == group) {
+        Ok(())
+    } else {
+        Err(MutateError::OtherGroup { group })
     }
-    Err(MutateError::Unavailable {
-        group,
-        reason: "the bucket was made again in another group while its object was written"
-            .to_owned(),
-    })
 }
 
 async fn object_view(

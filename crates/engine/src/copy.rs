@@ -9,7 +9,7 @@ use cairn_client::Indexed;
 use cairn_types::checksum::{ChecksumKind, ObjectChecksum};
 use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::object::ObjectVersion;
+use cairn_types::object::{Extent, ObjectVersion};
 
 use crate::engine::{Engine, Target};
 use crate::error::{PutError, ReadError};
@@ -96,6 +96,19 @@ impl Engine {
         let source = self.copy_source(from).await.map_err(PutError::Source)?;
         let len = source.len();
         self.put_part(bucket, upload, number, len, source).await
+    }
+
+    /// The bytes of blobs that nothing refers to yet, as a body to be written elsewhere.
+    pub(crate) async fn staged_source(
+        &self,
+        extents: &[Extent],
+        len: u64,
+    ) -> Result<CopySource, ReadError> {
+        let download = Box::pin(self.get_staged(extents, len)).await?;
+        Ok(CopySource {
+            download,
+            checksum: None,
+        })
     }
 
     /// The bytes to be copied as a body, for a caller that looks at them on their way (to compute another checksum).

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_erasure::FRAME_LEN;
 use cairn_types::namespace::root::BucketEntry;
-use cairn_types::object::ObjectVersion;
+use cairn_types::object::{Extent, ObjectVersion};
 use tokio::sync::oneshot;
 
 use crate::budget::{Got, Held};
@@ -83,7 +83,8 @@ impl Engine {
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<Download, ReadError> {
-        let mut download = self.download(bucket, version, range, Use::Client).await?;
+        let plan = Plan::make(&self.shared, bucket, version, range.clone()).await?;
+        let mut download = self.download(plan, range, Use::Client);
         download.ask_front().await?;
         download.ask_ahead();
         if !download.plan.is_over() {
@@ -100,22 +101,26 @@ impl Engine {
         version: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<Download, ReadError> {
-        let mut download = self.download(bucket, version, range, Use::Copy).await?;
+        let plan = Plan::make(&self.shared, bucket, version, range.clone()).await?;
+        let mut download = self.download(plan, range, Use::Copy);
         if !download.plan.is_over() {
             download.pin();
         }
         Ok(download)
     }
 
-    async fn download(
+    /// As `get_for_copy`, of blobs that nothing refers to yet. They are not pinned: whoever wrote them keeps them meanwhile.
+    pub(crate) async fn get_staged(
         &self,
-        bucket: &Arc<BucketEntry>,
-        version: &ObjectVersion,
-        range: Range<u64>,
-        use_of: Use,
+        extents: &[Extent],
+        len: u64,
     ) -> Result<Download, ReadError> {
-        let plan = Plan::make(&self.shared, bucket, version, range.clone()).await?;
-        Ok(Download {
+        let plan = Plan::of_extents(&self.shared, extents, len).await?;
+        Ok(self.download(plan, 0..len, Use::Copy))
+    }
+
+    fn download(&self, plan: Plan, range: Range<u64>, use_of: Use) -> Download {
+        Download {
             shared: Arc::clone(&self.shared),
             plan,
             use_of,
@@ -128,7 +133,7 @@ impl Engine {
             has_begun: false,
             has_failed: false,
             pin: None,
-        })
+        }
     }
 }
 

@@ -5,12 +5,14 @@ mod digest;
 mod lanes;
 pub(crate) mod quorum;
 
+use std::sync::Arc;
+
 use cairn_client::{Indexed, MutateError};
 use cairn_erasure::BLOB_LEN_MAX;
 use cairn_types::checksum::ObjectChecksum;
 use cairn_types::etag::ETag;
 use cairn_types::id::GroupId;
-use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition};
+use cairn_types::namespace::data::{Committed, UploadKey, WriteCondition, extents};
 use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, NewObject, NewPart, ObjectHeaders};
 use cairn_types::settings::ObjectSettings;
@@ -112,8 +114,8 @@ impl Engine {
         Box::pin(self.store(target.group(), len.into(), source)).await
     }
 
-    /// The second half of `put`. When it is refused, as by `SettingsChanged`, what is staged is as it was, and may be committed
-    /// by one who decided again.
+    /// The second half of `put`. When it is refused, as by `SettingsChanged`, what is staged may be committed by one who decided
+    /// again. Where the bucket was made again in another group meanwhile, what is staged is brought there first.
     ///
     /// # Errors
     /// See `MutateError`.
@@ -127,19 +129,20 @@ impl Engine {
         described: &Described,
         condition: &WriteCondition,
     ) -> Result<Indexed<Committed>, MutateError> {
-        let object = NewObject {
-            len: staged.len,
-            etag: staged.etag.clone(),
-            checksum: staged.checksum.clone(),
-            headers: described.headers.clone(),
-            settings: described.settings.clone(),
-            content: staged.content.clone(),
-        };
         assert!(staged.begun.is_some(), "it is committed once");
-        let committed = self
-            .objects()
-            .put(&target.bucket, &target.key, &object, condition)
-            .await?;
+        let put = async |bucket: &Arc<BucketEntry>, staged: &Staged| {
+            let object = staged.as_object(described);
+            let objects = self.objects();
+            objects.put(bucket, &target.key, &object, condition).await
+        };
+        let committed = match put(&target.bucket, staged).await {
+            Err(MutateError::OtherGroup { group }) => {
+                self.bring_to(group, staged).await?;
+                let bucket = self.buckets().lookup(&target.bucket.name).await?;
+                put(&bucket, staged).await?
+            }
+            committed => committed?,
+        };
         staged.settle();
         Ok(committed)
     }
@@ -176,24 +179,44 @@ impl Engine {
         number: u16,
         staged: &mut Staged,
     ) -> Result<Indexed<PartCommitted>, MutateError> {
-        let part = NewPart {
-            len: staged.len,
-            etag: staged.etag.clone(),
-            checksum: staged.checksum.clone(),
-            content: staged.content.clone(),
-        };
         assert!(staged.begun.is_some(), "it is committed once");
-        let uploads = self.uploads();
-        let committed = uploads.put_part(bucket, upload, number, &part).await?;
+        let put = async |staged: &Staged| {
+            let part = staged.as_part();
+            let uploads = self.uploads();
+            uploads.put_part(bucket, upload, number, &part).await
+        };
+        let committed = match put(staged).await {
+            Err(MutateError::OtherGroup { group }) => {
+                self.bring_to(group, staged).await?;
+                put(staged).await?
+            }
+            committed => committed?,
+        };
         staged.settle();
         Ok(Indexed {
             value: PartCommitted {
-                etag: part.etag,
-                checksum: part.checksum,
+                etag: staged.etag.clone(),
+                checksum: staged.checksum.clone(),
                 last_modified: committed.value,
             },
             index: committed.index,
         })
+    }
+
+    /// Writes what is staged anew, for a commit in another group: a blob belongs to the group that it was begun for. When that
+    /// fails what is staged is as it was.
+    async fn bring_to(&self, group: GroupId, staged: &mut Staged) -> Result<(), MutateError> {
+        let unavailable = |error: &dyn std::error::Error| MutateError::Unavailable {
+            group,
+            reason: format!("bring the bytes of a write to this group: {error}"),
+        };
+        let source = self.staged_source(extents(&staged.content), staged.len);
+        let source = source.await.map_err(|error| unavailable(&error))?;
+        let store = Box::pin(self.store(group, Length::Known(staged.len), source));
+        let mut brought = store.await.map_err(|error| unavailable(&error))?;
+        brought.checksum = staged.checksum.take();
+        *staged = brought;
+        Ok(())
     }
 
     /// Makes the bytes safe, so that a commit in `group` may refer to them, and checks what was declared of them.
@@ -230,6 +253,26 @@ impl Engine {
 }
 
 impl Staged {
+    fn as_object(&self, described: &Described) -> NewObject {
+        NewObject {
+            len: self.len,
+            etag: self.etag.clone(),
+            checksum: self.checksum.clone(),
+            headers: described.headers.clone(),
+            settings: described.settings.clone(),
+            content: self.content.clone(),
+        }
+    }
+
+    fn as_part(&self) -> NewPart {
+        NewPart {
+            len: self.len,
+            etag: self.etag.clone(),
+            checksum: self.checksum.clone(),
+            content: self.content.clone(),
+        }
+    }
+
     /// Something refers to it. Otherwise its blobs are condemned when it goes, which decides also what is not known.
     fn settle(&mut self) {
         if let Some(begun) = self.begun.take() {

@@ -269,6 +269,7 @@ impl From<MutateError> for Fault {
         match error {
             MutateError::Refused(refusal) => refusal.into(),
             MutateError::Unavailable { .. } => Self::unavailable(Reason::NoMetadataLeader, &error),
+            MutateError::OtherGroup { .. } => Self::unavailable(Reason::Overtaken, &error),
             MutateError::Unknown { .. } => Self::unknown(&error),
         }
     }

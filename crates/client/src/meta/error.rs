@@ -20,6 +20,13 @@ pub enum MutateError {
         /// What the last node that was tried said.
         reason: String,
     },
+    /// It was never proposed: the blobs that it names were begun for another group than the one that has the key by now, as the
+    /// bucket was made again meanwhile.
+    #[error("the blobs were begun for another group than {group:?}, which has the key now")]
+    OtherGroup {
+        /// The group that has the key.
+        group: GroupId,
+    },
     /// It may have happened, or may yet happen, wholly and at most once.
     #[error("{group:?} may or may not have applied the change: {reason}")]
     Unknown {
@@ -34,7 +41,9 @@ impl MutateError {
     /// What is known of its effect.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Refused(_) | Self::Unavailable { .. } => Outcome::Refused,
+            Self::Refused(_) | Self::Unavailable { .. } | Self::OtherGroup { .. } => {
+                Outcome::Refused
+            }
             Self::Unknown { .. } => Outcome::Unknown,
         }
     }
@@ -43,7 +52,7 @@ impl MutateError {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::Unavailable { .. } | Self::Unknown { .. } => None,
+            Self::Unavailable { .. } | Self::OtherGroup { .. } | Self::Unknown { .. } => None,
         }
     }
 
@@ -51,10 +60,12 @@ impl MutateError {
     pub(crate) fn after_effect(self, group: GroupId) -> Self {
         match self {
             Self::Unknown { .. } => self,
-            Self::Refused(_) | Self::Unavailable { .. } => Self::Unknown {
-                group,
-                reason: self.to_string(),
-            },
+            Self::Refused(_) | Self::Unavailable { .. } | Self::OtherGroup { .. } => {
+                Self::Unknown {
+                    group,
+                    reason: self.to_string(),
+                }
+            }
         }
     }
 

@@ -111,7 +111,22 @@ impl Plan {
                 segments.push_parts(bucket, version, *upload, parts).await?;
             }
         }
-        if segments.at != version.len {
+        Self::of(segments, version.len)
+    }
+
+    /// For all bytes of blobs that nothing refers to yet.
+    pub(super) async fn of_extents(
+        shared: &Shared,
+        extents: &[Extent],
+        len: u64,
+    ) -> Result<Self, ReadError> {
+        let mut segments = Segments::new(shared, 0..len);
+        segments.push_extents(extents).await?;
+        Self::of(segments, len)
+    }
+
+    fn of(segments: Segments<'_>, len: u64) -> Result<Self, ReadError> {
+        if segments.at != len {
             return Err(record("its contents are not as long as it is"));
         }
         let segments: Arc<[Segment]> = segments.found.into();

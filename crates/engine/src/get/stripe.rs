@@ -53,10 +53,14 @@ struct Frames {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cell {
     NotAsked,
-    Asked { is_late: bool },
+    Asked {
+        is_late: bool,
+    },
     Here(Bytes),
     /// Not to be had; of a disk that is away perhaps later.
-    Failed { is_away: bool },
+    Failed {
+        is_away: bool,
+    },
 }
 
 /// What is known of the wanted frames of one shard, where they are not the whole hull.

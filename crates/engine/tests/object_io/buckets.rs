@@ -1,12 +1,15 @@
 //! Buckets through their steps, and what is remembered of them.
 
 use cairn_client::{MutateError, QueryError};
+use cairn_types::etag::ETag;
 use cairn_types::id::GroupId;
 use cairn_types::name::BucketName;
 use cairn_types::namespace::root::BucketState;
 use cairn_types::namespace::{DataMutation, Mutation, Refusal, Reply, RootMutation, RootReply};
 
-use super::cluster::{Cluster, Setup, pattern};
+use super::cluster::{Cluster, Pieces, Setup, pattern, until};
+use super::copies::begin;
+use super::puts::md5;
 
 fn name(text: &str) -> BucketName {
     BucketName::parse(text).unwrap()
@@ -148,6 +151,40 @@ async fn what_is_remembered_of_a_bucket_that_was_made_again_is_put_right() {
         cluster.put("key", &pattern(len)).await.unwrap();
         assert!(cluster.get("key").await.unwrap() == pattern(len));
     }
+}
+
+#[tokio::test]
+async fn what_was_begun_for_a_bucket_that_was_made_again_in_another_group_is_brought_there() {
+    let cluster = Cluster::start(Setup::default()).await;
+    let buckets = cluster.engine.buckets();
+    buckets.delete(&name("bucket")).await.unwrap();
+    let newer = buckets.create(&name("bucket"), "somebody").await.unwrap();
+    assert_ne!(newer.ranges[0].group, cluster.bucket.ranges[0].group);
+
+    // `cluster.put` and `cluster.get` go on with the stale entry.
+    for len in [10, 300_000] {
+        cluster.put("key", &pattern(len)).await.unwrap();
+        assert!(cluster.get("key").await.unwrap() == pattern(len));
+    }
+    let (blob, _) = cluster.blob_of("key").await;
+    assert_eq!(blob.group(), newer.ranges[0].group);
+    until(
+        "what was begun for the other group is removed",
+        async || cluster.disks.live_count() == 6,
+    )
+    .await;
+
+    // A part of an upload that was begun by one who knew.
+    let upload = begin(&cluster, &newer, "parts").await;
+    let target = cluster.target("parts");
+    let bytes = pattern(200_000);
+    let staged = cluster.engine.stage(&target, 200_000, Pieces::of(&bytes));
+    let mut staged = staged.await.unwrap();
+    let part = cluster
+        .engine
+        .commit_part(&newer, &upload, 1, &mut staged)
+        .await;
+    assert_eq!(part.unwrap().value.etag, ETag::from_md5(md5(&bytes)));
 }
 
 #[tokio::test]

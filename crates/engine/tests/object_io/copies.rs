@@ -8,6 +8,7 @@ use cairn_types::checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, ObjectChe
 use cairn_types::id::UploadId;
 use cairn_types::name::ObjectKey;
 use cairn_types::namespace::data::{CompletedPart, UploadKey, WriteCondition};
+use cairn_types::namespace::root::BucketEntry;
 use cairn_types::object::{Content, NewUpload, ObjectHeaders};
 
 use super::cluster::{Cluster, Pieces, Setup, pattern, read, until};
@@ -16,20 +17,7 @@ const MIB: usize = 1024 * 1024;
 
 /// Uploads parts of these lengths, whose bytes are those of the pattern in order.
 async fn upload(cluster: &Cluster, key: &str, lens: &[usize]) -> UploadId {
-    let key = ObjectKey::parse(key).unwrap();
-    let uploads = cluster.engine.uploads();
-    let new = NewUpload {
-        settings: cairn_types::settings::ObjectSettings::default(),
-        initiator: None,
-        headers: ObjectHeaders::default(),
-        checksum: None,
-    };
-    let begun = uploads.create(&cluster.bucket, &key, &new).await.unwrap();
-    let upload = UploadKey {
-        bucket: cluster.bucket.bucket,
-        key,
-        upload: begun.value.upload,
-    };
+    let upload = begin(cluster, &cluster.bucket, key).await;
     let bytes = pattern(lens.iter().sum());
     let mut at = 0;
     let mut parts = Vec::new();
@@ -52,11 +40,28 @@ async fn upload(cluster: &Cluster, key: &str, lens: &[usize]) -> UploadId {
         parts,
         ..Completion::default()
     };
+    let uploads = cluster.engine.uploads();
     uploads
         .complete(&cluster.bucket, &upload, completion)
         .await
         .unwrap();
     upload.upload
+}
+
+pub(crate) async fn begin(cluster: &Cluster, bucket: &Arc<BucketEntry>, key: &str) -> UploadKey {
+    let key = ObjectKey::parse(key).unwrap();
+    let new = NewUpload {
+        settings: cairn_types::settings::ObjectSettings::default(),
+        initiator: None,
+        headers: ObjectHeaders::default(),
+        checksum: None,
+    };
+    let begun = cluster.engine.uploads().create(bucket, &key, &new).await;
+    UploadKey {
+        bucket: bucket.bucket,
+        key,
+        upload: begun.unwrap().value.upload,
+    }
 }
 
 fn from(cluster: &Cluster, version: cairn_types::object::ObjectVersion) -> CopyFrom {
@@ -202,20 +207,8 @@ async fn parts_are_copied_from_ranges() {
     .await;
     let bytes = pattern(12 * MIB);
     cluster.put("original", &bytes).await.unwrap();
-    let key = ObjectKey::parse("key").unwrap();
+    let upload = begin(&cluster, &cluster.bucket, "key").await;
     let uploads = cluster.engine.uploads();
-    let new = NewUpload {
-        settings: cairn_types::settings::ObjectSettings::default(),
-        initiator: None,
-        headers: ObjectHeaders::default(),
-        checksum: None,
-    };
-    let begun = uploads.create(&cluster.bucket, &key, &new).await.unwrap();
-    let upload = UploadKey {
-        bucket: cluster.bucket.bucket,
-        key,
-        upload: begun.value.upload,
-    };
     let mut original = from(&cluster, cluster.record("original").await);
     let six = 6 * 1024 * 1024;
     let mut parts = Vec::new();

@@ -1,6 +1,6 @@
 //! Reading.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cairn_engine::ReadError;
 use cairn_types::object::Content;
@@ -135,13 +135,13 @@ async fn a_read_waits_for_disks_that_are_away_and_not_for_ever() {
     let cluster = Cluster::start(setup.clone()).await;
     cluster.put("key", &pattern(1_000_000)).await.unwrap();
     set_away(&cluster, [0, 1, 2, 3], true);
-    let start = Instant::now();
+    let before = cluster.disks.request_count();
     let error = cluster.get("key").await.unwrap_err();
     assert!(matches!(error, ReadError::Stripe { .. }), "{error:?}");
-    // It asks again after 50, 100 and 200 ms more, and not after 400.
-    assert!(start.elapsed() >= Duration::from_millis(350));
+    let asked = cluster.disks.request_count() - before;
+    assert!(asked > 4 * 6, "each disk was asked once for each stripe");
 
-    setup.config.disk_patience = Duration::from_secs(60);
+    setup.config.disk_patience = Duration::from_mins(1);
     let cluster = Cluster::start(setup).await;
     let bytes = pattern(1_000_000);
     cluster.put("key", &bytes).await.unwrap();

@@ -13,7 +13,7 @@ use cairn_types::outcome::Outcome;
 use super::cluster::{Cluster, Cut, End, Pieces, Setup, disk, pattern, until};
 use super::disks::Fault;
 
-fn md5(bytes: &[u8]) -> [u8; 16] {
+pub(crate) fn md5(bytes: &[u8]) -> [u8; 16] {
     use md5::Digest;
     md5::Md5::digest(bytes).into()
 }
