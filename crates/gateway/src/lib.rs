@@ -11,6 +11,7 @@ mod body;
 mod copy_body;
 mod cors;
 mod fault;
+mod framing;
 mod http2;
 mod identities;
 mod late;

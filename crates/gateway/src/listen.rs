@@ -11,7 +11,7 @@ use cairn_runtime::Tasks;
 use cairn_runtime::metrics::Gauge;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::framing::Watched;
 use crate::pace::Paced;
 use crate::request_body::Unread;
 use crate::tls::{Protocols, Secured, Tls, speaks_http_2};
@@ -270,9 +271,13 @@ impl Serving {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let unread = Unread::default();
-        let service = service_fn(|request: Request<Incoming>| {
+        let (stream, lengths) = Watched::new(stream);
+        let service = service_fn(|mut request: Request<Incoming>| {
             let (gateway, unread) = (Arc::clone(&self.gateway), unread.clone());
             let is_last = is_last(&request);
+            if let Some(length) = lengths.next() {
+                request.headers_mut().append(CONTENT_LENGTH, length);
+            }
             let mut request = request.map(|body| gateway.request_body(body, unread.clone()));
             if self.tls.is_some() {
                 request.extensions_mut().insert(Secured);
@@ -294,8 +299,8 @@ impl Serving {
 
 /// Whether nothing may follow a request on its connection, whatever becomes of it.
 ///
-/// A length beside a transfer encoding may have been dropped on the way to here, and what a proxy takes for the end of the body
-/// may be another place. Source: RFC 9112, 6.1. And where a client asks whether its body is wanted and has none, nobody tells it
+/// What a proxy takes for the end of a body with a transfer encoding may be another place than what is taken for it here. Source:
+/// RFC 9112, 6.1. And where a client asks whether its body is wanted and has none, nobody tells it
 /// to go on: the AWS CLI in version 1 takes the answer to its next such request for a part of this one's.
 fn is_last(request: &Request<Incoming>) -> bool {
     let headers = request.headers();

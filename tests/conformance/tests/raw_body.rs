@@ -304,19 +304,31 @@ fn a_body_without_a_length_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
-fn a_length_behind_the_chunked_coding_smuggles_nothing() {
+fn a_length_beside_the_chunked_coding_is_refused_and_smuggles_nothing() {
     let endpoint = endpoint();
     let bucket = Bucket::create_blocking();
-    let put = Request::key("PUT", bucket.name(), "key").unsigned();
-    let put = endpoint.sign(put.header("transfer-encoding", "chunked"));
-    let put = put.header("content-length", "5");
-    let smuggled = endpoint.sign(Request::key("PUT", bucket.name(), "smuggled"));
-    let mut wire = endpoint.connect();
-    let head = put.head();
-    wire.send(&[head.as_slice(), b"0\r\n\r\n", &smuggled.head()].concat());
-    let answer = wire.read_answer("PUT").unwrap();
-    assert!(matches!(answer.status, 200 | 400), "{}", answer.text());
-    assert!(wire.read_answer("PUT").is_err());
-    let head = endpoint.exchange(Request::key("HEAD", bucket.name(), "smuggled"));
-    assert_eq!(head.status, 404);
+    let length = ("content-length", "5");
+    let coding = ("transfer-encoding", "chunked");
+    for headers in [[length, coding], [coding, length]] {
+        let put = Request::key("PUT", bucket.name(), "key").unsigned();
+        let put = headers
+            .into_iter()
+            .fold(put, |put, (name, value)| put.header(name, value));
+        let put = endpoint.sign(put);
+        let smuggled = endpoint.sign(Request::key("PUT", bucket.name(), "smuggled"));
+        let mut wire = endpoint.connect();
+        // Behind another request on the same connection.
+        wire.send(&endpoint.sign(Request::new("GET", "/")).head());
+        assert_eq!(wire.read_answer("GET").unwrap().status, 200);
+        let head = put.head();
+        wire.send(&[head.as_slice(), b"0\r\n\r\n", &smuggled.head()].concat());
+        let answer = wire.read_answer("PUT").unwrap();
+        assert_eq!(answer.verdict(), (400, "InvalidRequest".to_owned()));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(wire.read_answer("PUT").is_err());
+        for key in ["key", "smuggled"] {
+            let head = endpoint.exchange(Request::key("HEAD", bucket.name(), key));
+            assert_eq!(head.status, 404);
+        }
+    }
 }
