@@ -12,7 +12,7 @@ use cairn_rpc::proto::storage::{
 };
 use cairn_types::id::{BlobId, DiskId, Epoch};
 use futures::Stream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tonic::Request;
 
@@ -48,6 +48,8 @@ pub struct Cell {
 #[derive(Debug)]
 pub struct CellSender {
     feed: mpsc::Sender<Feed>,
+    /// `None` once it is known.
+    reached: Option<oneshot::Receiver<()>>,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,20 @@ const QUIET: Duration = Duration::from_millis(20);
 pub struct CellRefused;
 
 impl CellSender {
+    /// Waits until there is a connection to the disk's node and the write has begun on it: at once, unless one has to be made. The
+    /// disk may refuse the shard still. Cancel safe.
+    ///
+    /// # Errors
+    /// When the write has ended.
+    pub async fn reached(&mut self) -> Result<(), CellRefused> {
+        let Some(reached) = &mut self.reached else {
+            return Ok(());
+        };
+        reached.await.map_err(|_| CellRefused)?;
+        self.reached = None;
+        Ok(())
+    }
+
     /// Queues the next cell in stripe order; waits while the queue is full. Cancel safe: the cell is queued or not. `token`
     /// is dropped when the copies of the cell that are made on its way have left this process, or the write has ended.
     ///
@@ -110,10 +126,11 @@ impl ShardClient {
         impl Future<Output = Result<[u8; 16], ShardError>> + Send + 'static,
     ) {
         let (feed, cells) = mpsc::channel(queue);
+        let (reaches, reached) = oneshot::channel();
         let client = self.clone();
         let answer = async move {
             let stream = Messages {
-                header: Some(header),
+                begin: Some((header, reaches)),
                 cells,
                 is_over: false,
                 rest: None,
@@ -126,14 +143,16 @@ impl ShardClient {
             <[u8; 16]>::try_from(answer.root.as_ref())
                 .map_err(|_| ShardError::malformed(header.disk, "the root of a shard"))
         };
-        (CellSender { feed }, answer)
+        let reached = Some(reached);
+        (CellSender { feed, reached }, answer)
     }
 }
 
 /// The messages of one write: the header, the cells, the end. An abandoned one is over without its end, and the disk
 /// forgets it.
 struct Messages {
-    header: Option<ShardHeader>,
+    /// The header, and whom to tell that it was asked for: that is done by a connection.
+    begin: Option<(ShardHeader, oneshot::Sender<()>)>,
     cells: mpsc::Receiver<Feed>,
     is_over: bool,
     /// Of the cell of which some pieces were given.
@@ -151,7 +170,9 @@ impl Stream for Messages {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<WriteShardRequest>> {
-        if let Some(header) = self.header.take() {
+        if let Some((header, reaches)) = self.begin.take() {
+            // Nobody may want to know.
+            let _ = reaches.send(());
             let message = write_shard_request::Message::Header(HeaderMessage {
                 disk: id_bytes(header.disk),
                 blob: blob_bytes(&header.blob),
@@ -235,6 +256,7 @@ impl Messages {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::sync::Arc;
 
     use futures::StreamExt;
@@ -249,15 +271,17 @@ mod tests {
             shard: 3,
             epoch: Epoch::new(4),
         };
+        let (reaches, reached) = oneshot::channel();
         let messages = Messages {
-            header: Some(header),
+            begin: Some((header, reaches)),
             cells,
             is_over: false,
             rest: None,
             on_the_way: None,
             quiet: None,
         };
-        (CellSender { feed }, messages)
+        let reached = Some(reached);
+        (CellSender { feed, reached }, messages)
     }
 
     fn cell() -> Cell {
@@ -285,6 +309,20 @@ mod tests {
         assert_eq!(sent.len(), 3);
         assert!(sent.iter().all(|message| message.message.is_some()));
         assert_eq!(sent.iter().position(is_end), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_write_has_reached_its_node_when_its_header_is_asked_for() {
+        let (mut sender, mut messages) = messages();
+        assert!(futures::poll!(pin!(sender.reached())).is_pending());
+        messages.next().await.unwrap();
+        assert_eq!(sender.reached().await, Ok(()));
+        drop(messages);
+        assert_eq!(sender.reached().await, Ok(()), "it did once");
+
+        let (mut sender, messages) = self::messages();
+        drop(messages);
+        assert_eq!(sender.reached().await, Err(CellRefused));
     }
 
     #[tokio::test]

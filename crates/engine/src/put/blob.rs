@@ -12,7 +12,7 @@ use cairn_types::object::Extent;
 use tokio::sync::Notify;
 
 use super::digest::Digest;
-use super::lanes::{FanOut, NoQuorum, Stripe};
+use super::lanes::{Durable, FanOut, NoQuorum, Stripe};
 use crate::abandoned::Begun;
 use crate::budget::{Busy, Held, Piece, Share};
 use crate::engine::Shared;
@@ -121,7 +121,8 @@ async fn try_write<S: Source>(
     let geometry =
         Geometry::new(place.profile, place.cell_len, len).map_err(|error| unavailable(&error))?;
     let first = read(shared, body, &geometry, 0, room).await?;
-    // Of one stripe only: what follows a first one is taken from the body meanwhile.
+    // Of one stripe only: what follows a first one is taken from the body meanwhile. So nothing of it is before enough disks are
+    // reached: that a node is away shows then.
     let all = first.is_last.then(|| first.plain());
     let blob = BlobId::new(
         place.group.id,
@@ -132,6 +133,12 @@ async fn try_write<S: Source>(
     // Armed before the first side effect.
     begun.begin(blob, present_disks(place));
     let mut lanes = FanOut::open(shared, place, blob);
+    if all.is_none()
+        && let Err(error) = lanes.await_reached().await
+    {
+        // Nothing of what follows is taken yet.
+        return Err(no_quorum(shared, error, Some(&first.plain())).await);
+    }
     let mut blob_len = 0;
     let mut current = Some(first);
     while let Some(stripe) = current.take() {
@@ -175,10 +182,14 @@ async fn try_write<S: Source>(
         Ok(durable) => durable,
         Err(error) => return Err(no_quorum(shared, error, all.as_ref()).await),
     };
-    Ok(Extent {
+    Ok(extent(place, blob, blob_len, durable))
+}
+
+fn extent(place: &Place, blob: BlobId, len: u64, durable: Durable) -> Extent {
+    Extent {
         blob,
-        plain_len: blob_len,
-        stored_len: blob_len,
+        plain_len: len,
+        stored_len: len,
         profile: place.profile,
         cell_len: place.cell_len,
         erasure_code: codec::REED_SOLOMON,
@@ -186,7 +197,7 @@ async fn try_write<S: Source>(
         cipher: 0,
         roots: durable.roots,
         missing_shards: durable.missing,
-    })
+    }
 }
 
 fn patience<S: Source>(shared: &Shared, body: &Body<S>) -> Duration {

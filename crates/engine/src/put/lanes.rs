@@ -103,6 +103,33 @@ impl<'a> FanOut<'a> {
         }
     }
 
+    /// Waits until the nodes of the disks are reached, which takes no time where there are connections. Leaves out whoever is late.
+    pub(super) async fn await_reached(&mut self) -> Result<(), NoQuorum> {
+        let asked: Vec<u8> = self.open_shards().collect();
+        let suspects = self.suspects();
+        let pending: FuturesUnordered<_> = self
+            .lanes
+            .iter_mut()
+            .filter_map(|lane| {
+                let way = lane.way.as_mut()?;
+                let (shard, disk) = (lane.shard, lane.disk);
+                Some(async move { (shard, reach(way, disk).await) })
+            })
+            .collect();
+        let (patience, clock) = (&self.shared.config.patience, &self.shared.clock);
+        let reached = gather(pending, self.quorum, &suspects, patience, clock).await;
+        self.report_late(&asked, &reached);
+        for lane in &mut self.lanes {
+            if !reached.done.iter().any(|(done, ())| *done == lane.shard) {
+                lane.way = None;
+            }
+        }
+        if let Some((_, error)) = reached.failed.into_iter().next() {
+            self.last_error = Some(error);
+        }
+        self.check_quorum()
+    }
+
     /// Queues the next stripe for every disk. Waits while they are behind; leaves out whoever is late.
     pub(super) async fn send(&mut self, stripe: Stripe) -> Result<(), NoQuorum> {
         for (lane, (_, hashes)) in self.lanes.iter_mut().zip(&stripe.cells) {
@@ -145,11 +172,7 @@ impl<'a> FanOut<'a> {
             }
             lane.way = None;
         }
-        let open = self.open_shards().count();
-        if open < self.quorum {
-            return Err(self.no_quorum(open));
-        }
-        Ok(())
+        self.check_quorum()
     }
 
     /// Leaves out whoever did not take the last stripe, if the others are a quorum: to be called when there is no memory for
@@ -237,6 +260,14 @@ impl<'a> FanOut<'a> {
         }
     }
 
+    fn check_quorum(&self) -> Result<(), NoQuorum> {
+        let open = self.open_shards().count();
+        if open < self.quorum {
+            return Err(self.no_quorum(open));
+        }
+        Ok(())
+    }
+
     fn no_quorum(&self, durable: usize) -> NoQuorum {
         NoQuorum {
             durable,
@@ -268,23 +299,43 @@ fn open_way(shared: &Shared, header: ShardHeader) -> Way {
     Way { cells, answer }
 }
 
+/// Waits until the node of a disk is reached.
+async fn reach(way: &mut Way, disk: DiskId) -> Result<(), ShardError> {
+    if way.cells.reached().await.is_ok() {
+        return Ok(());
+    }
+    answer(&mut way.answer, disk).await?;
+    Err(damaged(disk, "the disk answered before it was asked"))
+}
+
 /// Says that all cells were sent, and waits until they are durable.
-async fn end(way: Way, disk: DiskId, root: [u8; 16]) -> Result<(), ShardError> {
+async fn end(mut way: Way, disk: DiskId, root: [u8; 16]) -> Result<(), ShardError> {
     // A disk that takes no more cells has answered why.
     let _ = way.cells.finish().await;
-    let answer = way.answer.await.unwrap_or_else(|_| {
+    if answer(&mut way.answer, disk).await? == root {
+        return Ok(());
+    }
+    let reason = "the disk says another root than was computed here";
+    Err(damaged(disk, reason))
+}
+
+async fn answer(
+    answer: &mut oneshot::Receiver<Result<[u8; 16], ShardError>>,
+    disk: DiskId,
+) -> Result<[u8; 16], ShardError> {
+    answer.await.unwrap_or_else(|_| {
         Err(ShardError {
             disk,
             kind: ShardErrorKind::Unknown,
             reason: "the process is stopping".to_owned(),
         })
-    });
-    if answer? == root {
-        return Ok(());
-    }
-    Err(ShardError {
+    })
+}
+
+fn damaged(disk: DiskId, reason: &str) -> ShardError {
+    ShardError {
         disk,
         kind: ShardErrorKind::Damaged,
-        reason: "the disk says another root than was computed here".to_owned(),
-    })
+        reason: reason.to_owned(),
+    }
 }
