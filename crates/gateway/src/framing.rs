@@ -5,23 +5,14 @@
 //! pass, for these two names alone; what is found is given back to the request.
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use http::HeaderValue;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::InspectReader;
 
 /// How much of a line is kept: both names with their values, as they are meant to be.
 const LINE_LEN: usize = 64;
-
-/// A connection whose heads are read along.
-#[derive(Debug)]
-pub(crate) struct Watched<S> {
-    stream: S,
-    reader: Reader,
-}
 
 /// For each request of a connection, in order, the length that it says beside a transfer encoding. Cloning shares it.
 #[derive(Debug, Clone, Default)]
@@ -42,18 +33,20 @@ impl DroppedLengths {
     }
 }
 
-impl<S> Watched<S> {
-    /// Reads along what comes on a connection from now on.
-    pub(crate) fn new(stream: S) -> (Self, DroppedLengths) {
-        let found = DroppedLengths::default();
-        let reader = Reader {
-            found: found.clone(),
-            place: Place::Head,
-            head: Head::default(),
-            line: Vec::with_capacity(LINE_LEN),
-        };
-        (Self { stream, reader }, found)
-    }
+/// A connection whose heads are read along from now on, and what is found in them.
+pub(crate) fn watch<S>(stream: S) -> (impl AsyncRead + AsyncWrite + Unpin, DroppedLengths)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let found = DroppedLengths::default();
+    let mut reader = Reader {
+        found: found.clone(),
+        place: Place::Head,
+        head: Head::default(),
+        line: Vec::with_capacity(LINE_LEN),
+    };
+    let watched = InspectReader::new(stream, move |bytes| reader.read(bytes));
+    (watched, found)
 }
 
 /// Follows requests from head to head. Whatever it cannot follow the library refuses, which ends the connection.
@@ -167,50 +160,6 @@ impl Head {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let read = buffer.filled().get(before..).unwrap_or_default();
-        self.reader.read(read);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -222,7 +171,7 @@ mod tests {
         let (mut client, server) = duplex(text.len().max(1));
         client.write_all(text.as_bytes()).await.unwrap();
         drop(client);
-        let (mut watched, found) = Watched::new(server);
+        let (mut watched, found) = watch(server);
         let mut buffer = vec![0; piece];
         let mut passed = String::new();
         loop {

@@ -24,11 +24,10 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::framing::Watched;
 use crate::pace::Paced;
 use crate::request_body::Unread;
 use crate::tls::{Protocols, Secured, Tls, speaks_http_2};
-use crate::{Gateway, http2, pipeline};
+use crate::{Gateway, framing, http2, pipeline};
 
 /// A request head larger than this is refused with 431.
 pub(crate) const MAX_HEAD_LEN: u32 = 64 * 1024;
@@ -271,7 +270,7 @@ impl Serving {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let unread = Unread::default();
-        let (stream, lengths) = Watched::new(stream);
+        let (stream, lengths) = framing::watch(stream);
         let service = service_fn(|mut request: Request<Incoming>| {
             let (gateway, unread) = (Arc::clone(&self.gateway), unread.clone());
             let is_last = is_last(&request);
