@@ -222,11 +222,7 @@ impl Authority {
                 for action in std::iter::once(action).chain(extras) {
                     asker.allow(action, Resource::Bucket(bucket))?;
                 }
-                if route
-                    .tenant
-                    .as_ref()
-                    .is_some_and(|tenant| *tenant != asker.tenant)
-                {
+                if !route.may_mean(&asker.tenant) {
                     return Err(Code::AccessDenied.into());
                 }
                 return Ok(Admitted { asker, door: None });
@@ -235,14 +231,10 @@ impl Authority {
         };
         let door = self.open(&asker, name).await?;
         let owner = &door.entry().owner;
-        if route
-            .tenant
-            .as_ref()
-            .is_some_and(|tenant| tenant != tenant_of(owner).0)
-        {
+        if !route.may_mean(tenant_of(owner).0) {
             return Err(Code::NoSuchBucket.into());
         }
-        check_expected_owner(&parts.headers, &door.entry().owner)?;
+        check_expected_owner(&parts.headers, owner)?;
         door.check_payer().await?;
         let when = when(route.operation);
         if when == When::FirstByFreshRules {

@@ -42,6 +42,13 @@ pub struct Route {
     pub query: Query,
 }
 
+impl Route {
+    /// Whether a bucket of this tenant may be meant: the path names no other.
+    pub fn may_mean(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().is_none_or(|named| named == tenant)
+    }
+}
+
 impl Addressing {
     /// Path style, and virtual-host style below these domains (`s3.localhost`). Ports do not belong to domains.
     pub fn new(domains: impl IntoIterator<Item = String>) -> Self {

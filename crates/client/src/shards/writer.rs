@@ -126,11 +126,11 @@ impl ShardClient {
         impl Future<Output = Result<[u8; 16], ShardError>> + Send + 'static,
     ) {
         let (feed, cells) = mpsc::channel(queue);
-        let (reaches, reached) = oneshot::channel();
+        let (arrival, reached) = oneshot::channel();
         let client = self.clone();
         let answer = async move {
             let stream = Messages {
-                begin: Some((header, reaches)),
+                begin: Some((header, arrival)),
                 cells,
                 is_over: false,
                 rest: None,
@@ -170,9 +170,9 @@ impl Stream for Messages {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<WriteShardRequest>> {
-        if let Some((header, reaches)) = self.begin.take() {
+        if let Some((header, arrival)) = self.begin.take() {
             // Nobody may want to know.
-            let _ = reaches.send(());
+            let _ = arrival.send(());
             let message = write_shard_request::Message::Header(HeaderMessage {
                 disk: id_bytes(header.disk),
                 blob: blob_bytes(&header.blob),
@@ -271,9 +271,9 @@ mod tests {
             shard: 3,
             epoch: Epoch::new(4),
         };
-        let (reaches, reached) = oneshot::channel();
+        let (arrival, reached) = oneshot::channel();
         let messages = Messages {
-            begin: Some((header, reaches)),
+            begin: Some((header, arrival)),
             cells,
             is_over: false,
             rest: None,
