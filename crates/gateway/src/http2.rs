@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cairn_runtime::{Tasks, timer_now};
-use http::Request;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::body::{AnswerBody, StreamError};
+use crate::leftover::Lingering;
 use crate::listen::{Ending, HEAD_TIMEOUT, MAX_HEAD_LEN};
 use crate::pace::PIECE_TIMEOUT;
 use crate::request_body::Unread;
@@ -157,10 +159,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let activity = Arc::new(Activity::default());
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        say_length(&mut request);
         let (gateway, activity) = (Arc::clone(&gateway), Arc::clone(&activity));
         let active = Active::begin(&activity);
-        let mut request = request.map(|body| gateway.request_body(body, Unread::default()));
+        let mut request = request.map(|body| {
+            let body = Lingering::new(body, tasks.clone());
+            gateway.request_body(body, Unread::default())
+        });
         request.extensions_mut().insert(Secured);
         async move {
             let answer = gateway.serve(request, peer).await;
@@ -199,6 +205,22 @@ where
         }
         is_ending = true;
         connection.as_mut().graceful_shutdown();
+    }
+}
+
+/// Where nothing says how long a body is, its frames say where it ends. From here on that is said as in HTTP/1.1; a client of
+/// HTTP/2 cannot say so itself.
+fn say_length(request: &mut Request<Incoming>) {
+    let is_empty = request.body().is_end_stream();
+    let headers = request.headers_mut();
+    if headers.contains_key(CONTENT_LENGTH) {
+        return;
+    }
+    if !is_empty {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if request.method() == Method::PUT {
+        let none = HeaderValue::from_static("0");
+        request.headers_mut().insert(CONTENT_LENGTH, none);
     }
 }
 

@@ -15,6 +15,7 @@ mod framing;
 mod http2;
 mod identities;
 mod late;
+mod leftover;
 pub mod listen;
 mod ops;
 mod pace;
@@ -35,12 +36,12 @@ use cairn_s3::auth::Authenticator;
 use cairn_s3::code::Code;
 use cairn_s3::dialect::Dialect;
 use cairn_s3::route::Addressing;
-use hyper::body::Incoming;
 
 use authorize::Authority;
 pub use body::{AnswerBody, StreamError};
 pub use fault::{Fault, Reason};
 pub use identities::Identities;
+use leftover::Lingering;
 use request_body::{RequestBody, Unread};
 pub use tls::{Tls, TlsError};
 
@@ -122,7 +123,7 @@ impl Gateway {
     }
 
     /// A request's body as it is read here.
-    pub(crate) fn request_body(&self, body: Incoming, unread: Unread) -> RequestBody {
+    pub(crate) fn request_body(&self, body: Lingering, unread: Unread) -> RequestBody {
         let received = self.received_bytes.clone();
         RequestBody::new(body, self.config.idle_timeout, received, unread)
     }

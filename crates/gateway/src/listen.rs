@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::leftover::Lingering;
 use crate::pace::Paced;
 use crate::request_body::Unread;
 use crate::tls::{Protocols, Secured, Tls, speaks_http_2};
@@ -46,13 +47,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a refused body that are read and thrown away, so that a sender who writes all of it first gets to read the
 /// answer: the largest piece that common clients send by default (8 to 16 MiB). Who sends more is cut off.
-const LINGER_LEN: usize = 16 * 1024 * 1024;
+pub(crate) const LINGER_LEN: usize = 16 * 1024 * 1024;
 
 /// A sender of a refused body that is silent for so long has read the answer, or will never.
-const LINGER_SILENCE: Duration = Duration::from_secs(2);
+pub(crate) const LINGER_SILENCE: Duration = Duration::from_secs(2);
 
 /// The end of it, however steadily bytes come: well below the time that requests have to end when the process stops.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many connections there may be: further ones wait in the backlog of the socket. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -277,7 +278,10 @@ impl Serving {
             if let Some(length) = lengths.next() {
                 request.headers_mut().append(CONTENT_LENGTH, length);
             }
-            let mut request = request.map(|body| gateway.request_body(body, unread.clone()));
+            let mut request = request.map(|body| {
+                let body = Lingering::never(body);
+                gateway.request_body(body, unread.clone())
+            });
             if self.tls.is_some() {
                 request.extensions_mut().insert(Secured);
             }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_runtime::metrics::Counter;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Sleep;
+
+use crate::leftover::Lingering;
 
 /// So many bytes must come within the idle timeout whenever they are waited for; with the default of 30 s that is slower
 /// than any modem. One byte now and then would keep a connection and its memory for ever.
@@ -18,7 +19,7 @@ const PIECE_LEN: u64 = 4 * 1024;
 
 /// A request's body. What its sender has sent already never counts as late: time runs while more is waited for.
 #[derive(Debug)]
-pub(crate) struct RequestBody<B = Incoming> {
+pub(crate) struct RequestBody<B = Lingering> {
     body: B,
     idle_timeout: Duration,
     received: Counter,

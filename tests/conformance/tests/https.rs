@@ -1,9 +1,11 @@
 //! HTTPS: by the AWS SDK, and by hand in both versions of HTTP.
 
+use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -17,7 +19,8 @@ use cairn_dev_tests::request::Request;
 use cairn_dev_tests::scratch::Scratch;
 use cairn_dev_tests::server::{Options, REGION, Server};
 use cairn_dev_tests::wire::Wire;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body, Frame};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -203,6 +206,71 @@ async fn both_versions_of_http_are_spoken_as_the_client_wants_it() {
         let (version, status, stored) = whole(get).await;
         assert_eq!((version, status), (http::Version::HTTP_11, 200));
         assert_bytes(&stored, &body);
+    }
+}
+
+/// A request whose body comes in pieces, of which nobody says how long they are together. The pieces that were taken are counted.
+fn in_pieces(
+    request: http::Request<Full<Bytes>>,
+    body: &[u8],
+) -> (
+    http::Request<impl Body<Data = Bytes, Error = Infallible> + Send + 'static>,
+    Arc<AtomicUsize>,
+) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let pieces: Vec<Bytes> = body.chunks(PIECE_LEN).map(Bytes::copy_from_slice).collect();
+    let count = Arc::clone(&taken);
+    let pieces = futures::stream::iter(pieces.into_iter().map(move |piece| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(Frame::data(piece))
+    }));
+    let mut request = request.map(|_| StreamBody::new(pieces));
+    request.headers_mut().remove("content-length");
+    (request, taken)
+}
+
+const PIECE_LEN: usize = 100_000;
+
+#[tokio::test]
+async fn over_http_2_a_body_needs_no_length_and_one_that_is_refused_is_taken_all_the_same() {
+    let secure = Secure::start();
+    let stream = secure.connect(&secure.certificate, &["h2"]).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let body = content("pieces", 3_000_000);
+    for (bucket, status) in [("absent", 404), ("bucket", 200)] {
+        if status == 200 {
+            let create = secure.request(Request::new("PUT", "/bucket"));
+            let (create, _) = in_pieces(create, b"");
+            assert_eq!(sender.send_request(create).await.unwrap().status(), 200);
+        }
+        let put = secure.request(Request::key("PUT", bucket, "key").unsigned());
+        let (put, taken) = in_pieces(put, &body);
+        let (_, answered, text) = whole(sender.send_request(put).await.unwrap()).await;
+        assert_eq!(answered, status, "{}", String::from_utf8_lossy(&text));
+        let all = async {
+            while taken.load(Ordering::Relaxed) < body.len().div_ceil(PIECE_LEN) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), all).await;
+        assert!(
+            waited.is_ok(),
+            "{} pieces were taken",
+            taken.load(Ordering::Relaxed)
+        );
+    }
+    let empty = secure.request(Request::key("PUT", "bucket", "empty"));
+    let (empty, _) = in_pieces(empty, b"");
+    assert_eq!(sender.send_request(empty).await.unwrap().status(), 200);
+    for (key, stored) in [("key", &body[..]), ("empty", b"")] {
+        let get = secure.request(Request::key("GET", "bucket", key));
+        let (get, _) = in_pieces(get, b"");
+        let (_, status, bytes) = whole(sender.send_request(get).await.unwrap()).await;
+        assert_eq!(status, 200);
+        assert_bytes(&bytes, stored);
     }
 }
 
