@@ -89,3 +89,52 @@ fn completing_with_more_than_10_000_parts_is_refused() {
         answer.text()
     );
 }
+
+#[test]
+fn ten_thousand_tags_rules_or_grants_are_refused_and_change_nothing() {
+    let endpoint = endpoint();
+    let bucket = Bucket::create_blocking();
+    let put = Request::key("PUT", bucket.name(), "key").body("body");
+    assert_eq!(endpoint.exchange(put).status, 200);
+    let of_object = || Request::key("PUT", bucket.name(), "key");
+    let of_bucket = || Request::new("PUT", format!("/{}", bucket.name()));
+    let many = |element: &dyn Fn(usize) -> String| (0..10_000).map(element).collect::<String>();
+    let tag = |number| format!("<Tag><Key>{number}</Key><Value>v</Value></Tag>");
+    let tags = format!("<Tagging><TagSet>{}</TagSet></Tagging>", many(&tag));
+    let rule =
+        "<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>";
+    let rules = many(&|_| rule.to_owned());
+    let rules = format!("<CORSConfiguration>{rules}</CORSConfiguration>");
+    let group = "http://acs.amazonaws.com/groups/global/AllUsers";
+    let grant = format!(
+        "<Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"><URI>{group}</URI></Grantee>\
+         <Permission>READ</Permission></Grant>"
+    );
+    let grants = many(&|_| grant.clone());
+    let grants = format!(
+        "<AccessControlPolicy><Owner><ID>x</ID></Owner><AccessControlList>{grants}</AccessControlList></AccessControlPolicy>"
+    );
+    for (request, document) in [
+        (of_object().query("tagging", ""), &tags),
+        (of_bucket().query("tagging", ""), &tags),
+        (of_bucket().query("cors", ""), &rules),
+        (of_object().query("acl", ""), &grants),
+        (of_bucket().query("acl", ""), &grants),
+    ] {
+        let name = request.target();
+        let answer = endpoint.exchange(request.body(document.clone()));
+        assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+    }
+    let pairs: Vec<String> = (0..5_000).map(|number| format!("{number}=v")).collect();
+    let tagged = of_object().header("x-amz-tagging", pairs.join("&"));
+    let answer = endpoint.exchange(tagged.body("another body"));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+
+    for name in ["tagging", "cors"] {
+        let get = Request::new("GET", format!("/{}", bucket.name())).query(name, "");
+        assert_eq!(endpoint.exchange(get).status, 404, "{name}");
+    }
+    let get = endpoint.exchange(Request::key("GET", bucket.name(), "key"));
+    assert_eq!(get.body, b"body");
+    assert_eq!(get.header("x-amz-tagging-count"), None);
+}
