@@ -21,10 +21,10 @@ aws s3 mv --only-show-errors "s3://$BUCKET/copy" moved
 cmp tree/large moved
 printf streamed | aws s3 cp --only-show-errors - "s3://$BUCKET/streamed"
 test "$(aws s3 cp "s3://$BUCKET/streamed" -)" = streamed
-aws s3api head-object --bucket "$BUCKET" --key streamed --checksum-mode ENABLED | grep -q ChecksumCRC
+aws s3api head-object --bucket "$BUCKET" --key streamed --checksum-mode ENABLED | grep >/dev/null ChecksumCRC
 aws s3api put-object --bucket "$BUCKET" --key streamed --body tree/empty --if-none-match '*' 2>refused && exit 1
 grep -q PreconditionFailed refused
-aws s3api list-objects-v2 --bucket "$BUCKET" --max-items 1 | grep -q NextToken
+aws s3api list-objects-v2 --bucket "$BUCKET" --max-items 1 | grep >/dev/null NextToken
 url=$(aws s3 presign "s3://$BUCKET/tree/deep/a name with ü & +")
 curl -fsS "$url" | cmp - "tree/deep/a name with ü & +"
 aws s3 rb --force "s3://$BUCKET" >/dev/null

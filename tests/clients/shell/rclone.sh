@@ -19,5 +19,5 @@ rclone move "c:$BUCKET/tree/deep" "c:$BUCKET/moved"
 rclone cat "c:$BUCKET/moved/ünd + & more" | cmp - "tree/deep/ünd + & more"
 echo streamed | rclone rcat "c:$BUCKET/streamed"
 test "$(rclone cat "c:$BUCKET/streamed")" = streamed
-rclone size "c:$BUCKET" | grep -q 'Total objects: 4'
+rclone size "c:$BUCKET" | grep >/dev/null 'Total objects: 4'
 rclone purge "c:$BUCKET"
