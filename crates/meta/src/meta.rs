@@ -161,6 +161,19 @@ impl Meta {
         members: BTreeMap<NodeId, String>,
         on_record: Vec<MetaNode>,
     ) -> Result<(), GenesisError> {
+        tokio::select! {
+            made = self.make_or_go_on(cluster, region, members, on_record) => made,
+            () = self.tasks.stopped() => Err(GenesisError::Stopped("the node is closing".to_owned())),
+        }
+    }
+
+    async fn make_or_go_on(
+        &self,
+        cluster: ClusterId,
+        region: String,
+        members: BTreeMap<NodeId, String>,
+        on_record: Vec<MetaNode>,
+    ) -> Result<(), GenesisError> {
         if !members.contains_key(&self.node.id()) {
             let node = self.node.id();
             return Err(GenesisError::NotMember { node });

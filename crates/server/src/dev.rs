@@ -74,8 +74,20 @@ fn configure(arguments: &DevArguments, environment: &Environment) -> Result<Conf
     Ok(config)
 }
 
+/// Serves, and ends what was begun, however far a start that failed or was cut short had come.
 async fn serve(config: &Config, secrets: Secrets, users: &[UserSpec]) -> Result<()> {
     let tasks = Tasks::new();
+    let served = Box::pin(serve_until_stopped(config, secrets, users, tasks.clone())).await;
+    clients::end(&tasks).await;
+    served
+}
+
+async fn serve_until_stopped(
+    config: &Config,
+    secrets: Secrets,
+    users: &[UserSpec],
+    tasks: Tasks,
+) -> Result<()> {
     let mut signals = Signals::handle(&tasks).context("handle signals")?;
     // Bound before anything is made, so that a port in use leaves nothing behind; connections wait until they are taken.
     let s3_listener = clients::bind(config.s3.address, "s3.address").await?;

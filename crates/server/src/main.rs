@@ -15,30 +15,42 @@ mod replicas;
 mod roles;
 mod signals;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
-use arguments::{Arguments, Command, RoleArguments};
+use arguments::{Arguments, Command};
 use roles::Role;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
-        Command::Dev(dev) => dev::run(dev).map(|()| ExitCode::SUCCESS),
-        Command::Gateway(role) => served(Role::Gateway, role),
-        Command::Meta(role) => served(Role::Meta, role),
-        Command::Storage(role) => served(Role::Storage, role),
+        Command::Dev(dev) => leave(dev::run(dev)),
+        Command::Gateway(role) => leave(roles::run(Role::Gateway, &role.config)),
+        Command::Meta(role) => leave(roles::run(Role::Meta, &role.config)),
+        Command::Storage(role) => leave(roles::run(Role::Storage, &role.config)),
         Command::Healthcheck(console) => operator::healthcheck(console),
         Command::Admin(admin) => operator::admin(admin),
     };
-    done.unwrap_or_else(|error| {
-        // One line, whatever the logs look like: what went wrong and, where it helps, what to do.
-        eprintln!("cairn: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| ExitCode::from(complain(&error)))
 }
 
-fn served(role: Role, arguments: &RoleArguments) -> anyhow::Result<ExitCode> {
-    roles::run(role, &arguments.config).map(|()| ExitCode::SUCCESS)
+/// Ends a server without the destructors of C++ statics, and so without waiting for anything more: a thread that a slow disk
+/// keeps beyond the limits of an orderly end may be in RocksDB, which aborts the process when its statics go under it.
+fn leave(served: Result<()>) -> ! {
+    let code = match served {
+        Ok(()) => 0,
+        Err(error) => complain(&error),
+    };
+    // Nobody is left to be told that stdout is gone.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(i32::from(code))
+}
+
+/// Says on one line, whatever the logs look like, what went wrong and, where it helps, what to do. Gives the exit code.
+fn complain(error: &anyhow::Error) -> u8 {
+    eprintln!("cairn: {error:#}");
+    1
 }

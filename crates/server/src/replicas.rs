@@ -236,6 +236,15 @@ impl Replicas {
             None => (self.first()?.clone(), self.nodes()),
             Some((replica, groups)) => (replica, voters(&groups)),
         };
+        let present: Vec<NodeId> = members.intersection(&self.nodes()).copied().collect();
+        if present.len() * 2 <= members.len() {
+            let voters: Vec<NodeId> = members.iter().copied().collect();
+            tracing::warn!(
+                ?present,
+                ?voters,
+                "waiting for more replicas of the metadata: are directories missing?"
+            );
+        }
         if members.len() > 1 {
             first.meta.stand_for_election().await;
         }

@@ -121,7 +121,10 @@ fn a_server_that_is_still_starting_says_so_and_ends_when_told() {
         answer.is_ok_and(|answer| answer.status == 503 && answer.text().contains("starting"))
     });
     assert!(starting, "{}", server.log());
-    assert_eq!(server.terminate(SOON).code(), Some(0));
+    let waits = wait::until(SOON, || server.log().contains("waiting for more replicas"));
+    assert!(waits, "{}", server.log());
+    let ended = server.terminate(SOON);
+    assert_eq!(ended.code(), Some(0), "{ended}");
 }
 
 /// Begins a small `PUT` without its body, which the server waits for.
